@@ -1,0 +1,117 @@
+// The engine: all instances and groups of one host. Single-threaded, no system call, no clock: the daemon and the simulator run the
+// same code. Every call carries `now`; effects leave through ports/ports.h.
+//
+// One turn of the loop:  begin_turn(now) -> on_frame()... / on_link() / on_address_result() / ... -> on_deadline(now) -> end_turn().
+// begin_turn does the stall test before anything is sent; received frames are handed in before on_deadline fires late timers (T-06).
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "config/config.h"
+#include "ports/ports.h"
+#include "ports/snapshot.h"
+
+namespace baton::engine {
+
+struct ReceivedFrame {
+  ports::LinkId link = 0;
+  ConstBytes frame;             ///< from the Ethernet header on; valid during the call
+  bool from_unicast_socket = false;  ///< then `frame` begins with the IP header
+};
+
+/// All that is known of a link, as a whole; later ones replace earlier ones.
+struct LinkState {
+  ports::LinkId link = 0;
+  bool present = false;
+  bool up = false;              ///< IFF_UP and carrier
+  int ifindex = 0;
+  std::uint32_t mtu = 0;
+  MacAddress mac;
+  bool arp = true;              ///< false with IFF_NOARP
+  bool forwarding_v6 = false;   ///< decides the R flag of an NA (N-03)
+};
+
+/// One address on a watched link. Sent for every change, and for every address after a full dump (then between on_dump_begin and
+/// on_dump_end, after which what was not seen is gone).
+struct AddressFact {
+  ports::LinkId link = 0;
+  Prefix prefix;
+  bool present = true;          ///< false: removed
+  bool ours = false;            ///< IFA_PROTO mark or journal
+  bool tentative = false;
+  bool dad_failed = false;
+};
+
+enum class Verb : std::uint8_t { kSwitchover, kFreeze, kThaw, kDrain, kUndrain };
+struct Command {
+  Verb verb = Verb::kSwitchover;
+  std::string instance;         ///< "" = all
+  Nanos duration{0};            ///< freeze
+  bool dry_run = false;
+};
+struct CommandResult {
+  bool accepted = false;
+  bool refused_by_safety = false;   ///< exit code 6
+  std::vector<std::string> lines;   ///< what was or would be done, or why not
+};
+
+struct ReloadSummary {
+  std::vector<std::string> unchanged, changed, restarted, added, removed;  ///< instance and group names
+};
+
+/// Totals that belong to no router (RFC 8347 globals).
+struct HostCounters {
+  std::uint64_t checksum_errors = 0, version_errors = 0, vrid_errors = 0, ip_ttl_errors = 0, frames = 0, turns = 0, stalls = 0;
+};
+
+class Engine {
+ public:
+  /// `config` validated. Slots on the state board: instances 0..instance_slots-1, routers 0..router_slots-1.
+  struct Board {
+    std::uint32_t instance_slots = 0;
+    std::uint32_t router_slots = 0;
+  };
+  Engine(const config::Config& config, ports::Ports ports, Board board);
+  ~Engine();
+
+  /// Starts all instances. `adopted`: a predecessor's state (may be empty): instances found there by name and with equal wire
+  /// identity continue without a transition and in their slots; what does not fit starts afresh.
+  void start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained);
+
+  void begin_turn(Instant now);
+  void on_frame(Instant now, const ReceivedFrame& frame);
+  void on_link(Instant now, const LinkState& state);
+  void on_address(Instant now, const AddressFact& fact);
+  void on_dump_begin(Instant now);
+  void on_dump_end(Instant now);
+  void on_address_result(Instant now, const ports::AddressResult& result);
+  void on_send_error(Instant now, ports::LinkId link, int sys_errno);
+  void on_intent_recorded(Instant now, std::uint64_t ticket);
+  CommandResult on_command(Instant now, const Command& command);
+  ReloadSummary reload(Instant now, const config::Config& config);
+  /// Fires what is due up to `now` + `slack`, so that adverts of the same millisecond leave together.
+  void on_deadline(Instant now, Nanos slack = Nanos{0});
+  /// Flushes the ports and publishes what changed.
+  void end_turn(Instant now);
+
+  /// Leaves every Active role: addresses away, then priority 0. Done when finished().
+  void shutdown(Instant now);
+  bool finished() const;
+
+  /// nullopt: nothing is due.
+  std::optional<Instant> next_deadline() const;
+  /// Of all running routers; the guardian's heartbeat limit is half of it.
+  Nanos shortest_active_down_interval() const;
+  const HostCounters& counters() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace baton::engine

@@ -1,0 +1,119 @@
+// Messages between the processes of one daemon (design section 2). Fixed header (magic, version, type, length, nonce), at most
+// kMaxMessage bytes, larger things travel as sealed memfds. Every channel is a non-blocking SOCK_SEQPACKET pair made by the guardian.
+//
+//   guardian -> engine    Configuration(fd) Terminate ChannelReplaced(fd)     engine  -> guardian  Ready Membership(fd) Reloaded Goodbye
+//   guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian  ReloadRequest
+//                         ChannelReplaced(fd) Terminate
+//   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
+//   engine   -> steward   Report CommandResult                                steward -> engine    Command
+//   engine   -> scribe    History Intent                                      scribe  -> engine    IntentRecorded
+//   steward  -> scribe    HistoryQuery                                        scribe  -> steward   HistoryEntry HistoryEnd
+//
+// A message that does not decode, or of a type that its direction does not allow, ends the connection: the guardian kills the sender.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "engine/engine.h"
+#include "ports/ports.h"
+
+namespace baton::ipc {
+
+inline constexpr std::uint16_t kProtocolVersion = 1;
+inline constexpr std::size_t kMaxMessage = 4096;
+
+enum class Process : std::uint8_t { kGuardian, kEngine, kSteward, kScribe };
+
+struct Configuration {          ///< with the sealed memfd of config/serialize.h
+  std::uint64_t nonce = 0;      ///< of the ReloadRequest; 0 at start
+};
+struct Terminate {};
+struct ChannelReplaced {        ///< with the new end; the old one is dead
+  Process peer = Process::kEngine;
+};
+struct Ready {};                ///< sockets are open, the election runs
+struct Membership {             ///< with a socket that holds a multicast membership; the guardian keeps it open across an engine's death
+  std::string interface;
+  Family family = Family::kIpv4;
+};
+struct Reloaded {
+  std::uint64_t nonce = 0;
+  engine::ReloadSummary summary;  ///< names beyond the message size are cut, with "..." as the last
+};
+struct Goodbye {};              ///< everything released; about to exit
+struct ReloadRequest {
+  std::uint64_t nonce = 0;
+  bool dry_run = false;
+};
+struct ReloadResult {           ///< with a sealed memfd: JSON {"diagnostics":[...],"diff":[...]}
+  std::uint64_t nonce = 0;
+  bool valid = false;
+  bool applied = false;
+};
+struct Lifecycle {
+  Process process = Process::kEngine;
+  Reason reason = Reason::kNone;  ///< kAdopted, kEngineDied, kTooManyDeaths, kStall
+  std::int32_t wait_status = 0;
+  std::int64_t at_ns = 0;
+};
+struct Recovered {
+  bool drained = false;
+};
+struct ReportMessage {
+  std::string instance;         ///< name, "" for the host
+  std::uint64_t sequence = 0;
+  std::uint64_t dropped = 0;    ///< reports lost before this one because the channel was full
+  ports::Report report;
+};
+struct CommandMessage {
+  std::uint64_t nonce = 0;
+  engine::Command command;
+};
+struct CommandResultMessage {
+  std::uint64_t nonce = 0;
+  engine::CommandResult result;
+};
+struct History {
+  std::string instance;
+  ports::Report report;
+};
+struct Intent {
+  std::uint64_t ticket = 0;
+  std::string instance;         ///< "" = the host
+  std::string what;             ///< "drain", "undrain", "freeze", ... later "promote"
+  std::uint64_t generation = 0;
+};
+struct IntentRecorded {
+  std::uint64_t ticket = 0;
+};
+struct HistoryQuery {
+  std::uint64_t nonce = 0;
+  std::uint32_t limit = 0;      ///< newest first are chosen, delivered oldest first
+  std::string instance;         ///< "" = all
+};
+struct HistoryEntry {
+  std::uint64_t nonce = 0;
+  std::uint64_t sequence = 0;
+  std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME when the scribe wrote it: for people only
+  std::string instance;
+  ports::Report report;
+};
+struct HistoryEnd {
+  std::uint64_t nonce = 0;
+};
+
+using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest, ReloadResult,
+                             Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History, Intent, IntentRecorded,
+                             HistoryQuery, HistoryEntry, HistoryEnd>;
+
+/// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
+std::vector<std::uint8_t> encode(const Message& message);
+/// Strict: unknown version or type, wrong length, trailing bytes and enumerators out of range are errors.
+Result<Message> decode(ConstBytes bytes);
+
+}  // namespace baton::ipc

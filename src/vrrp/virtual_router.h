@@ -1,0 +1,155 @@
+// One virtual router: one VRID on one interface in one address family. RFC 9568 §6.4 as a pure state machine:
+// events in, ordered actions out. No I/O, no clock, no log, no allocation besides the returned list.
+//
+// A router that belongs to a group (`member = true`) does not become Active by itself: when its Active_Down_Timer
+// fires it reports DownExpired and waits for TakeOver, so that vrrp/group.h can move all members as one.
+#pragma once
+
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "base/address.h"
+#include "base/priority.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "vrrp/packet.h"
+
+namespace baton::vrrp {
+
+enum class State : std::uint8_t { kInitialize = 0, kBackup = 1, kActive = 2 };
+std::string_view state_token(State state);  ///< "initialize", "backup", "active"
+
+struct RouterParameters {
+  Version version = Version::kV3;
+  Priority priority = kDefaultPriority;  ///< effective, 1..254; 255 = owner
+  Nanos advertisement_interval = std::chrono::seconds{1};
+  bool preempt = true;
+  Nanos preempt_delay{0};
+  IpAddress primary;       ///< source address of our adverts; decides ties
+  bool member = false;     ///< see above
+  bool lead = true;        ///< false: an exact tie is left to the group's lead router (design: one family must not win each way)
+
+  bool operator==(const RouterParameters&) const = default;
+};
+
+// ---- Events -------------------------------------------------------------------------------------------------------
+struct Startup {};                       ///< interface and addresses are usable
+/// The interface or the daemon goes away. `farewell`: send priority 0 if Active (RFC §6.4.3); false when it cannot leave.
+struct Shutdown {
+  Reason reason = Reason::kShutdown;
+  bool farewell = true;
+};
+struct DeadlineReached {};               ///< next_deadline() may have passed; checked against `now`, stale ones are harmless
+struct AdvertReceived {                  ///< decoded, matched to this router, not our own frame
+  IpAddress source;
+  Priority priority = kDefaultPriority;
+  Nanos max_advertise_interval{0};
+};
+/// Ineligible: an Active gives up (StepDown does that), a Backup listens and times but does not take over.
+/// While held, every advert re-arms the timer, so that "expired" means that nobody is there.
+struct SetHold {
+  bool held = false;
+};
+/// Active -> Backup on our own decision; no effect in other states.
+struct StepDown {
+  Reason reason = Reason::kNone;
+  bool farewell = true;
+};
+struct TakeOver {                        ///< Backup -> Active at once, by the group or by an operator
+  Reason reason = Reason::kNone;
+};
+struct ParametersChanged {               ///< S-13, S-14: never restarts the machine
+  RouterParameters parameters;
+};
+using Event = std::variant<Startup, Shutdown, DeadlineReached, AdvertReceived, SetHold, StepDown, TakeOver, ParametersChanged>;
+
+// ---- Actions, to be performed in order ----------------------------------------------------------------------------
+struct SendAdvert {
+  Priority priority = kDefaultPriority;
+  bool operator==(const SendAdvert&) const = default;
+};
+struct InstallVips {
+  bool operator==(const InstallVips&) const = default;
+};
+struct AnnounceVips {
+  bool operator==(const AnnounceVips&) const = default;
+};
+struct RemoveVips {
+  bool operator==(const RemoveVips&) const = default;
+};
+struct DownExpired {                     ///< member only
+  bool operator==(const DownExpired&) const = default;
+};
+struct ReportTransition {
+  State from;
+  State to;
+  Reason reason;
+  bool operator==(const ReportTransition&) const = default;
+};
+/// Something worth a counter, an alarm or a rate-limited log line; no state changed because of it alone.
+enum class Remark : std::uint8_t {
+  kSameSource,        ///< S-08: an advert with our own source address
+  kEqualPriority,     ///< L-02
+  kForeignOwner,      ///< an advert with priority 255 and we are no owner
+  kSecondOwner,       ///< L-01, R-12
+  kIntervalMismatch,  ///< R-13
+  kLowerAnswered,     ///< S-07 sent
+  kAnswerSuppressed,  ///< S-08 storm guard held an immediate advert back
+  kResignRepeated,    ///< T-04: priority 0 again while the timer is already shortened
+};
+struct Note {
+  Remark remark;
+  bool operator==(const Note&) const = default;
+};
+using Action = std::variant<SendAdvert, InstallVips, AnnounceVips, RemoveVips, DownExpired, ReportTransition, Note>;
+using Actions = std::vector<Action>;
+
+/// All that a successor process needs to continue (adoption, re-exec). Plain values, stored in the state board.
+struct RouterSnapshot {
+  State state = State::kInitialize;
+  bool held = false;
+  bool down_expired = false;
+  bool resigned = false;                  ///< the running Active_Down_Timer was shortened by priority 0
+  std::int64_t adver_deadline_ns = 0;     ///< Active; since the clock's epoch; 0 = none
+  std::int64_t down_deadline_ns = 0;      ///< Backup
+  std::int64_t preempt_deadline_ns = 0;   ///< end of preempt_delay; 0 = none
+  std::int64_t active_adver_interval_ns = 0;
+  std::int64_t last_answer_ns = 0;        ///< storm guard
+
+  bool operator==(const RouterSnapshot&) const = default;
+};
+
+class VirtualRouter {
+ public:
+  explicit VirtualRouter(RouterParameters parameters);
+
+  /// Applies one event at `now`. The caller performs the returned actions in order. No I/O, no clock, no log.
+  /// REQUIRES `now` never earlier than in the previous call.
+  Actions handle(Instant now, const Event& event);
+  /// When DeadlineReached is due; nullopt in Initialize, and in Backup once the timer has expired and is being held.
+  std::optional<Instant> next_deadline() const;
+
+  State state() const;
+  const RouterParameters& parameters() const;
+  bool held() const;
+  /// Backup: the Active_Down_Timer has fired and nobody better has been heard since.
+  bool down_expired() const;
+  /// Learned from the Active while Backup (v3), else our own.
+  Nanos active_adver_interval() const;
+  Nanos skew() const;
+  Nanos down_interval() const;
+  /// The last accepted Active: source, priority and when. nullopt when none since Startup or since it was lost.
+  struct HeardActive {
+    IpAddress source;
+    Priority priority;
+    Instant at;
+  };
+  const std::optional<HeardActive>& heard_active() const;
+
+  RouterSnapshot snapshot() const;
+  /// Continues where `snapshot` stopped; no action is due because of it. Times in the past are due at once.
+  void restore(const RouterSnapshot& snapshot);
+};
+
+}  // namespace baton::vrrp
