@@ -7,7 +7,7 @@ std::string_view decode_error_token(DecodeError error) {
     case DecodeError::kTruncated: return "packet-length-errors";
     case DecodeError::kVersion: return "version-errors";
     case DecodeError::kType: return "invalid-type-pkts-rcvd";
-    case DecodeError::kHopLimit: return "ip-ttl-errors";
+    case DecodeError::kTtl: return "ip-ttl-errors";
     case DecodeError::kChecksum: return "checksum-errors";
     case DecodeError::kZeroCount: return "zero-count";
     case DecodeError::kZeroInterval: return "zero-interval";

@@ -43,7 +43,7 @@ enum class DecodeError : std::uint8_t {
   kTruncated,        ///< packet-length-errors
   kVersion,          ///< version-errors
   kType,             ///< invalid-type-pkts-rcvd
-  kHopLimit,         ///< ip-ttl-errors
+  kTtl,              ///< ip-ttl-errors
   kChecksum,         ///< checksum-errors
   kZeroCount,        ///< R-07
   kZeroInterval,     ///< R-11
