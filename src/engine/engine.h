@@ -13,39 +13,15 @@
 
 #include "base/time.h"
 #include "config/config.h"
+#include "ports/facts.h"
 #include "ports/ports.h"
 #include "ports/snapshot.h"
 
 namespace baton::engine {
 
-struct ReceivedFrame {
-  ports::LinkId link = 0;
-  ConstBytes frame;             ///< from the Ethernet header on; valid during the call
-  bool from_unicast_socket = false;  ///< then `frame` begins with the IP header
-};
-
-/// All that is known of a link, as a whole; later ones replace earlier ones.
-struct LinkState {
-  ports::LinkId link = 0;
-  bool present = false;
-  bool up = false;              ///< IFF_UP and carrier
-  int ifindex = 0;
-  std::uint32_t mtu = 0;
-  MacAddress mac;
-  bool arp = true;              ///< false with IFF_NOARP
-  bool forwarding_v6 = false;   ///< decides the R flag of an NA (N-03)
-};
-
-/// One address on a watched link. Sent for every change, and for every address after a full dump (then between on_dump_begin and
-/// on_dump_end, after which what was not seen is gone).
-struct AddressFact {
-  ports::LinkId link = 0;
-  Prefix prefix;
-  bool present = true;          ///< false: removed
-  bool ours = false;            ///< IFA_PROTO mark or journal
-  bool tentative = false;
-  bool dad_failed = false;
-};
+using ports::AddressFact;
+using ports::LinkState;
+using ports::ReceivedFrame;
 
 enum class Verb : std::uint8_t { kSwitchover, kFreeze, kThaw, kDrain, kUndrain };
 struct Command {
