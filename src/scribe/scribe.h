@@ -1,0 +1,24 @@
+// The scribe process: sole owner of /var/lib/baton. Intent, history, generations: fixed records, fsync, then ack.
+// The guardian forks, drops rights (uid baton-scribe, no capability, no_new_privs, PDEATHSIG) and then calls run().
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "posix/fd.h"
+
+namespace baton::scribe {
+
+struct ScribeArguments {
+  posix::Fd guardian;         ///< ipc channel; its end means: finish writing and exit. Recovered is sent here once at start
+  posix::Fd engine;           ///< ipc channel; replaced by ChannelReplaced{kEngine}
+  posix::Fd steward;          ///< ipc channel; replaced by ChannelReplaced{kSteward}
+  posix::Fd state_directory;  ///< O_PATH|O_DIRECTORY of the state directory, owned by baton-scribe, mode 0750; files by openat
+  std::string state_path;     ///< for messages
+  std::uint32_t history_limit = 1000;
+};
+
+/// The whole life of the process. Returns its exit status: 0 after Terminate or when the guardian is gone.
+int run(ScribeArguments arguments);
+
+}  // namespace baton::scribe
