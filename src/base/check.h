@@ -13,5 +13,4 @@ namespace baton {
 
 }  // namespace baton
 
-#define CHECK(condition) \
-  ((condition) ? static_cast<void>(0) : ::baton::check_failed(#condition, __FILE__, __LINE__))
+#define CHECK(condition) ((condition) ? static_cast<void>(0) : ::baton::check_failed(#condition, __FILE__, __LINE__))

@@ -17,7 +17,8 @@ Words words(Reason reason) {
     case Reason::kActiveDownExpired: return {"active_down_expired", "no Active was heard for Active_Down_Interval"};
     case Reason::kActiveResigned: return {"active_resigned", "the Active resigned (priority 0)"};
     case Reason::kPreemptLower: return {"preempt_lower", "the Active had a lower priority and preempt is on"};
-    case Reason::kPreemptDelayOver: return {"preempt_delay_over", "preempt_delay is over and the Active has a lower priority"};
+    case Reason::kPreemptDelayOver:
+      return {"preempt_delay_over", "preempt_delay is over and the Active has a lower priority"};
     case Reason::kHigherPriority: return {"higher_priority", "a router of higher priority is Active"};
     case Reason::kEqualPriorityHigherAddress:
       return {"equal_priority_higher_address", "a router of equal priority and greater address is Active"};

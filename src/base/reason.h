@@ -13,41 +13,41 @@ enum class Reason : std::uint8_t {
   kStartup = 1,
   kShutdown = 2,
   kOwnerStartup = 3,
-  kActiveDownExpired = 4,      ///< nobody was heard for Active_Down_Interval
-  kActiveResigned = 5,         ///< the Active sent priority 0
-  kPreemptLower = 6,           ///< a router of lower priority was Active
+  kActiveDownExpired = 4,  ///< nobody was heard for Active_Down_Interval
+  kActiveResigned = 5,     ///< the Active sent priority 0
+  kPreemptLower = 6,       ///< a router of lower priority was Active
   kPreemptDelayOver = 7,
-  kHigherPriority = 8,         ///< a router of higher priority is Active
+  kHigherPriority = 8,  ///< a router of higher priority is Active
   kEqualPriorityHigherAddress = 9,
-  kGroupMember = 10,           ///< another member of the group decided
+  kGroupMember = 10,  ///< another member of the group decided
   // Facts about this host.
   kInterfaceMissing = 20,
   kInterfaceDown = 21,
   kNoPrimaryAddress = 22,
   kNoVirtualAddresses = 23,
-  kStall = 24,                 ///< the process did not run for longer than Active_Down_Interval
-  kAddressFight = 25,          ///< somebody else keeps removing or taking our address
-  kInstallFailed = 26,         ///< the kernel refused a virtual address
-  kAddressForeign = 27,        ///< the virtual address is on this host but not ours
+  kStall = 24,           ///< the process did not run for longer than Active_Down_Interval
+  kAddressFight = 25,    ///< somebody else keeps removing or taking our address
+  kInstallFailed = 26,   ///< the kernel refused a virtual address
+  kAddressForeign = 27,  ///< the virtual address is on this host but not ours
   kSendFailed = 28,
-  kDuplicateHost = 29,         ///< our own source address was heard from another host
+  kDuplicateHost = 29,  ///< our own source address was heard from another host
   kCheckFailed = 30,
   kCheckUnknown = 31,
   kStartupDelay = 32,
   kPromoteFailed = 33,
   kNoGrant = 34,
   kNeedsRejoin = 35,
-  kAddressTentative = 36,      ///< the link-local source still waits for duplicate address detection, or failed it
+  kAddressTentative = 36,  ///< the link-local source still waits for duplicate address detection, or failed it
   kMtuTooSmall = 37,
-  kRivalAddress = 38,          ///< ARP or NA of another host claims our address
+  kRivalAddress = 38,  ///< ARP or NA of another host claims our address
   // The operator.
   kDrained = 50,
-  kSwitchover = 51,            ///< gave up on request and stays yielded
+  kSwitchover = 51,  ///< gave up on request and stays yielded
   kFrozen = 52,
   kConfigRemoved = 53,
   kConfigChanged = 54,
   // The daemon's own life.
-  kAdopted = 60,               ///< a new engine took over the state of a dead one: no change on the wire
+  kAdopted = 60,  ///< a new engine took over the state of a dead one: no change on the wire
   kEngineDied = 61,
   kTooManyDeaths = 62,
 };

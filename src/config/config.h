@@ -1,5 +1,5 @@
-// The configuration as plain values, after reading, merging, `key@HOST` selection and validation. Nothing here reads files.
-// Defaults are design section 4's.
+// The configuration as plain values, after reading, merging, `key@HOST` selection and validation. Nothing here reads
+// files. Defaults are design section 4's.
 #pragma once
 
 #include <cstdint>
@@ -25,7 +25,7 @@ enum class CheckUse : std::uint8_t { kRequired, kPrefer, kGate };
 struct CheckReference {
   std::string plugin;
   CheckUse use = CheckUse::kRequired;
-  int prefer = 0;         ///< -253..253, only with kPrefer
+  int prefer = 0;  ///< -253..253, only with kPrefer
   bool relative = false;
   bool operator==(const CheckReference&) const = default;
 };
@@ -63,7 +63,7 @@ struct Election {
 /// Wire and announcing keys of one [instance NAME].
 struct Instance {
   std::string name;
-  std::string group;                ///< "" = none; then `election` is the group's
+  std::string group;  ///< "" = none; then `election` is the group's
   Election election;
   std::string interface;
   Vrid vrid{1};
@@ -79,16 +79,16 @@ struct Instance {
   std::vector<IpAddress> unicast_source;  ///< at most one a family
   std::vector<UnicastPeer> unicast_peers;
   Checksum checksum = Checksum::kAuto;
-  std::string password_file;        ///< v2
-  std::string password;             ///< v2: read from password_file by the parser; 0..8 bytes; never printed
+  std::string password_file;  ///< v2
+  std::string password;       ///< v2: read from password_file by the parser; 0..8 bytes; never printed
   bool accept = true;
   Announce announce = Announce::kRequest;
   std::uint32_t announce_count = 3;
   std::optional<Nanos> announce_interval;  ///< nullopt = auto pacing
   Nanos announce_delay{0};
   Nanos announce_refresh = std::chrono::seconds{60};  ///< 0 = off
-  std::optional<Nanos> address_lifetime;   ///< nullopt = auto; 0 = permanent
-  std::string defined_at;           ///< "FILE:LINE" for messages
+  std::optional<Nanos> address_lifetime;              ///< nullopt = auto; 0 = permanent
+  std::string defined_at;                             ///< "FILE:LINE" for messages
   bool operator==(const Instance&) const = default;
 };
 
@@ -135,13 +135,14 @@ struct Daemon {
 };
 
 struct Config {
-  std::string host;                 ///< the HOST that was selected
+  std::string host;  ///< the HOST that was selected
   Daemon daemon;
   std::vector<Instance> instances;  ///< in file order
   std::vector<Group> groups;
   std::vector<Plugin> plugins;
   std::vector<Peer> peers;
-  /// Hex SHA-256 over the merged text of all hosts without secrets and comments: equal on all hosts that run the same configuration.
+  /// Hex SHA-256 over the merged text of all hosts without secrets and comments: equal on all hosts that run the same
+  /// configuration.
   std::string hash;
   bool operator==(const Config&) const = default;
 };

@@ -1,15 +1,19 @@
-// Messages between the processes of one daemon (design section 2). Fixed header (magic, version, type, length, nonce), at most
-// kMaxMessage bytes, larger things travel as sealed memfds. Every channel is a non-blocking SOCK_SEQPACKET pair made by the guardian.
+// Messages between the processes of one daemon (design section 2). Fixed header (magic, version, type, length, nonce),
+// at most kMaxMessage bytes, larger things travel as sealed memfds. Every channel is a non-blocking SOCK_SEQPACKET pair
+// made by the guardian.
 //
-//   guardian -> engine    Configuration(fd) Terminate ChannelReplaced(fd)     engine  -> guardian  Ready Membership(fd) Reloaded Goodbye
-//   guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian  ReloadRequest
+//   guardian -> engine    Configuration(fd) Terminate ChannelReplaced(fd)     engine  -> guardian  Ready Membership(fd)
+//   Reloaded Goodbye guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian
+//   ReloadRequest
 //                         ChannelReplaced(fd) Terminate
 //   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command
 //   engine   -> scribe    History Intent                                      scribe  -> engine    IntentRecorded
-//   steward  -> scribe    HistoryQuery                                        scribe  -> steward   HistoryEntry HistoryEnd
+//   steward  -> scribe    HistoryQuery                                        scribe  -> steward   HistoryEntry
+//   HistoryEnd
 //
-// A message that does not decode, or of a type that its direction does not allow, ends the connection: the guardian kills the sender.
+// A message that does not decode, or of a type that its direction does not allow, ends the connection: the guardian
+// kills the sender.
 #pragma once
 
 #include <cstdint>
@@ -29,15 +33,16 @@ inline constexpr std::size_t kMaxMessage = 4096;
 
 enum class Process : std::uint8_t { kGuardian, kEngine, kSteward, kScribe };
 
-struct Configuration {          ///< with the sealed memfd of config/serialize.h
-  std::uint64_t nonce = 0;      ///< of the ReloadRequest; 0 at start
+struct Configuration {      ///< with the sealed memfd of config/serialize.h
+  std::uint64_t nonce = 0;  ///< of the ReloadRequest; 0 at start
 };
 struct Terminate {};
-struct ChannelReplaced {        ///< with the new end; the old one is dead
+struct ChannelReplaced {  ///< with the new end; the old one is dead
   Process peer = Process::kEngine;
 };
-struct Ready {};                ///< sockets are open, the election runs
-struct Membership {             ///< with a socket that holds a multicast membership; the guardian keeps it open across an engine's death
+struct Ready {};     ///< sockets are open, the election runs
+struct Membership {  ///< with a socket that holds a multicast membership; the guardian keeps it open across an engine's
+                     ///< death
   std::string interface;
   Family family = Family::kIpv4;
 };
@@ -45,12 +50,12 @@ struct Reloaded {
   std::uint64_t nonce = 0;
   engine::ReloadSummary summary;  ///< names beyond the message size are cut, with "..." as the last
 };
-struct Goodbye {};              ///< everything released; about to exit
+struct Goodbye {};  ///< everything released; about to exit
 struct ReloadRequest {
   std::uint64_t nonce = 0;
   bool dry_run = false;
 };
-struct ReloadResult {           ///< with a sealed memfd: JSON {"diagnostics":[...],"diff":[...]}
+struct ReloadResult {  ///< with a sealed memfd: JSON {"diagnostics":[...],"diff":[...]}
   std::uint64_t nonce = 0;
   bool valid = false;
   bool applied = false;
@@ -65,9 +70,9 @@ struct Recovered {
   bool drained = false;
 };
 struct ReportMessage {
-  std::string instance;         ///< name, "" for the host
+  std::string instance;  ///< name, "" for the host
   std::uint64_t sequence = 0;
-  std::uint64_t dropped = 0;    ///< reports lost before this one because the channel was full
+  std::uint64_t dropped = 0;  ///< reports lost before this one because the channel was full
   ports::Report report;
 };
 struct CommandMessage {
@@ -84,8 +89,8 @@ struct History {
 };
 struct Intent {
   std::uint64_t ticket = 0;
-  std::string instance;         ///< "" = the host
-  std::string what;             ///< "drain", "undrain", "freeze", ... later "promote"
+  std::string instance;  ///< "" = the host
+  std::string what;      ///< "drain", "undrain", "freeze", ... later "promote"
   std::uint64_t generation = 0;
 };
 struct IntentRecorded {
@@ -93,8 +98,8 @@ struct IntentRecorded {
 };
 struct HistoryQuery {
   std::uint64_t nonce = 0;
-  std::uint32_t limit = 0;      ///< newest first are chosen, delivered oldest first
-  std::string instance;         ///< "" = all
+  std::uint32_t limit = 0;  ///< newest first are chosen, delivered oldest first
+  std::string instance;     ///< "" = all
 };
 struct HistoryEntry {
   std::uint64_t nonce = 0;
@@ -107,9 +112,10 @@ struct HistoryEnd {
   std::uint64_t nonce = 0;
 };
 
-using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest, ReloadResult,
-                             Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History, Intent, IntentRecorded,
-                             HistoryQuery, HistoryEntry, HistoryEnd>;
+using Message =
+    std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
+                 ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
+                 Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

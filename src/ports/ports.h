@@ -1,6 +1,6 @@
-// The doors of the engine to the world. The engine calls them from the protocol thread; none may block, allocate without bound
-// or fail silently: what goes wrong comes back as an event of engine/engine.h. src/linux implements them with sockets and netlink,
-// tests/sim with a fake segment.
+// The doors of the engine to the world. The engine calls them from the protocol thread; none may block, allocate
+// without bound or fail silently: what goes wrong comes back as an event of engine/engine.h. src/linux implements them
+// with sockets and netlink, tests/sim with a fake segment.
 #pragma once
 
 #include <cstdint>
@@ -21,15 +21,15 @@ namespace baton::ports {
 /// Index into the engine's list of links (distinct interface names); stable while the name is configured.
 using LinkId = std::uint32_t;
 
-/// Frames leave in the order of the calls, at the latest when flush() is called at the end of a turn; those of one turn and link
-/// leave in one sendmmsg. A refused frame comes back as Engine::on_send_error.
+/// Frames leave in the order of the calls, at the latest when flush() is called at the end of a turn; those of one turn
+/// and link leave in one sendmmsg. A refused frame comes back as Engine::on_send_error.
 class FramePort {
  public:
   virtual ~FramePort() = default;
   /// A whole Ethernet frame. The bytes are copied or sent before the call returns.
   virtual void send_frame(LinkId link, ConstBytes frame) = 0;
-  /// A VRRP message for one unicast peer: the implementation adds the IP header (TTL / Hop Limit 255) and lets the kernel resolve
-  /// the neighbour.
+  /// A VRRP message for one unicast peer: the implementation adds the IP header (TTL / Hop Limit 255) and lets the
+  /// kernel resolve the neighbour.
   virtual void send_unicast(LinkId link, const IpAddress& source, const IpAddress& destination, ConstBytes message) = 0;
   virtual void flush() = 0;
 };
@@ -49,14 +49,14 @@ enum class AddressVerb : std::uint8_t {
   kRemove,   ///< remove if ours; success if it is not there
 };
 struct AddressCommand {
-  std::uint64_t ticket = 0;   ///< comes back in AddressResult
+  std::uint64_t ticket = 0;  ///< comes back in AddressResult
   AddressVerb verb = AddressVerb::kInstall;
   LinkId link = 0;
   Prefix prefix;
-  Nanos lifetime{0};          ///< valid_lft; 0 = permanent (owner)
-  bool owner = false;         ///< 255: not tagged, not aged, never removed
+  Nanos lifetime{0};   ///< valid_lft; 0 = permanent (owner)
+  bool owner = false;  ///< 255: not tagged, not aged, never removed
   bool no_prefix_route = false;
-  Instant not_after = kNever; ///< the worker drops it, with kTooLate, if it gets to it later (a freeze in between)
+  Instant not_after = kNever;  ///< the worker drops it, with kTooLate, if it gets to it later (a freeze in between)
 };
 enum class AddressStatus : std::uint8_t { kDone, kForeign, kRefused, kTooLate, kNoLink };
 struct AddressResult {
@@ -68,8 +68,8 @@ struct AddressResult {
   int sys_errno = 0;
 };
 
-/// The address worker's queue. Results come back as Engine::on_address_result, each exactly once. Commands for one address keep
-/// their order; a kRemove overtakes queued kRefresh of other addresses.
+/// The address worker's queue. Results come back as Engine::on_address_result, each exactly once. Commands for one
+/// address keep their order; a kRemove overtakes queued kRefresh of other addresses.
 class AddressPort {
  public:
   virtual ~AddressPort() = default;
@@ -84,35 +84,35 @@ enum class EventKind : std::uint8_t {
   kAlarm = 2,         ///< begins
   kAlarmCleared = 3,  ///< ends
   kNotice = 4,
-  kHolding = 5,       ///< all addresses installed and announced, or all removed
+  kHolding = 5,  ///< all addresses installed and announced, or all removed
 };
 enum class Alarm : std::uint8_t {
   kNone = 0,
-  kVipMismatch = 1,        ///< R-14, F06: the other's address list differs; old keepalived then goes MASTER beside us
-  kIntervalMismatch = 2,   ///< R-13, F07
-  kForeignOwner = 3,       ///< F10: an advert with priority 255
-  kSecondOwner = 4,        ///< L-01
-  kDuplicateHost = 5,      ///< F12, F14: our own source address from another host
-  kEqualPriority = 6,      ///< L-02
-  kRival = 7,              ///< ARP or NA of another host for our address while Active
-  kDualActive = 8,         ///< a router that should yield keeps sending adverts beside us
-  kAddressFight = 9,       ///< F36
-  kAddressForeign = 10,    ///< EEXIST without our mark
-  kStrayAddress = 11,      ///< F37: our VIP is on this host while Backup and is not ours
-  kInstallFailed = 12,     ///< F46
-  kSendFailed = 13,        ///< F41, F23
-  kAdvertsRejected = 14,   ///< heard but rejected; `decode_error` says why (3.4 of peers' pains)
-  kResignStorm = 15,       ///< F11, T-04
-  kChecksumMixed = 16,     ///< both v3/IPv4 forms are heard
+  kVipMismatch = 1,       ///< R-14, F06: the other's address list differs; old keepalived then goes MASTER beside us
+  kIntervalMismatch = 2,  ///< R-13, F07
+  kForeignOwner = 3,      ///< F10: an advert with priority 255
+  kSecondOwner = 4,       ///< L-01
+  kDuplicateHost = 5,     ///< F12, F14: our own source address from another host
+  kEqualPriority = 6,     ///< L-02
+  kRival = 7,             ///< ARP or NA of another host for our address while Active
+  kDualActive = 8,        ///< a router that should yield keeps sending adverts beside us
+  kAddressFight = 9,      ///< F36
+  kAddressForeign = 10,   ///< EEXIST without our mark
+  kStrayAddress = 11,     ///< F37: our VIP is on this host while Backup and is not ours
+  kInstallFailed = 12,    ///< F46
+  kSendFailed = 13,       ///< F41, F23
+  kAdvertsRejected = 14,  ///< heard but rejected; `decode_error` says why (3.4 of peers' pains)
+  kResignStorm = 15,      ///< F11, T-04
+  kChecksumMixed = 16,    ///< both v3/IPv4 forms are heard
   kChecksumChanged = 17,
   kStall = 18,
-  kNetlinkOverrun = 19,    ///< F43
+  kNetlinkOverrun = 19,  ///< F43
   kRefreshLate = 20,
-  kUnknownPeer = 21,       ///< F09: our VRID from a source that no [peer] or unicast_peer names
-  kOneWay = 22,            ///< F26
-  kSameVridHere = 23,      ///< F90: another program on this host speaks our VRID
-  kMtu = 24,               ///< F23
-  kScribeSilent = 25,      ///< F51: history and intent cannot be written
+  kUnknownPeer = 21,   ///< F09: our VRID from a source that no [peer] or unicast_peer names
+  kOneWay = 22,        ///< F26
+  kSameVridHere = 23,  ///< F90: another program on this host speaks our VRID
+  kMtu = 24,           ///< F23
+  kScribeSilent = 25,  ///< F51: history and intent cannot be written
 };
 std::string_view alarm_token(Alarm alarm);
 
@@ -120,23 +120,23 @@ std::string_view alarm_token(Alarm alarm);
 struct Report {
   EventKind kind = EventKind::kNotice;
   Alarm alarm = Alarm::kNone;
-  std::uint32_t instance = 0;    ///< state board index; kNoInstance if it concerns the host
+  std::uint32_t instance = 0;  ///< state board index; kNoInstance if it concerns the host
   vrrp::State from = vrrp::State::kInitialize;
   vrrp::State to = vrrp::State::kInitialize;
   Reason reason = Reason::kNone;
-  std::uint8_t decode_error = 0; ///< vrrp::DecodeError, with kAdvertsRejected
-  std::uint8_t priority = 0;     ///< of the other router, if any
-  IpAddress other;               ///< the other router or the address concerned
+  std::uint8_t decode_error = 0;  ///< vrrp::DecodeError, with kAdvertsRejected
+  std::uint8_t priority = 0;      ///< of the other router, if any
+  IpAddress other;                ///< the other router or the address concerned
   MacAddress other_mac;
-  IpAddress address;             ///< the VIP concerned
+  IpAddress address;  ///< the VIP concerned
   std::int32_t sys_errno = 0;
   std::int64_t duration_ns = 0;  ///< stall length, lateness
   Instant at{};
 };
 inline constexpr std::uint32_t kNoInstance = 0xFFFFFFFF;
 
-/// Where the engine tells what it did. The publish calls store state for adoption and status and come before the send they
-/// describe. Slots are places on the state board; the engine hands them out below its capacity.
+/// Where the engine tells what it did. The publish calls store state for adoption and status and come before the send
+/// they describe. Slots are places on the state board; the engine hands them out below its capacity.
 class ReportPort {
  public:
   virtual ~ReportPort() = default;
@@ -145,12 +145,13 @@ class ReportPort {
   virtual void publish_router(std::uint32_t slot, const RouterState& state) = 0;
   virtual void retire_instance(std::uint32_t slot) = 0;
   virtual void retire_router(std::uint32_t slot) = 0;
-  /// Counters of a router slot, in memory that readers see; incremented in place. Lives as long as the port. A successor finds the
-  /// predecessor's numbers there; the engine zeroes them for a router that is new.
+  /// Counters of a router slot, in memory that readers see; incremented in place. Lives as long as the port. A
+  /// successor finds the predecessor's numbers there; the engine zeroes them for a router that is new.
   virtual RouterCounters& counters(std::uint32_t slot) = 0;
 };
 
-/// Intent that must be on disk before an act (design section 7). `record` returns a ticket at once; Engine::on_intent_recorded follows.
+/// Intent that must be on disk before an act (design section 7). `record` returns a ticket at once;
+/// Engine::on_intent_recorded follows.
 class IntentPort {
  public:
   virtual ~IntentPort() = default;

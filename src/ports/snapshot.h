@@ -11,13 +11,13 @@
 
 namespace baton::ports {
 
-inline constexpr std::size_t kMaxRouters = 64;   ///< virtual routers of one group; the configuration reader enforces it
-inline constexpr std::size_t kNameBytes = 33;    ///< config::kMaxNameLength and a NUL
+inline constexpr std::size_t kMaxRouters = 64;  ///< virtual routers of one group; the configuration reader enforces it
+inline constexpr std::size_t kNameBytes = 33;   ///< config::kMaxNameLength and a NUL
 
 enum class HoldingState : std::uint8_t {
-  kNone = 0,        ///< no address of ours on the links
+  kNone = 0,  ///< no address of ours on the links
   kInstalling = 1,
-  kHeld = 2,        ///< all installed
+  kHeld = 2,  ///< all installed
   kReleasing = 3,
 };
 
@@ -36,34 +36,47 @@ struct RouterCounters {
   std::uint64_t version_errors = 0;
   std::uint64_t ip_ttl_errors = 0;
   std::uint64_t other_discards = 0;
-  std::uint64_t message_only_rcvd = 0;   ///< v3/IPv4 checksum forms, counted apart (C-04)
+  std::uint64_t message_only_rcvd = 0;  ///< v3/IPv4 checksum forms, counted apart (C-04)
   std::uint64_t pseudo_header_rcvd = 0;
   std::uint64_t answers_suppressed = 0;  ///< storm guard (S-08)
 };
 
 /// RFC 8347 last-event (M-02); values of the YANG identities in order.
 enum class LastEvent : std::uint8_t {
-  kNone, kStartup, kShutdown, kHigherPriorityBackup, kMasterTimeout, kInterfaceUp, kInterfaceDown, kNoPrimaryIpAddress,
-  kPrimaryIpAddress, kNoVirtualIpAddresses, kVirtualIpAddresses, kPreemptHoldTimeout, kLowerPriorityMaster, kOwnerPreempt,
+  kNone,
+  kStartup,
+  kShutdown,
+  kHigherPriorityBackup,
+  kMasterTimeout,
+  kInterfaceUp,
+  kInterfaceDown,
+  kNoPrimaryIpAddress,
+  kPrimaryIpAddress,
+  kNoVirtualIpAddresses,
+  kVirtualIpAddresses,
+  kPreemptHoldTimeout,
+  kLowerPriorityMaster,
+  kOwnerPreempt,
 };
 /// RFC 8347 new-master-reason.
 enum class NewMasterReason : std::uint8_t { kNotMaster, kPriority, kPreempted, kNoResponse };
 
-/// One virtual router. Published before each advert, so it is small; its counters live beside it (ReportPort::counters).
+/// One virtual router. Published before each advert, so it is small; its counters live beside it
+/// (ReportPort::counters).
 struct RouterState {
   vrrp::RouterSnapshot machine;
   std::uint32_t instance_slot = 0;
-  std::uint8_t member = 0;                         ///< index in the group
+  std::uint8_t member = 0;  ///< index in the group
   std::uint8_t vrid = 0;
   std::uint8_t family = 4;
   std::uint8_t version = 3;
-  std::uint8_t checksum_form = 0;                  ///< the form sent now (vrrp::ChecksumForm)
+  std::uint8_t checksum_form = 0;  ///< the form sent now (vrrp::ChecksumForm)
   LastEvent last_event = LastEvent::kNone;
   std::uint8_t heard_priority = 0;
   std::uint8_t reserved = 0;
-  std::array<char, 16> interface{};                ///< name, NUL-terminated
-  std::array<std::uint8_t, 16> heard_source{};     ///< last accepted Active, family as above; all zero = none
-  std::array<std::uint8_t, 16> primary{};          ///< our source address
+  std::array<char, 16> interface {};            ///< name, NUL-terminated
+  std::array<std::uint8_t, 16> heard_source{};  ///< last accepted Active, family as above; all zero = none
+  std::array<std::uint8_t, 16> primary{};       ///< our source address
   std::int64_t heard_at_ns = 0;
 };
 static_assert(std::is_trivially_copyable_v<RouterState>);
@@ -74,7 +87,7 @@ struct InstanceState {
   bool is_group = false;
   vrrp::State state = vrrp::State::kInitialize;
   HoldingState holding = HoldingState::kNone;
-  Reason reason = Reason::kNone;                   ///< of the last transition, or why it is in Initialize
+  Reason reason = Reason::kNone;  ///< of the last transition, or why it is in Initialize
   NewMasterReason new_master_reason = NewMasterReason::kNotMaster;
   std::uint8_t configured_priority = 0;
   std::uint8_t effective_priority = 0;
@@ -82,11 +95,11 @@ struct InstanceState {
   std::uint16_t addresses_wanted = 0;
   std::uint16_t addresses_held = 0;
   std::uint32_t transitions = 0;
-  std::uint32_t first_router_slot = 0;             ///< its routers' records are [first, first + router_count)
-  std::uint64_t against = 0;                       ///< ReasonSet bits: all that speaks against being Active now
-  std::uint64_t alarms = 0;                        ///< bit set of ports::Alarm in force
-  std::int64_t since_ns = 0;                       ///< of the last transition
-  std::int64_t yielded_until_ns = 0;               ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
+  std::uint32_t first_router_slot = 0;  ///< its routers' records are [first, first + router_count)
+  std::uint64_t against = 0;            ///< ReasonSet bits: all that speaks against being Active now
+  std::uint64_t alarms = 0;             ///< bit set of ports::Alarm in force
+  std::int64_t since_ns = 0;            ///< of the last transition
+  std::int64_t yielded_until_ns = 0;    ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
 };
 static_assert(std::is_trivially_copyable_v<InstanceState>);
 

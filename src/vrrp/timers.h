@@ -1,4 +1,5 @@
-// The timer formulas of RFC 9568 §6.1 and RFC 3768 §6.1, in nanoseconds: exact, never rounded to zero (T-01, T-02, D-02).
+// The timer formulas of RFC 9568 §6.1 and RFC 3768 §6.1, in nanoseconds: exact, never rounded to zero (T-01, T-02,
+// D-02).
 #pragma once
 
 #include "base/priority.h"
