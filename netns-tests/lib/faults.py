@@ -4,37 +4,26 @@ Frames are dropped in the switch's forward hook, so that a capture on the bridge
 """
 from lib import proc
 
-TABLE = """
-table bridge faults {
-  chain forward { type filter hook forward priority 0; policy accept; }
-}
-"""
+TABLE = "add table bridge faults\nadd chain bridge faults forward { type filter hook forward priority 0; policy accept; }\n"
 
 
 class Faults:
     def __init__(self, lab):
         self.lab = lab
-        self.made = False
-        self.unplugged = set()
 
     def _nft(self, where, text, check=True):
         return self.lab.run(where, "nft", "-f", "-", text_input=text, check=check)
 
     def _drop(self, *rules):
-        if not self.made:
-            self._nft("switch", TABLE)
-            self.made = True
-        self._nft("switch", "".join("add rule bridge faults forward %s\n" % rule for rule in rules))
+        self._nft("switch", TABLE + "".join("add rule bridge faults forward %s\n" % rule for rule in rules))
 
     # ---- cables
     def unplug(self, host, link=0):
         """Pulls the cable: the host loses carrier."""
         self.lab.ip("switch", "link", "set", self.lab.port(host, link), "down")
-        self.unplugged.add((host, link))
 
     def plug(self, host, link=0):
         self.lab.ip("switch", "link", "set", self.lab.port(host, link), "up")
-        self.unplugged.discard((host, link))
 
     # ---- the switch
     def cut(self, host, link=0):
@@ -77,7 +66,8 @@ class Faults:
         self._nft(host, "table inet faults {}\ndelete table inet faults\n")
 
     def heal(self):
+        """Every cable in, no rule in the switch."""
         self.lab.run("switch", "nft", "flush", "ruleset")
-        self.made = False
-        for host, link in list(self.unplugged):
-            self.plug(host, link)
+        for name in self.lab.everybody:
+            for link in range(self.lab.links):
+                self.lab.ip("switch", "link", "set", self.lab.port(name, link), "up", check=False)

@@ -1,0 +1,94 @@
+"""The lab that stays: two hosts with batond, a client and a switch, found again by name. Used by `lab` and by `demo`."""
+import os
+import signal
+import subprocess
+
+from lib import proc
+from lib.daemons import BATON_BIN, ROOT, Baton
+from lib.topology import Lab
+
+PREFIX = "baton-lab"
+DIRECTORY = "/run/baton-lab"
+VIP = "10.77.0.50"
+INTERVAL_MS = 200
+PRIORITY = {"db1": 110, "db2": 100}
+CONFIG = """# The same file on both hosts; `key@HOST` is for one host only.
+[instance web]
+interface = eth0
+virtual_router_id = 51
+priority = 100
+priority@db1 = 110
+advertisement_interval = 200ms
+address = 10.77.0.50/24
+
+[peer db1]
+address = 10.77.0.1
+[peer db2]
+address = 10.77.0.2
+"""
+
+
+def ensure_built(say):
+    """Installs and builds what is missing; the build is that of the README."""
+    if os.path.exists(os.path.join(BATON_BIN, "batond")) and os.path.exists(os.path.join(BATON_BIN, "batonctl")) and "BATON_BIN_DIR" in os.environ:
+        return
+    say("installing what is missing (tests/install-deps lab) ...")
+    subprocess.run([os.path.join(ROOT, "tests", "install-deps"), "lab"], check=True)
+    say("building (cmake --preset release) ...")
+    log = os.path.join(ROOT, "build", "demo-build.log")
+    os.makedirs(os.path.dirname(log), exist_ok=True)
+    with open(log, "wb") as sink:
+        for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
+            if subprocess.run(command, cwd=ROOT, stdout=sink, stderr=sink, check=False).returncode != 0:
+                raise SystemExit("the build failed; see " + log)
+
+
+class StandingLab(Lab):
+    def __init__(self):
+        super().__init__(PREFIX, directory=DIRECTORY)
+        os.makedirs(DIRECTORY, exist_ok=True)
+        self.batons = {}
+
+    def exists(self):
+        return os.path.exists("/run/netns/" + self.switch)
+
+    def baton(self, host):
+        if host not in self.batons:
+            self.batons[host] = Baton(self, host, (), config=CONFIG)
+        return self.batons[host]
+
+    def start(self, host):
+        baton = self.baton(host).start()
+        baton.write("pid", "%d\n" % baton.process.pid)
+        wrapper = baton.write("batonctl", '#!/bin/sh\nexec "%s/batonctl" --runtime-dir "%s" "$@"\n' % (BATON_BIN, baton.runtime))
+        os.chmod(wrapper, 0o755)
+        return baton
+
+    def guardian(self, host):
+        """pid of batond on the host; None when it does not run."""
+        try:
+            with open(self.baton(host).path("pid"), encoding="ascii") as file:
+                pid = int(file.read())
+        except (OSError, ValueError):
+            return None
+        return pid if proc.alive(pid) and proc.process_name(pid).startswith("batond") else None
+
+    def engine(self, host):
+        pid = self.guardian(host)
+        return next((child for child in proc.family(pid) if "engine" in proc.process_name(child)), None) if pid else None
+
+    def stop(self, host, number=signal.SIGTERM):
+        pid = self.guardian(host)
+        if pid:
+            proc.signal_all(proc.family(pid) if number == signal.SIGKILL else [pid], number)
+            proc.wait_until(lambda: not self.guardian(host), 10, "batond of %s ends" % host)
+
+    def down(self):
+        for host in self.hosts:
+            pid = self.guardian(host)
+            if pid:
+                proc.signal_all(proc.family(pid), signal.SIGKILL)
+        super().down()
+
+    def holders(self):
+        return [host for host in self.hosts if self.holds(host, VIP)]
