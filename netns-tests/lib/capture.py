@@ -13,7 +13,8 @@ RECORD = struct.Struct("<IIII")
 
 
 class Capture:
-    def __init__(self, lab, path, links=None, expression=FILTER, snap=0, buffer_kib=8192):
+    def __init__(self, lab, path, links=None, expression=FILTER, snap=0, live=True):
+        """live: frames can be read while it runs; else only after close(), at less cost for the machine that is measured."""
         self.lab = lab
         self.files = {}
         self.processes = []
@@ -22,8 +23,8 @@ class Capture:
         for link in range(lab.links) if links is None else links:
             name = "%s.%d.pcap" % (path, link)
             process = subprocess.Popen(
-                ["ip", "netns", "exec", lab.switch, "tcpdump", "-i", "br%d" % link, "--time-stamp-precision=nano", "--immediate-mode", "-U",
-                 "-n", "-Z", "root", "-s", str(snap), "-B", str(buffer_kib), "-w", name, expression], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                ["ip", "netns", "exec", lab.switch, "tcpdump", "-i", "br%d" % link, "--time-stamp-precision=nano", "-n", "-Z", "root",
+                 "-s", str(snap), "-B", "8192" if live else "65536", "-w", name] + (["--immediate-mode", "-U"] if live else []) + [expression], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE)
             self.files[link] = name
             self.offsets[link] = 24

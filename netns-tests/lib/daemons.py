@@ -127,13 +127,14 @@ def split_families(service):
 class Keepalived(Daemon):
     kind = "keepalived"
 
-    def __init__(self, lab, host, services, tag="", extra_globals=()):
+    def __init__(self, lab, host, services, tag="", extra_globals=("vrrp_garp_master_repeat 1", "vrrp_garp_master_delay 0", "vrrp_garp_lower_prio_repeat 1"),
+                 quiet=False):
+        """quiet: no log at all and keepalived's own defaults, for measurements."""
         super().__init__(lab, host, services, tag)
-        self.extra_globals = extra_globals
+        self.extra_globals, self.quiet = () if quiet else extra_globals, quiet
 
     def configure(self):
-        lines = ["global_defs {", "  vrrp_garp_master_repeat 1", "  vrrp_garp_master_delay 0", "  vrrp_garp_lower_prio_repeat 1"]
-        lines += ["  " + line for line in self.extra_globals] + ["}"]
+        lines = ["global_defs {"] + ["  " + line for line in self.extra_globals] + ["}"]
         for service in self.services:
             for one, six in split_families(service):
                 lines += self._instance(one, six)
@@ -155,8 +156,8 @@ class Keepalived(Daemon):
         return lines + ["  virtual_ipaddress {"] + ["    " + vip for vip in service.vips] + ["  }", "}"]
 
     def command(self):
-        return ["keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp", "--use-file", self.path("keepalived.conf"), "--pid",
-                self.path("pid"), "--vrrp_pid", self.path("vrrp.pid")]
+        return (["keepalived", "--dont-fork", "--vrrp", "--use-file", self.path("keepalived.conf"), "--pid", self.path("pid"), "--vrrp_pid",
+                 self.path("vrrp.pid")] + ([] if self.quiet else ["--log-console"]))
 
     def reload(self):
         self.configure()
