@@ -119,6 +119,8 @@ using Message =
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);
+/// True if the table above has this message from `from` to `to`.
+bool allowed(Process from, Process to, const Message& message);
 /// Strict: unknown version or type, wrong length, trailing bytes and enumerators out of range are errors.
 Result<Message> decode(ConstBytes bytes);
 
