@@ -1,5 +1,6 @@
-// The steward process: control socket, events, and what people ask for. Unprivileged; it reads the state board, never writes it.
-// The guardian forks, drops rights (uid baton-steward, no capability, no_new_privs, PDEATHSIG) and then calls run().
+// The steward process: control socket, events, and what people ask for. Unprivileged; it reads the state board, never
+// writes it. The guardian forks, drops rights (uid baton-steward, no capability, no_new_privs, PDEATHSIG) and then
+// calls run().
 #pragma once
 
 #include <sys/types.h>

@@ -1,0 +1,146 @@
+#include "steward/knowledge.h"
+
+#include <algorithm>
+
+namespace baton::steward {
+namespace {
+
+std::string text_of(std::span<const char> bytes) {
+  return {bytes.begin(), std::find(bytes.begin(), bytes.end(), '\0')};
+}
+
+const config::Instance* find_instance(const config::Config& config, const std::string& name) {
+  const auto found = std::find_if(config.instances.begin(), config.instances.end(),
+                                  [&](const config::Instance& instance) { return instance.name == name; });
+  return found == config.instances.end() ? nullptr : &*found;
+}
+
+/// The configured instances behind one entry of the board: itself, or a group's members in order.
+std::vector<const config::Instance*> configured(const config::Config& config, const ports::InstanceState& state) {
+  const std::string name = text_of(state.name);
+  std::vector<const config::Instance*> found;
+  if (!state.is_group) {
+    if (const config::Instance* instance = find_instance(config, name)) found.push_back(instance);
+    return found;
+  }
+  for (const config::Group& group : config.groups) {
+    if (group.name != name) continue;
+    for (const std::string& member : group.members) {
+      if (const config::Instance* instance = find_instance(config, member)) found.push_back(instance);
+    }
+  }
+  return found;
+}
+
+/// The derived IPv6 link-local VIP is Baton's own business; it is left out unless it is all that there is.
+void add_addresses(const config::Instance& instance, std::vector<std::string>& addresses) {
+  const auto is_ipv6 = [](const Prefix& prefix) { return prefix.address.is_ipv6(); };
+  const auto ipv6_count = std::count_if(instance.addresses.begin(), instance.addresses.end(), is_ipv6);
+  for (const Prefix& prefix : instance.addresses) {
+    const bool derived = prefix.address.is_ipv6() && prefix.address.is_link_local() && ipv6_count > 1;
+    if (!derived) addresses.push_back(prefix.text());
+  }
+  for (const Prefix& prefix : instance.extra_addresses) addresses.push_back(prefix.text());
+}
+
+std::size_t place_in_file(const config::Config& config, const InstanceView& view) {
+  const std::string name = view.state.is_group && !view.members.empty() ? view.members.front() : view.name();
+  for (std::size_t i = 0; i < config.instances.size(); ++i) {
+    if (config.instances[i].name == name) return i;
+  }
+  return config.instances.size();
+}
+
+}  // namespace
+
+HostNames host_names(const config::Config& config) {
+  std::map<IpAddress, std::string> names;
+  for (const config::Peer& peer : config.peers) {
+    for (const IpAddress& address : peer.addresses) names.emplace(address, peer.host);
+  }
+  return HostNames{std::move(names)};
+}
+
+void Knowledge::note_report(const ipc::ReportMessage& message) {
+  const ports::Report& report = message.report;
+  events_lost_ += message.dropped;
+  if (report.kind == ports::EventKind::kAlarm) alarms_[message.instance][report.alarm] = report;
+  if (report.kind == ports::EventKind::kAlarmCleared) alarms_[message.instance].erase(report.alarm);
+  if (report.kind != ports::EventKind::kTransition) return;
+  if (report.to == vrrp::State::kInitialize) {
+    up_since_.erase(message.instance);
+  } else if (report.from == vrrp::State::kInitialize) {
+    up_since_[message.instance] = report.at.time_since_epoch().count();
+  }
+}
+
+void Knowledge::note_lifecycle(const ipc::Lifecycle& lifecycle) {
+  if (lifecycle.process != ipc::Process::kEngine) return;
+  switch (lifecycle.reason) {
+    case Reason::kTooManyDeaths: engine_ = EngineHealth::kGivenUp; break;
+    case Reason::kAdopted: engine_ = EngineHealth::kRunning; break;
+    default: engine_ = EngineHealth::kRestarting; break;
+  }
+  if (lifecycle.reason != Reason::kAdopted) ++engine_deaths_;
+}
+
+void Knowledge::note_engine_replaced() {
+  if (engine_ != EngineHealth::kGivenUp) engine_ = EngineHealth::kRunning;
+}
+
+void Knowledge::note_engine_gone() {
+  if (engine_ == EngineHealth::kRunning) engine_ = EngineHealth::kRestarting;
+}
+
+HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& config, const std::string& config_path,
+                         Instant now, std::int64_t wall_clock_ns) const {
+  HostView host;
+  host.host = config.host;
+  host.config_path = config_path;
+  host.config_hash = config.hash;
+  host.engine = engine_;
+  host.engine_deaths = engine_deaths_;
+  host.vrid_errors = board.host_counters().vrid_errors;
+  host.events_lost = events_lost_;
+  host.names = host_names(config);
+  host.now = now;
+  host.wall_clock_ns = wall_clock_ns;
+  if (const auto own = alarms_.find(""); own != alarms_.end()) host.alarms = own->second;
+  const Details no_details;
+  for (const ipc::BoardReader::Entry& entry : board.entries()) {
+    InstanceView view;
+    view.state = entry.instance;
+    const std::vector<const config::Instance*> members = configured(config, entry.instance);
+    for (const config::Instance* member : members) {
+      add_addresses(*member, view.addresses);
+      if (entry.instance.is_group) view.members.push_back(member->name);
+    }
+    if (!members.empty()) {
+      view.preempt = members.front()->election.preempt;
+      view.preempt_delay = members.front()->election.preempt_delay;
+    }
+    for (std::size_t i = 0; i < entry.routers.size(); ++i) {
+      RouterView router{.state = entry.routers[i],
+                        .counters = board.counters(entry.instance.first_router_slot + static_cast<std::uint32_t>(i))};
+      const auto behind = std::find_if(members.begin(), members.end(), [&](const config::Instance* member) {
+        return member->interface == router.interface() && member->vrid.value() == router.state.vrid;
+      });
+      if (behind != members.end()) {
+        router.advertisement_interval = (*behind)->advertisement_interval;
+        router.owner = (*behind)->owner;
+      }
+      view.routers.push_back(router);
+    }
+    const auto details = alarms_.find(view.name());
+    view.alarms = alarms_in_force(entry.instance.alarms, details == alarms_.end() ? no_details : details->second);
+    if (const auto up = up_since_.find(view.name()); up != up_since_.end()) view.up_ns = up->second;
+    host.instances.push_back(std::move(view));
+  }
+  std::stable_sort(host.instances.begin(), host.instances.end(),
+                   [&](const InstanceView& left, const InstanceView& right) {
+                     return place_in_file(config, left) < place_in_file(config, right);
+                   });
+  return host;
+}
+
+}  // namespace baton::steward

@@ -1,0 +1,39 @@
+// What reports have told and the state board does not hold: the details of alarms in force, when an instance came up,
+// the engine's lives. Put together with the board and the configuration it gives the HostView.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "config/config.h"
+#include "ipc/messages.h"
+#include "ipc/state_board.h"
+#include "steward/view.h"
+
+namespace baton::steward {
+
+class Knowledge {
+ public:
+  void note_report(const ipc::ReportMessage& message);
+  void note_lifecycle(const ipc::Lifecycle& lifecycle);
+  /// A new engine's channel has come.
+  void note_engine_replaced();
+  void note_engine_gone();
+
+  /// Board, configuration and what was noted, at `now`. `config_path` for people.
+  HostView view(const ipc::BoardReader& board, const config::Config& config, const std::string& config_path,
+                Instant now, std::int64_t wall_clock_ns) const;
+
+ private:
+  using Details = std::map<ports::Alarm, ports::Report>;
+  std::map<std::string, Details> alarms_;         ///< by instance; "" = the host
+  std::map<std::string, std::int64_t> up_since_;  ///< by instance
+  EngineHealth engine_ = EngineHealth::kRunning;
+  std::uint32_t engine_deaths_ = 0;
+  std::uint64_t events_lost_ = 0;
+};
+
+/// Names of the hosts' addresses, from the [peer] sections.
+HostNames host_names(const config::Config& config);
+
+}  // namespace baton::steward

@@ -1,0 +1,81 @@
+// What the steward knows at one instant, as plain values: the state board, the configuration and the alarms' details,
+// put together. Status and explain are pure functions of it.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "ports/ports.h"
+#include "ports/snapshot.h"
+#include "steward/words.h"
+
+namespace baton::steward {
+
+struct RouterView {
+  ports::RouterState state;
+  ports::RouterCounters counters;
+  Nanos advertisement_interval = std::chrono::seconds{1};  ///< as configured here
+  bool owner = false;
+
+  std::string interface() const;
+  Family family() const { return state.family == 6 ? Family::kIpv6 : Family::kIpv4; }
+  IpAddress primary() const;
+  /// The Active that is heard now; unspecified if none (none yet, or lost).
+  IpAddress heard() const;
+  /// Learned from the Active, or configured.
+  Nanos active_adver_interval() const;
+};
+
+struct InstanceView {
+  ports::InstanceState state;
+  std::vector<RouterView> routers;
+  std::vector<std::string> addresses;  ///< with prefix, in the advert's order; without the derived IPv6 link-local ones
+  std::vector<std::string> members;    ///< of a group
+  bool preempt = true;
+  Nanos preempt_delay{0};
+  std::int64_t up_ns = 0;                        ///< when it left Initialize; 0 = is there, or not known
+  std::map<ports::Alarm, ports::Report> alarms;  ///< in force; a default Report where no detail is known
+
+  std::string name() const;
+  ReasonSet against() const { return ReasonSet::from_bits(state.against); }
+  /// The router whose Active is shown: the first that hears one, else the first; nullptr if there is none.
+  const RouterView* heard_router() const;
+};
+
+enum class EngineHealth : std::uint8_t { kRunning, kRestarting, kGivenUp };
+
+struct HostView {
+  std::string host;
+  std::string config_path;
+  std::string config_hash;
+  EngineHealth engine = EngineHealth::kRunning;
+  std::uint32_t engine_deaths = 0;  ///< since the steward started
+  std::vector<InstanceView> instances;
+  std::map<ports::Alarm, ports::Report> alarms;  ///< of the host
+  std::uint64_t vrid_errors = 0;
+  std::uint64_t events_lost = 0;  ///< reports that did not reach the steward
+  HostNames names;
+  Instant now{};
+  std::int64_t wall_clock_ns = 0;  ///< at `now`
+
+  /// Wall-clock time of an instant in the past, RFC 3339.
+  std::string wall_time(std::int64_t instant_ns) const;
+  bool drained() const;
+  /// End of the freeze; kNever if it has none; nullopt if not frozen.
+  std::optional<Instant> frozen_until() const;
+  /// An alarm, something against being Active, or no running engine.
+  bool degraded() const;
+};
+
+/// Fills what the configuration and the alarm bits of the records say; pure.
+std::map<ports::Alarm, ports::Report> alarms_in_force(std::uint64_t bits,
+                                                      const std::map<ports::Alarm, ports::Report>& details);
+
+/// "active", "backup", "initialize".
+std::string_view role_token(vrrp::State state);
+/// Why the instance has the role that it has now, in one sentence; the first thing that an operator reads.
+std::string why_now(const InstanceView& instance, const HostView& host);
+
+}  // namespace baton::steward

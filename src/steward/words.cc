@@ -1,0 +1,255 @@
+#include "steward/words.h"
+
+#include <cstring>
+
+#include "steward/format.h"
+
+namespace baton::steward {
+
+using ports::Alarm;
+using ports::EventKind;
+using ports::Report;
+
+std::string HostNames::host(const IpAddress& address) const {
+  const auto found = names_.find(address);
+  return found == names_.end() ? std::string{} : found->second;
+}
+
+std::string HostNames::text(const IpAddress& address) const {
+  const std::string name = host(address);
+  return name.empty() ? address.text() : name + " (" + address.text() + ")";
+}
+
+std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostNames& names) {
+  std::string text{reason_words(reason)};
+  const bool known = !facts.other.is_unspecified();
+  switch (reason) {
+    case Reason::kActiveDownExpired:
+    case Reason::kEngineDied:
+      if (facts.down_interval > Nanos{0}) text += " (" + exact_duration(facts.down_interval) + ")";
+      break;
+    case Reason::kStall:
+      if (facts.duration > Nanos{0}) text += " (" + exact_duration(facts.duration) + ")";
+      break;
+    case Reason::kHigherPriority:
+    case Reason::kPreemptLower:
+    case Reason::kPreemptDelayOver:
+      if (known) text += ": " + names.text(facts.other);
+      if (known && facts.other_priority != 0) {
+        text += ", " + std::to_string(facts.other_priority);
+        if (facts.own_priority != 0) text += " against " + std::to_string(facts.own_priority) + " here";
+      }
+      break;
+    case Reason::kEqualPriorityHigherAddress:
+      if (known) text += ": " + names.text(facts.other);
+      break;
+    case Reason::kActiveResigned:
+    case Reason::kAddressFight:
+    case Reason::kRivalAddress:
+    case Reason::kDuplicateHost:
+      if (known) text += ": " + names.text(facts.other);
+      break;
+    default: break;
+  }
+  return text;
+}
+
+std::string_view reason_remedy(Reason reason) {
+  switch (reason) {
+    case Reason::kInterfaceMissing: return "create the interface, or correct `interface` in the configuration";
+    case Reason::kInterfaceDown: return "bring the link up: `ip link set ... up`, cable, switch port";
+    case Reason::kNoPrimaryAddress: return "give the interface an address of its own of the same family";
+    case Reason::kNoVirtualAddresses: return "configure an `address`";
+    case Reason::kAddressFight: return "find the program that removes the address (systemd-networkd, NetworkManager)";
+    case Reason::kInstallFailed: return "see the alarm for the kernel's answer";
+    case Reason::kAddressForeign: return "remove the address from this host's network configuration";
+    case Reason::kSendFailed: return "let IP protocol 112 out: firewall, interface, MTU";
+    case Reason::kDuplicateHost: return "give one of the two hosts another address";
+    case Reason::kRivalAddress: return "find the host that announces the address";
+    case Reason::kMtuTooSmall: return "enlarge the MTU, or move addresses to extra_address";
+    case Reason::kDrained: return "`batonctl undrain`";
+    case Reason::kSwitchover: return "`batonctl undrain`, or the loss of the other host";
+    case Reason::kFrozen: return "`batonctl thaw`, or the end of the time";
+    case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
+    case Reason::kNeedsRejoin: return "rejoin this host's data first";
+    default: return {};
+  }
+}
+
+namespace {
+
+/// "eth: 02:00:...", for what only layer 2 knows.
+std::string who(const Report& report, const HostNames& names) {
+  std::string text = report.other.is_unspecified() ? "another router" : names.text(report.other);
+  if (!report.other_mac.is_zero()) text += " [" + report.other_mac.text() + "]";
+  return text;
+}
+
+std::string vip(const Report& report) {
+  return report.address.is_unspecified() ? "a virtual address" : "the virtual address " + report.address.text();
+}
+
+std::string with_errno(std::string text, const Report& report) {
+  return report.sys_errno == 0 ? text : text + ": " + std::strerror(report.sys_errno);
+}
+
+std::string rejected_because(const Report& report) {
+  if (report.decode_error >= vrrp::kDecodeErrorCount) return "unknown";
+  return std::string{vrrp::decode_error_token(static_cast<vrrp::DecodeError>(report.decode_error))};
+}
+
+std::string stalled_for(const Report& report) {
+  return report.duration_ns == 0 ? std::string{} : " (" + exact_duration(Nanos{report.duration_ns}) + ")";
+}
+
+/// Alarms about the other routers; "" for others.
+std::string peer_alarm(const Report& report, const HostNames& names) {
+  const std::string other = who(report, names);
+  switch (report.alarm) {
+    case Alarm::kVipMismatch: return other + " advertises other virtual addresses than are configured here";
+    case Alarm::kIntervalMismatch: return other + " advertises in another interval than is configured here";
+    case Alarm::kForeignOwner: return other + " advertises priority 255: it says that it owns the address";
+    case Alarm::kSecondOwner: return other + " also says that it owns the address (priority 255)";
+    case Alarm::kDuplicateHost: return other + " sends adverts from this host's own address";
+    case Alarm::kEqualPriority: return other + " has the same priority as this host";
+    case Alarm::kRival: return other + " announces " + vip(report) + ", which this host holds";
+    case Alarm::kDualActive: return other + " keeps advertising beside this host, which is Active";
+    case Alarm::kAdvertsRejected: return "adverts of " + other + " are discarded: " + rejected_because(report);
+    case Alarm::kUnknownPeer: return other + " uses our VRID and is no configured peer";
+    case Alarm::kOneWay: return "frames pass in one direction only between this host and " + other;
+    case Alarm::kResignStorm: return other + " resigns (priority 0) more often than a router can";
+    case Alarm::kChecksumMixed: return "both checksum forms of VRRPv3 over IPv4 are heard";
+    case Alarm::kChecksumChanged: return "the checksum form that is sent was changed to that of " + other;
+    case Alarm::kSameVridHere: return "another program on this host speaks VRRP with our VRID";
+    default: return {};
+  }
+}
+
+}  // namespace
+
+std::string alarm_sentence(const Report& report, const HostNames& names) {
+  const std::string about_peer = peer_alarm(report, names);
+  if (!about_peer.empty()) return about_peer;
+  switch (report.alarm) {
+    case Alarm::kAddressFight: return "somebody on this host keeps removing " + vip(report);
+    case Alarm::kAddressForeign: return vip(report) + " is already on this host and is not Baton's";
+    case Alarm::kStrayAddress: return vip(report) + " is on this host while it is Backup and is not Baton's";
+    case Alarm::kInstallFailed: return with_errno("the kernel refused " + vip(report), report);
+    case Alarm::kSendFailed: return with_errno("adverts cannot be sent", report);
+    case Alarm::kStall: return "the engine did not run for longer than a Backup waits" + stalled_for(report);
+    case Alarm::kNetlinkOverrun: return "the kernel reported lost netlink messages; its state was read anew";
+    case Alarm::kRefreshLate: return "renewing the lifetime of the addresses took too long" + stalled_for(report);
+    case Alarm::kMtu: return "the advert does not fit the interface's MTU";
+    case Alarm::kScribeSilent: return with_errno("history and intent cannot be written", report);
+    default: return std::string{ports::alarm_token(report.alarm)};
+  }
+}
+
+std::string_view alarm_advice(Alarm alarm) {
+  switch (alarm) {
+    case Alarm::kVipMismatch:
+      return "The election works all the same, but keepalived before 2.3.3 discards such adverts and goes MASTER "
+             "beside us. Give all hosts "
+             "the same address lines.";
+    case Alarm::kIntervalMismatch:
+      return "VRRPv3 learns it; VRRPv2 discards such adverts, so that both become Active. Set advertisement_interval "
+             "alike on all hosts.";
+    case Alarm::kForeignOwner:
+      return "It is obeyed, as RFC 9568 says. If no router is meant to be the owner, somebody claims the address: look "
+             "at the host named.";
+    case Alarm::kSecondOwner: return "The greater address wins. Only one host may have owner = yes.";
+    case Alarm::kDuplicateHost:
+      return "Two hosts have one address, or frames are looped back; this host does not become Active while it lasts. "
+             "Find the hardware "
+             "address named.";
+    case Alarm::kEqualPriority: return "The greater source address decides. Give the hosts distinct priorities.";
+    case Alarm::kRival:
+      return "It was announced again from here. Find the hardware address named: a left-over address, another cluster, "
+             "or an attack.";
+    case Alarm::kDualActive:
+      return "It does not hear us, or discards what it hears. Look for a one-way cut, a firewall, a checksum form or "
+             "version that it does "
+             "not accept, or different address lists.";
+    case Alarm::kAdvertsRejected:
+      return "While this lasts, this host and the sender may both be Active. Configure both alike.";
+    case Alarm::kUnknownPeer:
+      return "Another cluster may use this VRID: choose another one, or name the host in a [peer] section.";
+    case Alarm::kOneWay: return "Look for a firewall rule, a switch or a cable that passes one direction only.";
+    case Alarm::kResignStorm:
+      return "Somebody may be forging it; VRRP has no way to tell. Takeover is not delayed by it.";
+    case Alarm::kChecksumMixed:
+      return "Each advert is sent in both forms. Configure the routers alike, or set checksum.";
+    case Alarm::kChecksumChanged: return "Nothing to do if the other router keeps its form; set checksum to pin it.";
+    case Alarm::kSameVridHere: return "keepalived? Stop one of them, or give it another VRID.";
+    case Alarm::kAddressFight:
+      return "This host gave up the role and tries again later. Usual causes: systemd-networkd "
+             "(ManageForeignAddresses) or NetworkManager.";
+    case Alarm::kAddressForeign:
+      return "It was left alone and this host is not eligible. Remove it from the network configuration.";
+    case Alarm::kStrayAddress: return "It was left alone. Two hosts may answer for the address: remove it.";
+    case Alarm::kInstallFailed: return "This host gave up the role and tries again later.";
+    case Alarm::kSendFailed:
+      return "'Operation not permitted' means a firewall rule that drops IP protocol 112 in the output hook.";
+    case Alarm::kStall:
+      return "A paused virtual machine, SIGSTOP, or an overloaded host. It stepped down before it sent anything.";
+    case Alarm::kNetlinkOverrun:
+      return "Nothing to do; if it comes often, something changes addresses or routes at a great rate.";
+    case Alarm::kRefreshLate: return "The lifetime was lengthened. Something holds the kernel's rtnl lock for long.";
+    case Alarm::kMtu: return "Move addresses to extra_address, or enlarge the MTU.";
+    case Alarm::kScribeSilent:
+      return "Disk full or read-only? The election is unaffected; drain would not survive a reboot, and history is "
+             "kept in memory only.";
+    case Alarm::kNone: break;
+  }
+  return {};
+}
+
+std::string_view event_token(EventKind kind) {
+  switch (kind) {
+    case EventKind::kTransition: return "transition";
+    case EventKind::kAlarm: return "alarm";
+    case EventKind::kAlarmCleared: return "alarm_cleared";
+    case EventKind::kNotice: return "notice";
+    case EventKind::kHolding: return "holding";
+  }
+  return "unknown";
+}
+
+std::string_view holding_token(ports::HoldingState holding) {
+  switch (holding) {
+    case ports::HoldingState::kNone: return "none";
+    case ports::HoldingState::kInstalling: return "installing";
+    case ports::HoldingState::kHeld: return "held";
+    case ports::HoldingState::kReleasing: return "releasing";
+  }
+  return "unknown";
+}
+
+std::string_view state_word(vrrp::State state) {
+  switch (state) {
+    case vrrp::State::kInitialize: return "Initialize";
+    case vrrp::State::kBackup: return "Backup";
+    case vrrp::State::kActive: return "Active";
+  }
+  return "unknown";
+}
+
+std::string report_sentence(const Report& report, const HostNames& names) {
+  const ReasonFacts facts{
+      .other = report.other, .other_priority = report.priority, .duration = Nanos{report.duration_ns}};
+  switch (report.kind) {
+    case EventKind::kTransition:
+      return std::string{state_word(report.from)} + " -> " + std::string{state_word(report.to)} + ": " +
+             reason_sentence(report.reason, facts, names);
+    case EventKind::kAlarm: return "alarm: " + alarm_sentence(report, names);
+    case EventKind::kAlarmCleared: return "over: " + alarm_sentence(report, names);
+    case EventKind::kHolding:
+      return report.to == vrrp::State::kActive ? "all addresses are installed and announced"
+                                               : "all addresses are removed";
+    case EventKind::kNotice: break;
+  }
+  if (report.alarm != Alarm::kNone) return alarm_sentence(report, names);
+  return reason_sentence(report.reason, facts, names);
+}
+
+}  // namespace baton::steward
