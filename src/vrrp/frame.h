@@ -8,6 +8,7 @@
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "vrrp/checksum.h"
 #include "vrrp/packet.h"
 
 namespace baton::vrrp {
@@ -43,19 +44,16 @@ struct VrrpFrame {
 /// Somebody announces or probes an address: ARP (request or reply, gratuitous or not), NA, or a DAD NS.
 struct AddressClaim {
   IpAddress address;
-  MacAddress owner;      ///< the hardware address claimed; of the frame if the message carries none
+  MacAddress owner;        ///< the hardware address claimed; of the frame if the message carries none
   bool announces = false;  ///< true: claims to have it (gratuitous ARP, ARP reply, NA); false: only asks or probes
 };
 struct NotForUs {};
 using ParsedFrame = std::variant<NotForUs, VrrpFrame, AddressClaim, DecodeError>;
 
-/// Takes a frame from the Ethernet header on. Fragments, a bad IPv4 header checksum or lengths that contradict each other
-/// give a DecodeError; IP options are legal. Anything that is no VRRP, ARP or ND is NotForUs.
+/// Takes a frame from the Ethernet header on. Fragments, a bad IPv4 header checksum or lengths that contradict each
+/// other give a DecodeError; IP options are legal. Anything that is no VRRP, ARP or ND is NotForUs.
 ParsedFrame parse_frame(ConstBytes frame);
 /// The same from the IP header on, for raw IPv4 sockets.
 ParsedFrame parse_ip_packet(ConstBytes packet);
-
-/// Internet checksum (RFC 1071) over `parts` one after another; each but the last must have an even length.
-std::uint16_t internet_checksum(std::initializer_list<ConstBytes> parts);
 
 }  // namespace baton::vrrp

@@ -23,8 +23,8 @@ struct GroupAction {
 
 /// What one event did to the group.
 struct GroupStep {
-  std::vector<GroupAction> actions;              ///< to be performed in order
-  std::optional<ReportTransition> transition;    ///< at most one, of the group as a whole
+  std::vector<GroupAction> actions;            ///< to be performed in order
+  std::optional<ReportTransition> transition;  ///< at most one, of the group as a whole
 };
 
 struct GroupSnapshot {
@@ -52,6 +52,26 @@ class Group {
   GroupSnapshot snapshot() const;
   /// REQUIRES as many routers as there are members.
   void restore(const GroupSnapshot& snapshot);
+
+ private:
+  /// How a member left Active or Backup by itself during the event.
+  struct Departure {
+    Reason reason = Reason::kNone;
+    bool farewell = false;  ///< whether the other members say goodbye, too
+  };
+
+  void apply(Instant now, std::size_t router, const Event& event, GroupStep& step);
+  void settle(Instant now, GroupStep& step);
+  void leave_together(Instant now, const Departure& departure, GroupStep& step);
+  void take_over_together(Instant now, Reason reason, GroupStep& step);
+  void report(State next, Reason reason, GroupStep& step);
+  bool every(State state) const;
+  bool may_take_over() const;
+  Reason down_reason() const;
+
+  std::vector<VirtualRouter> routers_;
+  State state_ = State::kInitialize;
+  std::optional<Departure> departure_;  ///< only inside one event
 };
 
 }  // namespace baton::vrrp

@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,24 +41,24 @@ enum class ChecksumForm : std::uint8_t {
 
 /// Why a received message was discarded. One counter and one label each (RFC 8347 names in `decode_error_token`).
 enum class DecodeError : std::uint8_t {
-  kTruncated,        ///< packet-length-errors
-  kVersion,          ///< version-errors
-  kType,             ///< invalid-type-pkts-rcvd
-  kTtl,              ///< ip-ttl-errors
-  kChecksum,         ///< checksum-errors
-  kZeroCount,        ///< R-07
-  kZeroInterval,     ///< R-11
-  kVrid,             ///< vrid-errors: VRID not configured on this interface and family
-  kFragment,         ///< IP fragments are never reassembled here
-  kDestination,      ///< R-15: not the group (or, unicast, not us)
-  kSource,           ///< R-15: multicast, unspecified or off-link source
-  kOwn,              ///< R-01, F12: our own frame, or one that carries our source address
-  kUnknownPeer,      ///< unicast from an address that is no configured peer
-  kAuthType,         ///< v2: authTypeMismatch
-  kAuthData,         ///< v2: authFailure
-  kIntervalMismatch, ///< v2 only: D-03
-  kAddressList,      ///< v2 only, non-owner: D-04
-  kNotIp,            ///< an envelope that is no IP packet of protocol 112
+  kTruncated,         ///< packet-length-errors
+  kVersion,           ///< version-errors
+  kType,              ///< invalid-type-pkts-rcvd
+  kTtl,               ///< ip-ttl-errors
+  kChecksum,          ///< checksum-errors
+  kZeroCount,         ///< R-07
+  kZeroInterval,      ///< R-11
+  kVrid,              ///< vrid-errors: VRID not configured on this interface and family
+  kFragment,          ///< IP fragments are never reassembled here
+  kDestination,       ///< R-15: not the group (or, unicast, not us)
+  kSource,            ///< R-15: multicast, unspecified or off-link source
+  kOwn,               ///< R-01, F12: our own frame, or one that carries our source address
+  kUnknownPeer,       ///< unicast from an address that is no configured peer
+  kAuthType,          ///< v2: authTypeMismatch
+  kAuthData,          ///< v2: authFailure
+  kIntervalMismatch,  ///< v2 only: D-03
+  kAddressList,       ///< v2 only, non-owner: D-04
+  kNotIp,             ///< an envelope that is no IP packet of protocol 112
 };
 inline constexpr std::size_t kDecodeErrorCount = static_cast<std::size_t>(DecodeError::kNotIp) + 1;
 
@@ -95,9 +96,13 @@ constexpr std::size_t message_size(Version version, Family family, std::size_t c
 std::vector<std::uint8_t> encode(const Advert& advert, ChecksumForm form, const IpAddress& source,
                                  const IpAddress& destination);
 
-/// The receive ladder over the IP payload. Does not know what is configured. Extra bytes
-/// after the message are ignored.
+/// The receive ladder over the IP payload. Does not know what is configured: to a unicast
+/// destination any Hop Limit is let through here, and ReceiveRules asks the peer's min_ttl. Extra bytes after the
+/// message are ignored.
 Expected<Advert, DecodeError> decode(ConstBytes payload, const Envelope& envelope);
+/// The same into an Advert that is used again and again: no allocation once its list has grown. nullopt = accepted;
+/// after an error `advert` holds nothing of use.
+std::optional<DecodeError> decode_into(Advert& advert, ConstBytes payload, const Envelope& envelope);
 
 /// The version nibble and VRID alone, to drop an unconfigured VRID before any parsing (F08). nullopt if too short.
 struct Peek {
