@@ -1,0 +1,85 @@
+// The steward's one object: channels to the other processes, what is known, and the requests that wait for an answer.
+// Never asks the engine for status: it reads the state board. Every wait has a deadline; nothing blocks.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include "config/config.h"
+#include "ipc/channel.h"
+#include "ipc/state_board.h"
+#include "posix/event_loop.h"
+#include "posix/memfd.h"
+#include "steward/clients.h"
+#include "steward/documents.h"
+#include "steward/event_ring.h"
+#include "steward/knowledge.h"
+#include "steward/steward.h"
+
+namespace baton::steward {
+
+class StewardProcess {
+ public:
+  /// Maps the board, reads the configuration, watches everything.
+  static Result<std::unique_ptr<StewardProcess>> create(StewardArguments arguments);
+  /// Until Terminate or until the guardian is gone. Returns the exit status.
+  int run();
+
+ private:
+  /// A request whose answer comes from another process.
+  struct Pending {
+    Clients::Id client = 0;
+    Request request;
+    Instant deadline{};
+    Json history = Json::array();
+  };
+
+  StewardProcess(StewardArguments arguments, posix::EventLoop loop, posix::Mapping board, ipc::BoardReader reader,
+                 config::Config config);
+  Result<void> watch_all();
+  Result<void> watch(ipc::Channel& channel);
+  void refresh_interest(ipc::Channel& channel);
+  void on_channel(ipc::Channel& channel, std::uint32_t events);
+  void drop_channel(ipc::Channel& channel);
+  void on_message(ipc::Channel& channel, ipc::Incoming incoming);
+  void on_guardian_message(ipc::Incoming& incoming);
+  void replace_channel(ipc::Process peer, std::vector<posix::Fd>& fds);
+  void on_lifecycle(const ipc::Lifecycle& lifecycle);
+  void on_reload_result(const ipc::ReloadResult& result, const std::vector<posix::Fd>& fds);
+  void on_report(const ipc::ReportMessage& message);
+  void on_command_result(const ipc::CommandResultMessage& message);
+  void on_history_entry(const ipc::HistoryEntry& entry);
+  void publish(Event event);
+  Json document_of(const Event& event) const;
+
+  void on_request(Clients::Id client, Authority authority, const std::string& line);
+  void perform(Clients::Id client, const Request& request);
+  void start_events(Clients::Id client, const Request& request);
+  void ask_engine(Clients::Id client, const Request& request);
+  void ask_guardian(Clients::Id client, const Request& request);
+  void ask_scribe(Clients::Id client, const Request& request);
+  void ask(ipc::Channel& channel, const ipc::Message& message, Clients::Id client, const Request& request,
+           Nanos patience, std::string_view who);
+  std::optional<Pending> take_pending(std::uint64_t nonce);
+  void expire(Instant now);
+  HostView view() const;
+
+  StewardArguments arguments_;
+  posix::EventLoop loop_;
+  posix::Mapping board_;
+  ipc::BoardReader reader_;
+  config::Config config_;
+  ipc::Channel guardian_;
+  ipc::Channel engine_;
+  ipc::Channel scribe_;
+  std::optional<Clients> clients_;
+  Knowledge knowledge_;
+  EventRing ring_;
+  std::map<Clients::Id, std::string> streams_;  ///< client -> instance filter
+  std::map<std::uint64_t, Pending> pending_;    ///< by nonce
+  std::uint64_t next_nonce_ = 1;
+  bool finished_ = false;
+};
+
+}  // namespace baton::steward
