@@ -1,5 +1,5 @@
-// Removes what a dead Baton left on the interfaces. For `batonctl cleanup`, the guardian's last resort and the start of the daemon:
-// blocking, no thread, not for the protocol thread.
+// Removes what a dead Baton left on the interfaces. For `batonctl cleanup`, the guardian's last resort and the start of
+// the daemon: blocking, no thread, not for the protocol thread.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ struct CleanupReport {
   bool complete() const;
 };
 
-/// Removes every address that carries our mark (kernels that keep marks) or stands in the journal of `runtime_dir` (those that do not),
-/// on all interfaces of this network namespace, and no other. `runtime_dir` -1: no journal.
+/// Removes every address that carries our mark (kernels that keep marks) or stands in the journal of `runtime_dir`
+/// (those that do not), on all interfaces of this network namespace, and no other. `runtime_dir` -1: no journal.
 Result<CleanupReport> cleanup(int runtime_dir);
 
 /// Sends one whole Ethernet frame on `interface`: the guardian's prepared resignation.

@@ -1,4 +1,5 @@
-// The real network behind src/ports: packet sockets, raw sockets, netlink and the worker thread, bundled for the daemon's main loop.
+// The real network behind src/ports: packet sockets, raw sockets, netlink and the worker thread, bundled for the
+// daemon's main loop.
 //
 // The loop, on the protocol thread:
 //   wait on poll_fd() until min(engine.next_deadline(), network.next_wakeup())
@@ -23,7 +24,8 @@ namespace baton::linux {
 struct NetworkOptions {
   /// Directory for the journal `addresses`, normally /run/baton; borrowed for the call only. -1: no journal.
   int runtime_dir = -1;
-  /// How long received frames may wait under high load before they are looked at, unless a deadline of the engine comes first.
+  /// How long received frames may wait under high load before they are looked at, unless a deadline of the engine comes
+  /// first.
   Nanos receive_pause = std::chrono::milliseconds{1};
   /// Tests: receive buffer of the monitor in bytes, 0 = the default (8 MiB).
   int monitor_buffer = 0;
@@ -33,12 +35,13 @@ struct NetworkOptions {
 
 class Network {
  public:
-  /// Opens the sockets and starts the worker thread and the first dump. Call after capabilities were dropped to NET_ADMIN and NET_RAW
-  /// (threads inherit them), in the network namespace to work in. The worker blocks all signals.
+  /// Opens the sockets and starts the worker thread and the first dump. Call after capabilities were dropped to
+  /// NET_ADMIN and NET_RAW (threads inherit them), in the network namespace to work in. The worker blocks all signals.
   static Result<std::unique_ptr<Network>> open(const NetworkOptions& options);
   ~Network();
 
-  /// A membership socket of a dead predecessor. Call before watch(); used if its interface is still the same, else closed.
+  /// A membership socket of a dead predecessor. Call before watch(); used if its interface is still the same, else
+  /// closed.
   void adopt_membership(const std::string& interface, Family family, posix::Fd socket);
 
   ports::FramePort& frames();

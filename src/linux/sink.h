@@ -1,5 +1,5 @@
-// What src/linux tells its owner. The daemon implements this and forwards to the engine. All calls come from Network::dispatch and
-// Network::drain_frames, on the protocol thread, and may call the ports again.
+// What src/linux tells its owner. The daemon implements this and forwards to the engine. All calls come from
+// Network::dispatch and Network::drain_frames, on the protocol thread, and may call the ports again.
 #pragma once
 
 #include <string>
@@ -10,7 +10,8 @@
 
 namespace baton::linux {
 
-/// A socket whose only purpose is to hold one multicast membership. As long as any duplicate of it is open the membership lives.
+/// A socket whose only purpose is to hold one multicast membership. As long as any duplicate of it is open the
+/// membership lives.
 struct MembershipSocket {
   std::string interface;
   Family family = Family::kIpv4;

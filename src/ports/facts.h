@@ -26,6 +26,7 @@ struct LinkState {
   MacAddress mac;
   bool arp = true;             ///< false with IFF_NOARP
   bool forwarding_v6 = false;  ///< decides the R flag of an NA (N-03)
+  bool operator==(const LinkState&) const = default;
 };
 
 /// One address on a watched link. Sent for every change, and for every address after a full dump (then between on_dump_begin and
@@ -37,6 +38,7 @@ struct AddressFact {
   bool ours = false;    ///< IFA_PROTO mark or journal
   bool tentative = false;
   bool dad_failed = false;
+  bool operator==(const AddressFact&) const = default;
 };
 
 }  // namespace baton::ports

@@ -1,0 +1,102 @@
+// Two nested epoll descriptors: muting all links is one system call, and what waits behind the mute can still be asked
+// for.
+#include "linux/receive_path.h"
+
+#include <sys/epoll.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace baton::linux {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Above this many frames a second a wake-up for each is dearer than the pause.
+constexpr std::size_t kBusyRate = 1000;
+constexpr Nanos kMeasure = milliseconds{20};
+/// Of one socket in one drain: a flood must not keep the thread from its deadlines.
+constexpr std::size_t kSocketLimit = 2048;
+
+}  // namespace
+
+Result<std::unique_ptr<ReceivePath>> ReceivePath::open(Nanos pause) {
+  posix::Fd inner{::epoll_create1(EPOLL_CLOEXEC)};
+  posix::Fd outer{::epoll_create1(EPOLL_CLOEXEC)};
+  if (!inner.valid() || !outer.valid()) return fail("open epoll descriptor", errno);
+  epoll_event readable{};
+  readable.events = EPOLLIN;
+  if (::epoll_ctl(outer.get(), EPOLL_CTL_ADD, inner.get(), &readable) != 0) return fail("nest epoll", errno);
+  return std::unique_ptr<ReceivePath>{new ReceivePath{pause, std::move(inner), std::move(outer)}};
+}
+
+int ReceivePath::open_tap(ports::LinkId link, int ifindex, Tap tap) {
+  posix::Fd& place = taps_[link][static_cast<std::size_t>(tap)];
+  if (place.valid()) return 0;
+  auto socket = open_receive_socket(ifindex, tap);
+  if (!socket) return socket.error().sys_errno;
+  epoll_event readable{};
+  readable.events = EPOLLIN;
+  readable.data.u64 = std::uint64_t{link} << 32 | static_cast<std::uint32_t>(socket->get());
+  if (::epoll_ctl(inner_.get(), EPOLL_CTL_ADD, socket->get(), &readable) != 0) return errno;
+  place = std::move(*socket);
+  return 0;
+}
+
+int ReceivePath::attach(ports::LinkId link, int ifindex, bool ipv4, bool ipv6) {
+  int sys_errno = 0;
+  const auto note = [&sys_errno](int result) { sys_errno = result != 0 ? result : sys_errno; };
+  if (ipv4) note(open_tap(link, ifindex, Tap::kIpv4));
+  if (ipv4) note(open_tap(link, ifindex, Tap::kArp));
+  if (ipv6) note(open_tap(link, ifindex, Tap::kIpv6));
+  return sys_errno;
+}
+
+std::vector<posix::Fd> ReceivePath::detach(ports::LinkId link) {
+  std::vector<posix::Fd> sockets;
+  const auto taps = taps_.find(link);
+  if (taps == taps_.end()) return sockets;
+  for (posix::Fd& socket : taps->second) {
+    if (!socket.valid()) continue;
+    ::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
+    sockets.push_back(std::move(socket));
+  }
+  taps_.erase(taps);
+  return sockets;
+}
+
+void ReceivePath::drain(Instant now, NetworkSink& sink) {
+  std::array<epoll_event, 64> ready{};
+  const int count = ::epoll_wait(inner_.get(), ready.data(), static_cast<int>(ready.size()), 0);
+  std::size_t frames = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
+    const auto link = static_cast<ports::LinkId>(key >> 32);
+    const int fd = static_cast<int>(key & 0xFFFFFFFF);
+    frames += reader_.read(fd, kSocketLimit, [&](ConstBytes frame) {
+      sink.on_frame(now, {.link = link, .frame = frame, .from_unicast_socket = false});
+    });
+  }
+  consider_pause(now, frames);
+}
+
+void ReceivePath::consider_pause(Instant now, std::size_t frames) {
+  measured_frames_ += frames;
+  if (const Nanos elapsed = now - measured_since_; elapsed >= kMeasure) {
+    const auto limit = static_cast<Nanos::rep>(kBusyRate) * elapsed.count() / Nanos{std::chrono::seconds{1}}.count();
+    busy_ = static_cast<Nanos::rep>(measured_frames_) > limit;
+    measured_since_ = now;
+    measured_frames_ = 0;
+  }
+  const bool pause = busy_ && pause_ > Nanos{0};
+  if (pause != resume_at_.has_value()) set_waited_for(!pause);
+  resume_at_ = pause ? std::optional{now + pause_} : std::nullopt;
+}
+
+void ReceivePath::set_waited_for(bool waited_for) {
+  epoll_event readable{};
+  readable.events = waited_for ? static_cast<std::uint32_t>(EPOLLIN) : 0u;
+  ::epoll_ctl(outer_.get(), EPOLL_CTL_MOD, inner_.get(), &readable);
+}
+
+}  // namespace baton::linux

@@ -1,0 +1,55 @@
+// Receiving on all links: their packet sockets, and how often they are looked at. Under load the sockets are not waited
+// for but looked at once per pause, so that a thousand adverts a second do not cost a thousand wake-ups. Protocol
+// thread.
+#pragma once
+
+#include <array>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "linux/packet_socket.h"
+#include "linux/sink.h"
+#include "posix/fd.h"
+
+namespace baton::linux {
+
+class ReceivePath {
+ public:
+  static Result<std::unique_ptr<ReceivePath>> open(Nanos pause);
+
+  /// Opens what is missing on the link's interface. 0 or the errno of the last socket that could not be opened.
+  int attach(ports::LinkId link, int ifindex, bool ipv4, bool ipv6);
+  /// The sockets come back open: closing them is slow (see packet_socket.h).
+  std::vector<posix::Fd> detach(ports::LinkId link);
+
+  /// Readable when frames wait and are wanted now.
+  int fd() const { return outer_.get(); }
+  /// When frames are to be looked at although fd() is silent.
+  std::optional<Instant> resume_at() const { return resume_at_; }
+
+  /// Hands over all frames that wait, at most some thousands a call, and decides whether to pause.
+  void drain(Instant now, NetworkSink& sink);
+
+ private:
+  explicit ReceivePath(Nanos pause, posix::Fd inner, posix::Fd outer)
+      : pause_(pause), inner_(std::move(inner)), outer_(std::move(outer)) {}
+  int open_tap(ports::LinkId link, int ifindex, Tap tap);
+  void consider_pause(Instant now, std::size_t frames);
+  void set_waited_for(bool waited_for);
+
+  const Nanos pause_;
+  posix::Fd inner_;  ///< epoll over the sockets
+  posix::Fd outer_;  ///< epoll over inner_, silent during a pause
+  std::map<ports::LinkId, std::array<posix::Fd, 3>> taps_;
+  FrameReader reader_;
+  std::optional<Instant> resume_at_;
+  Instant measured_since_{};
+  std::size_t measured_frames_ = 0;
+  bool busy_ = false;
+};
+
+}  // namespace baton::linux
