@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import sys
+import time
 
 import pytest
 
@@ -23,7 +24,20 @@ _made = []
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "limit(seconds): time limit of one test instead of %d s" % DEFAULT_LIMIT)
+    config.addinivalue_line("markers", "alone: needs the machine for itself; not beside other tests")
     config.addinivalue_line("markers", "lab(**options): how the test's lab is made (hosts, clients, links)")
+
+
+def pytest_collection_modifyitems(config, items):
+    """BATON_SHARD=I/N runs every Nth test from the Ith that may run beside others; BATON_SHARD=alone those that may not."""
+    shard = os.environ.get("BATON_SHARD")
+    if not shard:
+        return
+    alone = [item for item in items if item.get_closest_marker("alone")]
+    shared = [item for item in items if not item.get_closest_marker("alone")]
+    chosen = alone if shard == "alone" else shared[int(shard.split("/")[0])::int(shard.split("/")[1])]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -72,9 +86,24 @@ class Scene:
         self.pingers.append(Pinger(self.lab, client, address, interval))
         return self.pingers[-1]
 
-    def wait_holder(self, host, vip="10.77.0.50", deadline=5.0):
-        """Until `host` alone holds `vip`."""
-        proc.wait_until(lambda: self.owners.holders(vip) == [host], deadline, "%s alone holds %s; holders: " % (host, vip))
+    def wait_holder(self, host, vip="10.77.0.50", deadline=5.0, settled=0.0):
+        """Until `host` alone holds `vip`, and has done so for `settled` seconds."""
+        proc.wait_until(lambda: self.owners.holders(vip) == [host] and not self.owners.changes(vip, since=time.time() - settled), deadline,
+                        "%s alone holds %s" % (host, vip))
+
+    def sole(self, host, vip="10.77.0.50", seconds=1.0):
+        """For `seconds` from now `host`, and nobody else, holds `vip` at every instant."""
+        began = time.time()
+        time.sleep(seconds)
+        wrong = self.owners.spans(vip, lambda holders: holders != {host}, began)
+        assert not wrong, "%s should be on %s alone; for %.3f s it was on %s" % (vip, host, wrong[0][1] - wrong[0][0], sorted(wrong[0][2]))
+
+    def silent(self, host, seconds=0.0, since=None):
+        """No advert of `host` since `since`, or for `seconds` from now."""
+        since = since or time.time()
+        time.sleep(seconds)
+        spoken = [frame for link in range(self.lab.links) for frame in self.capture.adverts(host, since=since, link=link)]
+        assert not spoken, "%s sent %d adverts, the first with priority %d" % (host, len(spoken), spoken[0].priority)
 
     def evidence(self):
         found = [("%s on %s" % (daemon.kind, daemon.host), daemon.log()[-6000:]) for daemon in self.daemons]

@@ -201,6 +201,9 @@ class Frr(Daemon):
         self.zebra = self.launch(["/usr/lib/frr/zebra"] + self._common("zebra"), self.path("zebra.log"))
         proc.wait_until(lambda: os.path.exists(self.path("zserv")), 10, "zebra's socket")
         self.process = self.launch(self.command())
+        # A macvlan is up until vrrpd runs: only from here on does "up" mean that FRR holds the address.
+        vips = [vip.split("/")[0] for service in self.services for vip in service.vips]
+        proc.wait_until(lambda: not any(self.lab.holds(self.host, vip) for vip in vips), 10, "vrrpd is Backup: " + self.log()[-500:], every=0.005)
         return self
 
     def end(self):
@@ -276,6 +279,15 @@ class Baton(Daemon):
             return json.loads(done.stdout)
         except ValueError:
             raise AssertionError("batonctl %s: exit %d: %s%s" % (" ".join(argv), done.returncode, done.stdout, done.stderr)) from None
+
+    def instance(self, name="svc"):
+        """The instance's part of `batonctl status --json`."""
+        return next(one for one in self.json("status")["instances"] if one["name"] == name)
+
+    def alarms(self, name=None):
+        """Tokens of the alarms in force, of one instance or of all and the host."""
+        status = self.json("status")
+        return {token for one in status["instances"] if name in (None, one["name"]) for token in one.get("alarms", [])}
 
     def process_of(self, name):
         """pid of the engine, steward or scribe; None while there is none."""
