@@ -10,10 +10,11 @@
 namespace baton::scribe {
 
 struct ScribeArguments {
-  posix::Fd guardian;         ///< ipc channel; its end means: finish writing and exit. Recovered is sent here once at start
-  posix::Fd engine;           ///< ipc channel; replaced by ChannelReplaced{kEngine}
-  posix::Fd steward;          ///< ipc channel; replaced by ChannelReplaced{kSteward}
-  posix::Fd state_directory;  ///< O_PATH|O_DIRECTORY of the state directory, owned by baton-scribe, mode 0750; files by openat
+  posix::Fd guardian;  ///< ipc channel; its end means: finish writing and exit. Recovered is sent here once at start
+  posix::Fd engine;    ///< ipc channel; replaced by ChannelReplaced{kEngine}
+  posix::Fd steward;   ///< ipc channel; replaced by ChannelReplaced{kSteward}
+  posix::Fd state_directory;  ///< O_PATH|O_DIRECTORY of the state directory, owned by baton-scribe, mode 0750; files by
+                              ///< openat
   std::string state_path;     ///< for messages
   std::uint32_t history_limit = 1000;
 };

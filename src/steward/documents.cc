@@ -63,6 +63,12 @@ Json alarm_documents(const std::map<ports::Alarm, ports::Report>& alarms, const 
   return list;
 }
 
+Json alarm_tokens(const std::map<ports::Alarm, ports::Report>& alarms) {
+  Json list = Json::array();
+  for (const auto& [alarm, report] : alarms) list.push_back(ports::alarm_token(alarm));
+  return list;
+}
+
 /// Who is Active, as far as this host can know; null if nobody is heard.
 Json active_document(const InstanceView& instance, const HostView& host) {
   const RouterView* router = instance.heard_router();
@@ -96,7 +102,7 @@ Json against_documents(const InstanceView& instance) {
 
 Json instance_document(const InstanceView& instance, const HostView& host) {
   const ports::InstanceState& state = instance.state;
-  Json document{{"instance", instance.name()},
+  Json document{{"name", instance.name()},
                 {"group", state.is_group},
                 {"members", instance.members},
                 {"role", role_token(state.state)},
@@ -114,7 +120,8 @@ Json instance_document(const InstanceView& instance, const HostView& host) {
   document["why"] = why_now(instance, host);
   document["eligible"] = instance.against().empty();
   document["against"] = against_documents(instance);
-  document["alarms"] = alarm_documents(instance.alarms, host.names);
+  document["alarms"] = alarm_tokens(instance.alarms);
+  document["alarm_details"] = alarm_documents(instance.alarms, host.names);
   document["transitions"] = state.transitions;
   Json routers = Json::array();
   for (const RouterView& router : instance.routers) routers.push_back(virtual_router_document(router, instance, host));
@@ -204,7 +211,8 @@ Json status_document(const HostView& host, std::string_view instance) {
   document["frozen"] = frozen.has_value();
   document["frozen_for_ms"] = frozen && *frozen != kNever ? Json(milliseconds(*frozen - host.now)) : Json(nullptr);
   document["events_lost"] = host.events_lost;
-  document["alarms"] = alarm_documents(host.alarms, host.names);
+  document["alarms"] = alarm_tokens(host.alarms);
+  document["alarm_details"] = alarm_documents(host.alarms, host.names);
   document["statistics"] = global_statistics(host);
   Json list = Json::array();
   for (const InstanceView& view : host.instances) {

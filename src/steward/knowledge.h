@@ -19,6 +19,8 @@ class Knowledge {
   /// A new engine's channel has come.
   void note_engine_replaced();
   void note_engine_gone();
+  /// A new scribe says itself what it cannot write.
+  void note_scribe_replaced() { alarms_[""].erase(ports::Alarm::kScribeSilent); }
 
   /// Board, configuration and what was noted, at `now`. `config_path` for people.
   HostView view(const ipc::BoardReader& board, const config::Config& config, const std::string& config_path,

@@ -144,7 +144,7 @@ void StewardProcess::on_message(ipc::Channel& channel, ipc::Incoming incoming) {
   if (const auto* entry = std::get_if<ipc::HistoryEntry>(&incoming.message)) return on_history_entry(*entry);
   if (const auto* end = std::get_if<ipc::HistoryEnd>(&incoming.message)) {
     if (const auto pending = take_pending(end->nonce)) {
-      clients_->answer(pending->client, answer_line(Verb::kHistory, {{"events", pending->history}}));
+      clients_->answer(pending->client, answer_line(Verb::kHistory, {{"entries", pending->history}}));
     }
   }
 }
@@ -179,6 +179,7 @@ void StewardProcess::replace_channel(ipc::Process peer, std::vector<posix::Fd>& 
     return;
   }
   if (peer == ipc::Process::kEngine) knowledge_.note_engine_replaced();
+  if (peer == ipc::Process::kScribe) knowledge_.note_scribe_replaced();
 }
 
 void StewardProcess::on_lifecycle(const ipc::Lifecycle& lifecycle) {
@@ -311,7 +312,7 @@ void StewardProcess::start_events(Clients::Id client, const Request& request) {
     if (request.instance.empty() || event.instance == request.instance) list.push_back(document_of(event));
   }
   // The snapshot and the stream meet without a gap: nothing happens between these lines.
-  clients_->answer(client, answer_line(Verb::kEvents, {{"events", std::move(list)}}));
+  clients_->answer(client, answer_line(Verb::kEvents, {{"entries", std::move(list)}}));
   if (!request.follow || !clients_->knows(client)) return;
   clients_->stream(client);
   streams_[client] = request.instance;
