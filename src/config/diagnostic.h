@@ -16,14 +16,14 @@ enum class Severity : std::uint8_t { kError, kWarning };
 
 struct Diagnostic {
   Severity severity = Severity::kError;
-  std::string code;  ///< "E012" or "W003"; never reused for another meaning
-  std::string file;
-  std::uint32_t line = 0;    ///< from 1; 0 = the file as a whole
-  std::uint32_t column = 0;  ///< in bytes, from 1; 0 = the line as a whole
-  std::uint32_t width = 0;   ///< of the offending text, in bytes; the caret line marks it
-  std::string message;       ///< one sentence without a full stop; never a secret
-  std::string source_line;   ///< as written; "" if there is none or it must not be shown
-  std::string help;          ///< what was probably meant, or what to do; may be ""
+  std::string code = {};  ///< "E012" or "W003"; never reused for another meaning
+  std::string file = {};
+  std::uint32_t line = 0;        ///< from 1; 0 = the file as a whole
+  std::uint32_t column = 0;      ///< in bytes, from 1; 0 = the line as a whole
+  std::uint32_t width = 0;       ///< of the offending text, in bytes; the caret line marks it
+  std::string message = {};      ///< one sentence without a full stop; never a secret
+  std::string source_line = {};  ///< as written; "" if there is none or it must not be shown
+  std::string help = {};         ///< what was probably meant, or what to do; may be ""
   bool operator==(const Diagnostic&) const = default;
 };
 
