@@ -44,8 +44,14 @@ Result<Fd> prepare_directory(const std::string& path, const User& owner, mode_t 
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail("make directory", errno, path);
   Fd directory{::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   if (!directory.valid()) return fail("open directory", errno, path);
+  struct stat facts {};
+  if (::fstat(directory.get(), &facts) != 0) return fail("open directory", errno, path);
+  if ((facts.st_mode & 07777) != mode) {
+    // Only the owner may set the mode (CAP_FOWNER is not asked for).
+    if (::fchown(directory.get(), ::geteuid(), owner.gid) != 0) return fail("set owner of", errno, path);
+    if (::fchmod(directory.get(), mode) != 0) return fail("set mode of", errno, path);
+  }
   if (::fchown(directory.get(), owner.uid, owner.gid) != 0) return fail("set owner of", errno, path);
-  if (::fchmod(directory.get(), mode) != 0) return fail("set mode of", errno, path);
   return directory;
 }
 

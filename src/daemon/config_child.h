@@ -1,0 +1,62 @@
+// Reading the configuration in a process of its own: short-lived, unprivileged but for reading files (passwords),
+// killed when it takes too long. What comes back are sealed memfds that the guardian passes on unread, and a few
+// bounded facts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/error.h"
+#include "base/time.h"
+#include "daemon/options.h"
+#include "log/log.h"
+#include "posix/fd.h"
+#include "posix/process.h"
+#include "posix/rights.h"
+
+namespace baton::daemon {
+
+inline constexpr Nanos kConfigChildLimit = std::chrono::seconds{5};
+
+/// What the guardian itself needs of a configuration.
+struct ConfigFacts {
+  log::Level log_level = log::Level::kInfo;
+  std::uint32_t history_limit = 1000;
+  std::string log_file;
+};
+
+struct ConfigAnswer {
+  bool valid = false;
+  ConfigFacts facts;        ///< if valid
+  posix::Fd configuration;  ///< if valid: config/serialize.h
+  posix::Fd report;         ///< JSON {"diagnostics":[...],"diff":[...]}
+};
+
+struct ConfigRequest {
+  Options options;
+  posix::User user;        ///< to run as
+  int running = -1;        ///< memfd of the running configuration, for the diff; -1: none
+  bool to_stderr = false;  ///< diagnostics as text for people; otherwise they are logged
+};
+
+class ConfigChild {
+ public:
+  static Result<ConfigChild> start(const ConfigRequest& request);
+
+  /// Readable when the answer is there or the child is dead.
+  int fd() const { return channel_.get(); }
+  /// Call when fd() is readable or the time is up: the answer, or why there is none. The child is gone afterwards.
+  Result<ConfigAnswer> finish();
+
+ private:
+  ConfigChild(posix::Child child, posix::Fd channel) : child_(std::move(child)), channel_(std::move(channel)) {}
+  posix::Child child_;
+  posix::Fd channel_;
+};
+
+/// Start and finish, waiting at most kConfigChildLimit.
+Result<ConfigAnswer> read_configuration(const ConfigRequest& request);
+/// The same in this process, for `--check`: prints the diagnostics; true if the configuration is valid.
+bool check_configuration(const Options& options);
+
+}  // namespace baton::daemon

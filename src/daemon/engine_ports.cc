@@ -1,0 +1,123 @@
+#include "daemon/engine_ports.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "log/log.h"
+#include "vrrp/packet.h"
+
+namespace baton::daemon {
+namespace {
+
+constexpr std::size_t kMaxUnrecorded = 64;
+
+std::string_view event_token(ports::EventKind kind) {
+  switch (kind) {
+    case ports::EventKind::kTransition: return "transition";
+    case ports::EventKind::kAlarm: return "alarm";
+    case ports::EventKind::kAlarmCleared: return "alarm_cleared";
+    case ports::EventKind::kNotice: return "notice";
+    case ports::EventKind::kHolding: return "holding";
+  }
+  return "notice";
+}
+
+/// One line for one report, fields first; what does not apply is left out.
+void write_line(const ports::Report& report, const std::string& instance) {
+  std::vector<log::Field> fields;
+  if (!instance.empty()) fields.push_back({"instance", instance});
+  if (report.kind == ports::EventKind::kTransition) {
+    fields.push_back({"from", std::string{vrrp::state_token(report.from)}});
+    fields.push_back({"to", std::string{vrrp::state_token(report.to)}});
+  }
+  if (report.alarm != ports::Alarm::kNone) fields.push_back({"alarm", std::string{ports::alarm_token(report.alarm)}});
+  if (report.reason != Reason::kNone) fields.push_back({"reason", std::string{reason_token(report.reason)}});
+  if (report.alarm == ports::Alarm::kAdvertsRejected) {
+    const auto error = static_cast<vrrp::DecodeError>(report.decode_error);
+    fields.push_back({"discard", std::string{vrrp::decode_error_token(error)}});
+  }
+  if (!report.other.is_unspecified()) fields.push_back({"other", report.other.text()});
+  if (report.priority != 0) fields.push_back({"other_priority", std::to_string(report.priority)});
+  if (!report.other_mac.is_zero()) fields.push_back({"other_mac", report.other_mac.text()});
+  if (!report.address.is_unspecified()) fields.push_back({"address", report.address.text()});
+  if (report.sys_errno != 0) fields.push_back({"errno", std::strerror(report.sys_errno)});
+  if (report.duration_ns != 0) fields.push_back({"duration_us", std::to_string(report.duration_ns / 1000)});
+  const log::Level level = report.kind == ports::EventKind::kAlarm     ? log::Level::kWarning
+                           : report.kind == ports::EventKind::kHolding ? log::Level::kDebug
+                                                                       : log::Level::kInfo;
+  const bool has_words = report.reason != Reason::kNone;
+  log::write(level, event_token(report.kind), fields, has_words ? reason_words(report.reason) : std::string_view{});
+}
+
+}  // namespace
+
+EnginePorts::EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe)
+    : board_(board), steward_(std::move(steward)), scribe_(std::move(scribe)) {}
+
+std::string EnginePorts::name_of(std::uint32_t instance) const {
+  return instance < names_.size() ? names_[instance] : std::string{};
+}
+
+void EnginePorts::report(const ports::Report& report) {
+  const std::string instance = name_of(report.instance);
+  write_line(report, instance);
+  steward_.send(ipc::ReportMessage{instance, ++sequence_, steward_.dropped(), report});
+  // Holding follows each transition within milliseconds: it is for watchers, not for the history.
+  if (report.kind != ports::EventKind::kHolding) scribe_.send(ipc::History{instance, report});
+}
+
+void EnginePorts::report_host(ports::EventKind kind, ports::Alarm alarm, int sys_errno, Instant at) {
+  ports::Report fact;
+  fact.kind = kind;
+  fact.alarm = alarm;
+  fact.instance = ports::kNoInstance;
+  fact.sys_errno = sys_errno;
+  fact.at = at;
+  report(fact);
+}
+
+void EnginePorts::publish_instance(std::uint32_t slot, const ports::InstanceState& state) {
+  if (slot >= names_.size()) names_.resize(slot + 1);
+  const auto end = std::find(state.name.begin(), state.name.end(), '\0');
+  const std::string_view name{state.name.data(), static_cast<std::size_t>(end - state.name.begin())};
+  if (names_[slot] != name) names_[slot] = name;
+  board_.publish_instance(slot, state);
+}
+
+void EnginePorts::publish_router(std::uint32_t slot, const ports::RouterState& state) {
+  board_.publish_router(slot, state);
+}
+
+void EnginePorts::retire_instance(std::uint32_t slot) {
+  if (slot < names_.size()) names_[slot].clear();
+  board_.retire_instance(slot);
+}
+
+void EnginePorts::retire_router(std::uint32_t slot) { board_.retire_router(slot); }
+
+ports::RouterCounters& EnginePorts::counters(std::uint32_t slot) { return board_.counters(slot); }
+
+std::uint64_t EnginePorts::record(std::string_view instance, std::string_view what, std::uint64_t generation) {
+  const ipc::Intent intent{next_ticket_++, std::string{instance}, std::string{what}, generation};
+  // More than this many unconfirmed means a scribe that has been dead for long; the newest matter.
+  if (unrecorded_.size() >= kMaxUnrecorded) unrecorded_.pop_front();
+  unrecorded_.push_back(intent);
+  scribe_.send(intent);
+  return intent.ticket;
+}
+
+void EnginePorts::replace_scribe(ipc::Channel channel) {
+  scribe_ = std::move(channel);
+  for (const ipc::Intent& intent : unrecorded_) scribe_.send(intent);
+}
+
+void EnginePorts::intent_recorded(std::uint64_t ticket) {
+  std::erase_if(unrecorded_, [&](const ipc::Intent& intent) { return intent.ticket == ticket; });
+}
+
+std::uint64_t EnginePorts::ask(std::string_view, std::string_view, Nanos) {
+  CHECK(false && "the configuration reader admits no plugin before there are plugin hosts");
+  return 0;
+}
+
+}  // namespace baton::daemon

@@ -1,0 +1,53 @@
+// Where the engine's words go: reports to the log, the steward and the scribe, state to the board, intent to the
+// scribe. Decides what is written to the log and what into the history. Nothing here waits.
+#pragma once
+
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "ipc/channel.h"
+#include "ipc/state_board.h"
+#include "ports/ports.h"
+
+namespace baton::daemon {
+
+class EnginePorts : public ports::ReportPort, public ports::IntentPort, public ports::PluginPort {
+ public:
+  EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe);
+
+  void report(const ports::Report& report) override;
+  void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override;
+  void publish_router(std::uint32_t slot, const ports::RouterState& state) override;
+  void retire_instance(std::uint32_t slot) override;
+  void retire_router(std::uint32_t slot) override;
+  ports::RouterCounters& counters(std::uint32_t slot) override;
+
+  std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) override;
+  std::uint64_t ask(std::string_view plugin, std::string_view verb, Nanos deadline) override;
+
+  ipc::BoardWriter& board() { return board_; }
+  ipc::Channel& steward() { return steward_; }
+  ipc::Channel& scribe() { return scribe_; }
+  void replace_steward(ipc::Channel channel) { steward_ = std::move(channel); }
+  /// Intent that the old scribe did not confirm is sent again.
+  void replace_scribe(ipc::Channel channel);
+  void intent_recorded(std::uint64_t ticket);
+  /// The oldest intent that waits for the scribe, or anything in its queue: it is silent.
+  bool scribe_owes() const { return !unrecorded_.empty() || scribe_.wants_write() || !scribe_.open(); }
+  /// Tells the host's own story (not an instance's).
+  void report_host(ports::EventKind kind, ports::Alarm alarm, int sys_errno, Instant at);
+
+ private:
+  std::string name_of(std::uint32_t instance) const;
+
+  ipc::BoardWriter board_;
+  ipc::Channel steward_;
+  ipc::Channel scribe_;
+  std::vector<std::string> names_;  ///< by instance slot
+  std::uint64_t sequence_ = 0;
+  std::uint64_t next_ticket_ = 1;
+  std::deque<ipc::Intent> unrecorded_;
+};
+
+}  // namespace baton::daemon

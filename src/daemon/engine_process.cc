@@ -1,0 +1,354 @@
+#include "daemon/engine_process.h"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "config/serialize.h"
+#include "daemon/engine_ports.h"
+#include "engine/engine.h"
+#include "linux/network.h"
+#include "log/log.h"
+#include "posix/clock.h"
+#include "posix/event_loop.h"
+#include "posix/memfd.h"
+#include "posix/process.h"
+
+namespace baton::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::size_t kMaxConfigBytes = 64u << 20;
+/// Adverts due within the same millisecond leave together (design section 2).
+constexpr Nanos kSlack = milliseconds{1};
+/// The heartbeat is never rarer than this, whatever the intervals.
+constexpr Nanos kSlowestHeartbeat = milliseconds{500};
+/// The guardian waits 5 s for Goodbye; releasing takes milliseconds.
+constexpr Nanos kReleaseLimit = seconds{4};
+/// A scribe that owes an answer for so long is silent (F51).
+constexpr Nanos kScribePatience = seconds{5};
+
+Result<config::Config> read_config(int memory) {
+  const auto bytes = posix::read_sealed(memory, kMaxConfigBytes);
+  if (!bytes) return Unexpected<Error>{bytes.error()};
+  return config::deserialize(*bytes);
+}
+
+class EngineProcess : public linux::NetworkSink {
+ public:
+  EngineProcess(EngineArguments arguments, const config::Config& config, posix::Mapping memory,
+                std::unique_ptr<linux::Network> network, posix::EventLoop loop);
+
+  Result<void> start(bool adopt, bool drained);
+  Result<void> run();
+
+  void on_frame(Instant now, const ports::ReceivedFrame& frame) override { engine_.on_frame(now, frame); }
+  void on_link(Instant now, const ports::LinkState& state) override { engine_.on_link(now, state); }
+  void on_address(Instant now, const ports::AddressFact& fact) override { engine_.on_address(now, fact); }
+  void on_dump_begin(Instant now) override { engine_.on_dump_begin(now); }
+  void on_dump_end(Instant now) override { engine_.on_dump_end(now); }
+  void on_address_result(Instant now, const ports::AddressResult& result) override {
+    engine_.on_address_result(now, result);
+  }
+  void on_send_error(Instant now, ports::LinkId link, int sys_errno) override {
+    engine_.on_send_error(now, link, sys_errno);
+  }
+  void on_membership(Instant now, const linux::MembershipSocket& socket) override;
+  void on_trouble(Instant now, linux::Trouble trouble, int sys_errno) override;
+
+ private:
+  Instant next_wake(Instant now) const;
+  void turn(Instant now);
+  void beat(Instant now);
+  void watch_scribe(Instant now);
+  void release();
+
+  Result<void> watch(ipc::Channel& channel, void (EngineProcess::*receive)());
+  /// Reads all that waits; false: the channel is at its end.
+  template <class Handler>
+  bool drain(ipc::Channel& channel, Handler handler);
+  void receive_guardian();
+  void receive_steward();
+  void receive_scribe();
+  void on_guardian(ipc::Incoming incoming);
+  void reload(std::uint64_t nonce, int memory);
+
+  posix::Mapping memory_;
+  std::unique_ptr<linux::Network> network_;
+  posix::EventLoop loop_;
+  ipc::Channel guardian_;
+  EnginePorts ports_;
+  engine::Engine engine_;
+
+  Instant now_{};  ///< of the running turn, for the channel handlers
+  Instant last_beat_{};
+  Nanos beat_interval_ = kSlowestHeartbeat;
+  std::optional<Instant> scribe_owes_since_;
+  bool scribe_silent_ = false;
+  std::optional<Instant> release_deadline_;
+  bool guardian_gone_ = false;
+  bool done_ = false;
+};
+
+EngineProcess::EngineProcess(EngineArguments arguments, const config::Config& config, posix::Mapping memory,
+                             std::unique_ptr<linux::Network> network, posix::EventLoop loop)
+    : memory_(std::move(memory)),
+      network_(std::move(network)),
+      loop_(std::move(loop)),
+      guardian_(std::move(arguments.guardian), ipc::Process::kEngine, ipc::Process::kGuardian),
+      ports_(*ipc::BoardWriter::open(memory_.bytes()),
+             ipc::Channel{std::move(arguments.steward), ipc::Process::kEngine, ipc::Process::kSteward},
+             ipc::Channel{std::move(arguments.scribe), ipc::Process::kEngine, ipc::Process::kScribe}),
+      engine_(config,
+              ports::Ports{network_->frames(), network_->links(), network_->addresses(), ports_, ports_, ports_},
+              {ports_.board().capacity().instances, ports_.board().capacity().routers}) {
+  for (HeldMembership& held : arguments.memberships) {
+    network_->adopt_membership(held.interface, held.family, std::move(held.socket));
+  }
+}
+
+Result<void> EngineProcess::watch(ipc::Channel& channel, void (EngineProcess::*receive)()) {
+  if (!channel.open()) return {};
+  return loop_.add(channel.fd(), EPOLLIN, [this, receive](std::uint32_t) { (this->*receive)(); });
+}
+
+Result<void> EngineProcess::start(bool adopt, bool drained) {
+  if (auto added = loop_.add(network_->poll_fd(), EPOLLIN, [](std::uint32_t) {}); !added) return added;
+  if (auto added = watch(guardian_, &EngineProcess::receive_guardian); !added) return added;
+  if (auto added = watch(ports_.steward(), &EngineProcess::receive_steward); !added) return added;
+  if (auto added = watch(ports_.scribe(), &EngineProcess::receive_scribe); !added) return added;
+  const Instant now = posix::now();
+  ports_.board().begin(::getpid());
+  ports_.board().heartbeat(now);
+  std::vector<ports::AdoptedInstance> adopted;
+  if (adopt) {
+    const auto reader = ipc::BoardReader::open(memory_.const_bytes());
+    if (reader) adopted = reader->adopted();
+  }
+  engine_.start(now, adopted, drained);
+  engine_.end_turn(now);
+  beat(posix::now());
+  guardian_.send(ipc::Ready{});
+  return {};
+}
+
+Instant EngineProcess::next_wake(Instant now) const {
+  Instant wake = last_beat_ + beat_interval_;
+  if (const auto due = engine_.next_deadline()) wake = std::min(wake, *due);
+  if (const auto due = network_->next_wakeup()) wake = std::min(wake, *due);
+  if (release_deadline_) wake = std::min(wake, *release_deadline_);
+  return std::max(wake, now);
+}
+
+/// One turn, in the order that network.h and engine.h prescribe: the stall test comes before anything can be sent.
+void EngineProcess::turn(Instant now) {
+  now_ = now;
+  engine_.begin_turn(now);
+  network_->dispatch(now, *this);
+  loop_.dispatch();
+  const Instant after = posix::now();
+  // Frozen in the middle of the turn: the stall test again, before anything leaves.
+  if (after - now > beat_interval_) engine_.begin_turn(after);
+  if (const auto due = engine_.next_deadline(); due && *due <= after) {
+    network_->drain_frames(after, *this);
+    engine_.on_deadline(after, kSlack);
+  }
+  engine_.end_turn(after);
+  for (ipc::Channel* channel : {&guardian_, &ports_.steward(), &ports_.scribe()}) channel->flush();
+  // Every turn is a sign of life; the interval that it is measured by is looked at less often.
+  ports_.board().heartbeat(after);
+  if (after - last_beat_ >= beat_interval_) beat(after);
+}
+
+void EngineProcess::beat(Instant now) {
+  last_beat_ = now;
+  const Nanos shortest = engine_.shortest_active_down_interval();
+  ports_.board().set_shortest_active_down_interval(shortest);
+  ports_.board().set_host_counters(engine_.counters());
+  ports_.board().heartbeat(now);
+  beat_interval_ = std::clamp<Nanos>(shortest / 4, milliseconds{1}, kSlowestHeartbeat);
+  watch_scribe(now);
+}
+
+/// F51: elections go on without the scribe; people hear of it once.
+void EngineProcess::watch_scribe(Instant now) {
+  if (!ports_.scribe_owes()) {
+    scribe_owes_since_.reset();
+  } else if (!scribe_owes_since_) {
+    scribe_owes_since_ = now;
+  }
+  const bool silent = scribe_owes_since_ && now - *scribe_owes_since_ > kScribePatience;
+  if (silent == scribe_silent_) return;
+  scribe_silent_ = silent;
+  ports_.report_host(silent ? ports::EventKind::kAlarm : ports::EventKind::kAlarmCleared, ports::Alarm::kScribeSilent,
+                     0, now);
+}
+
+Result<void> EngineProcess::run() {
+  while (!done_) {
+    if (const auto ready = loop_.wait(next_wake(posix::now())); !ready) return Unexpected<Error>{ready.error()};
+    const Instant now = posix::now();
+    turn(now);
+    if (!release_deadline_) continue;
+    if (engine_.finished() || now >= *release_deadline_) release();
+  }
+  return {};
+}
+
+/// All was released, or it is too late for that: say so and end.
+void EngineProcess::release() {
+  if (!engine_.finished()) log::warning("release_incomplete", {}, "not every address could be removed in time");
+  guardian_.send(ipc::Goodbye{});
+  done_ = true;
+}
+
+template <class Handler>
+bool EngineProcess::drain(ipc::Channel& channel, Handler handler) {
+  // Bounded: a flood from one peer must not hold the loop.
+  for (int i = 0; i < 64; ++i) {
+    ipc::Incoming incoming = channel.receive();
+    if (incoming.status == ipc::ReceiveStatus::kNothing) return true;
+    if (incoming.status != ipc::ReceiveStatus::kMessage) {
+      if (incoming.status == ipc::ReceiveStatus::kMalformed) {
+        log::error("ipc_malformed", {{"peer", std::to_string(static_cast<int>(channel.peer()))}}, incoming.error);
+      }
+      loop_.remove(channel.fd());
+      channel.close();
+      return false;
+    }
+    const int before = channel.fd();
+    handler(std::move(incoming));
+    if (channel.fd() != before) return true;
+  }
+  return true;
+}
+
+void EngineProcess::receive_guardian() {
+  if (drain(guardian_, [this](ipc::Incoming incoming) { on_guardian(std::move(incoming)); })) return;
+  // Without the guardian nobody would clean up after us: release and end.
+  log::error("guardian_lost", {}, "the guardian is gone: releasing all addresses");
+  if (!release_deadline_) {
+    release_deadline_ = now_ + kReleaseLimit;
+    engine_.shutdown(now_);
+  }
+}
+
+void EngineProcess::on_guardian(ipc::Incoming incoming) {
+  if (std::holds_alternative<ipc::Terminate>(incoming.message)) {
+    if (release_deadline_) return;
+    release_deadline_ = now_ + kReleaseLimit;
+    engine_.shutdown(now_);
+    return;
+  }
+  if (incoming.fds.empty()) return;
+  if (const auto* configuration = std::get_if<ipc::Configuration>(&incoming.message)) {
+    reload(configuration->nonce, incoming.fds.front().get());
+    return;
+  }
+  if (const auto* replaced = std::get_if<ipc::ChannelReplaced>(&incoming.message)) {
+    const bool steward = replaced->peer == ipc::Process::kSteward;
+    ipc::Channel& old = steward ? ports_.steward() : ports_.scribe();
+    if (old.open()) loop_.remove(old.fd());
+    ipc::Channel fresh{std::move(incoming.fds.front()), ipc::Process::kEngine, replaced->peer};
+    steward ? ports_.replace_steward(std::move(fresh)) : ports_.replace_scribe(std::move(fresh));
+    if (auto added = watch(old, steward ? &EngineProcess::receive_steward : &EngineProcess::receive_scribe); !added) {
+      log::error("ipc_lost", {}, added.error().message());
+    }
+  }
+}
+
+void EngineProcess::reload(std::uint64_t nonce, int memory) {
+  const auto config = read_config(memory);
+  if (!config) {
+    log::error("reload_failed", {}, config.error().message());
+    return;
+  }
+  ipc::Reloaded answer;
+  answer.nonce = nonce;
+  answer.summary = engine_.reload(now_, *config);
+  log::set_level(static_cast<log::Level>(config->daemon.log_level));
+  log::info("reloaded", {{"unchanged", std::to_string(answer.summary.unchanged.size())},
+                         {"changed", std::to_string(answer.summary.changed.size())},
+                         {"restarted", std::to_string(answer.summary.restarted.size())},
+                         {"added", std::to_string(answer.summary.added.size())},
+                         {"removed", std::to_string(answer.summary.removed.size())}});
+  guardian_.send(answer);
+  beat(now_);
+}
+
+void EngineProcess::receive_steward() {
+  drain(ports_.steward(), [this](const ipc::Incoming& incoming) {
+    const auto& command = std::get<ipc::CommandMessage>(incoming.message);
+    ports_.steward().send(ipc::CommandResultMessage{command.nonce, engine_.on_command(now_, command.command)});
+  });
+}
+
+void EngineProcess::receive_scribe() {
+  drain(ports_.scribe(), [this](const ipc::Incoming& incoming) {
+    const std::uint64_t ticket = std::get<ipc::IntentRecorded>(incoming.message).ticket;
+    ports_.intent_recorded(ticket);
+    engine_.on_intent_recorded(now_, ticket);
+  });
+}
+
+void EngineProcess::on_membership(Instant, const linux::MembershipSocket& socket) {
+  const ipc::Membership message{socket.interface, socket.family};
+  if (socket.fd < 0) {
+    guardian_.send(message);
+    return;
+  }
+  const int fds[] = {socket.fd};
+  guardian_.send(message, fds);
+}
+
+void EngineProcess::on_trouble(Instant now, linux::Trouble trouble, int sys_errno) {
+  if (trouble == linux::Trouble::kNetlinkOverrun) {
+    ports_.report_host(sys_errno != 0 ? ports::EventKind::kAlarm : ports::EventKind::kAlarmCleared,
+                       ports::Alarm::kNetlinkOverrun, sys_errno, now);
+    return;
+  }
+  const char* what = trouble == linux::Trouble::kJournal      ? "address_journal"
+                     : trouble == linux::Trouble::kMembership ? "multicast_membership"
+                                                              : "netlink_dump";
+  if (sys_errno == 0) {
+    log::info("trouble_over", {{"trouble", what}});
+  } else {
+    log::warning("trouble", {{"trouble", what}, {"errno", std::strerror(sys_errno)}});
+  }
+}
+
+}  // namespace
+
+int run_engine(EngineArguments arguments) {
+  posix::set_timer_slack(Nanos{1});
+  const auto config = read_config(arguments.configuration.get());
+  if (!config) {
+    log::error("engine_failed", {}, config.error().message());
+    return 1;
+  }
+  auto memory = posix::Mapping::read_write(arguments.board.get());
+  linux::NetworkOptions options;
+  options.runtime_dir = arguments.runtime_dir.get();
+  auto network = linux::Network::open(options);
+  auto loop = posix::EventLoop::create();
+  for (const Error* error :
+       {memory ? nullptr : &memory.error(), network ? nullptr : &network.error(), loop ? nullptr : &loop.error()}) {
+    if (error == nullptr) continue;
+    log::error("engine_failed", {}, error->message());
+    return 1;
+  }
+  const bool adopt = arguments.adopt;
+  const bool drained = arguments.drained;
+  EngineProcess process{std::move(arguments), *config, std::move(*memory), std::move(*network), std::move(*loop)};
+  auto ended = process.start(adopt, drained);
+  if (ended) ended = process.run();
+  if (ended) return 0;
+  log::error("engine_failed", {}, ended.error().message());
+  return 1;
+}
+
+}  // namespace baton::daemon

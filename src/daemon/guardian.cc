@@ -1,0 +1,357 @@
+#include "daemon/guardian.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+
+#include "daemon/engine_process.h"
+#include "daemon/last_resort.h"
+#include "log/log.h"
+#include "posix/clock.h"
+
+namespace baton::daemon {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Nanos kScribeStartLimit = seconds{1};
+constexpr Nanos kStopLimit = seconds{5};
+constexpr Nanos kLastResortLimit = seconds{5};
+/// An engine that has not said Ready may take this long: it opens a socket a link and reads all addresses.
+constexpr Nanos kStartLimit = seconds{2};
+/// With intervals of a few centiseconds half of Active_Down_Interval is less than what a loaded host may need to run us
+/// at all.
+constexpr Nanos kShortestLimit = milliseconds{50};
+constexpr Nanos kLongestLimit = seconds{10};
+
+}  // namespace
+
+Guardian::Guardian(const Options& options, Premises premises, ConfigAnswer first, posix::EventLoop loop,
+                   posix::Fd signals, posix::Fd board, posix::Mapping memory)
+    : options_(options),
+      premises_(std::move(premises)),
+      facts_(first.facts),
+      configuration_(std::move(first.configuration)),
+      loop_(std::move(loop)),
+      signals_(std::move(signals)),
+      board_(std::move(board)),
+      memory_(std::move(memory)) {}
+
+Result<std::unique_ptr<Guardian>> Guardian::create(const Options& options, Premises premises, ConfigAnswer first) {
+  auto loop = posix::EventLoop::create();
+  if (!loop) return Unexpected<Error>{loop.error()};
+  auto signals = posix::signal_fd({SIGTERM, SIGINT, SIGHUP});
+  if (!signals) return Unexpected<Error>{signals.error()};
+  const ipc::BoardCapacity capacity;
+  auto board = posix::shared_memfd("baton-state", ipc::board_size(capacity));
+  if (!board) return Unexpected<Error>{board.error()};
+  auto memory = posix::Mapping::read_write(board->get());
+  if (!memory) return Unexpected<Error>{memory.error()};
+  ipc::format_board(memory->bytes(), capacity);
+  return std::unique_ptr<Guardian>{new Guardian{options, std::move(premises), std::move(first), std::move(*loop),
+                                                std::move(*signals), std::move(*board), std::move(*memory)}};
+}
+
+int Guardian::run() {
+  const auto added = loop_.add(signals_.get(), EPOLLIN, [this](std::uint32_t) {
+    while (const auto number = posix::next_signal(signals_.get())) on_signal(*number);
+  });
+  if (!added) {
+    log::error("start_failed", {}, added.error().message());
+    return 1;
+  }
+  planned_wake_ = posix::now();
+  start_scribe();
+  // The scribe knows whether this host was drained before the reboot; an engine must not wait for a broken disk,
+  // though.
+  const Instant limit = posix::now() + kScribeStartLimit;
+  while (!recovered_ && !done_ && phase_ == Phase::kStarting && posix::now() < limit) {
+    if (!loop_.turn(limit)) break;
+  }
+  if (phase_ == Phase::kStarting) {
+    phase_ = Phase::kRunning;
+    start_engine(false);
+    start_steward();
+  }
+  while (!done_) turn();
+  return exit_status_;
+}
+
+Instant Guardian::next_wake() const {
+  Instant wake = kNever;
+  const auto sooner = [&](Instant at) { wake = std::min(wake, at); };
+  const Worker& engine = workers_[static_cast<std::size_t>(Process::kEngine)];
+  if (phase_ == Phase::kRunning && engine.child.running()) {
+    const auto board = ipc::BoardReader::open(memory_.const_bytes());
+    const Instant beat = board ? std::max(board->heartbeat().at, engine.started) : engine.started;
+    sooner(std::max(beat + heartbeat_limit(), grace_until_));
+  }
+  for (const Worker& one : workers_) {
+    if (one.restart_at) sooner(*one.restart_at);
+  }
+  if (reader_) sooner(reader_deadline_);
+  if (applying_) sooner(applying_->deadline);
+  if (stop_deadline_) sooner(*stop_deadline_);
+  if (notifier_.watchdog_interval()) sooner(next_watchdog_);
+  return wake;
+}
+
+void Guardian::turn() {
+  planned_wake_ = next_wake();
+  if (const auto ready = loop_.wait(planned_wake_); !ready) {
+    log::error("guardian_failed", {}, ready.error().message());
+    exit_status_ = 1;
+    done_ = true;
+    return;
+  }
+  const Instant now = posix::now();
+  const Nanos lateness = planned_wake_ == kNever ? Nanos{0} : std::max(now - planned_wake_, Nanos{0});
+  loop_.dispatch();
+  watch_heartbeat(now, lateness);
+  for (const Process process : {Process::kSteward, Process::kScribe}) {
+    if (worker(process).restart_at && *worker(process).restart_at <= now) start_side_process(process);
+  }
+  if (reader_ && now >= reader_deadline_) on_reader();
+  if (applying_ && now >= applying_->deadline) {
+    log::error("reload_failed", {}, "the engine did not answer");
+    answer_reload(applying_->wish, true, false, applying_->answer.report);
+    applying_.reset();
+  }
+  if (stop_deadline_ && now >= *stop_deadline_) finish_stop();
+  feed_watchdog(now);
+  flush_channels();
+}
+
+void Guardian::on_signal(int number) {
+  if (number == SIGHUP) {
+    wish_reload({});
+  } else {
+    log::info("stopping", {{"signal", std::to_string(number)}});
+    begin_stop();
+  }
+}
+
+/// Design section 2: half the shortest Active_Down_Interval, so that a replacement is on the wire before a neighbour's
+/// timer fires.
+Nanos Guardian::heartbeat_limit() const {
+  const auto board = ipc::BoardReader::open(memory_.const_bytes());
+  const Nanos interval = board ? board->heartbeat().shortest_active_down_interval : Nanos{0};
+  const Nanos limit = interval > Nanos{0} ? std::clamp(interval / 2, kShortestLimit, kLongestLimit) : kStartLimit;
+  return engine_ready_ ? limit : std::max(limit, kStartLimit);
+}
+
+void Guardian::watch_heartbeat(Instant now, Nanos own_lateness) {
+  Worker& engine = worker(Process::kEngine);
+  if (phase_ != Phase::kRunning || !engine.child.running()) return;
+  const Nanos limit = heartbeat_limit();
+  // The whole host was stopped, or we were: an engine that was stopped with us must get its turn, in which it steps
+  // down by itself.
+  if (own_lateness > limit / 4) grace_until_ = now + limit;
+  const auto board = ipc::BoardReader::open(memory_.const_bytes());
+  const Instant beat = board ? std::max(board->heartbeat().at, engine.started) : engine.started;
+  if (now - beat < limit || now < grace_until_) return;
+  log::error("engine_hung", {{"silent_ms", std::to_string((now - beat).count() / 1'000'000)},
+                             {"limit_ms", std::to_string(limit.count() / 1'000'000)}});
+  engine.child.signal(SIGKILL);
+  const int status = engine.child.wait();
+  engine_died(status);
+}
+
+bool Guardian::board_is_fresh(Instant now) const {
+  const auto board = ipc::BoardReader::open(memory_.const_bytes());
+  if (!board) return false;
+  const ipc::BoardHeartbeat beat = board->heartbeat();
+  return beat.at != Instant{} && now - beat.at < std::max(beat.shortest_active_down_interval, kShortestLimit);
+}
+
+bool Guardian::board_says_drained() const {
+  const auto board = ipc::BoardReader::open(memory_.const_bytes());
+  if (!board) return drained_;
+  const auto entries = board->entries();
+  if (entries.empty()) return drained_;
+  return std::any_of(entries.begin(), entries.end(), [](const auto& entry) {
+    return ReasonSet::from_bits(entry.instance.against).has(Reason::kDrained);
+  });
+}
+
+void Guardian::clear_board() {
+  const auto size = static_cast<off_t>(memory_.bytes().size());
+  if (::fallocate(board_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size) != 0) {
+    std::fill(memory_.bytes().begin(), memory_.bytes().end(), std::uint8_t{0});
+  }
+  ipc::format_board(memory_.bytes(), ipc::BoardCapacity{});
+}
+
+void Guardian::engine_died(int status) {
+  const Instant now = posix::now();
+  Worker& engine = worker(Process::kEngine);
+  if (engine.channel.open()) loop_.remove(engine.channel.fd());
+  engine.channel.close();
+  engine_ready_ = false;
+  forget_ends(Process::kEngine);
+  if (applying_) {
+    answer_reload(applying_->wish, true, false, applying_->answer.report);
+    applying_.reset();
+  }
+  if (phase_ != Phase::kRunning) return;
+  const AfterDeath next = deaths_.died(now);
+  log::error("engine_died", {{"status", posix::describe_wait_status(status)}});
+  tell_steward(Process::kEngine, Reason::kEngineDied, status);
+  if (next == AfterDeath::kStayDown) {
+    stay_down();
+    return;
+  }
+  drained_ = board_says_drained();
+  start_engine(next == AfterDeath::kAdopt && board_is_fresh(now));
+}
+
+void Guardian::start_engine(bool adopt) {
+  if (!adopt) clear_board();
+  adopting_ = adopt;
+  EngineArguments arguments;
+  posix::Fd steward = end_for(Process::kEngine, Process::kSteward);
+  posix::Fd scribe = end_for(Process::kEngine, Process::kScribe);
+  std::vector<int> keep{
+      steward.get(),       scribe.get(), board_.get(), configuration_.get(), premises_.runtime_dir.get(),
+      premises_.lock.get()};
+  for (const auto& [key, socket] : memberships_) keep.push_back(socket.get());
+  const pid_t guardian = ::getpid();
+  const auto body = [&](posix::Fd channel) {
+    // No parent-death signal stays: an engine that loses its guardian releases its addresses before it ends. The lock
+    // stays open until then, so that no second daemon starts beside it.
+    auto dropped = posix::drop_to_user(premises_.users.engine, kEngineCapabilities);
+    if (!dropped || ::getppid() != guardian) {
+      if (!dropped) log::error("engine_failed", {}, dropped.error().message());
+      return 1;
+    }
+    arguments.guardian = std::move(channel);
+    arguments.steward = std::move(steward);
+    arguments.scribe = std::move(scribe);
+    arguments.board.reset(board_.get());
+    arguments.configuration.reset(configuration_.get());
+    arguments.runtime_dir.reset(premises_.runtime_dir.get());
+    for (auto& [key, socket] : memberships_) {
+      arguments.memberships.push_back({key.first, key.second, std::move(socket)});
+    }
+    arguments.adopt = adopt;
+    arguments.drained = drained_;
+    return run_engine(std::move(arguments));
+  };
+  if (auto started = start_worker(Process::kEngine, body, keep); !started) {
+    log::error("engine_not_started", {}, started.error().message());
+    worker(Process::kEngine).restart_at.reset();
+    engine_died(0);
+  }
+}
+
+/// Three deaths in a minute: whatever kills it would kill the next one too, and the addresses must not flap.
+void Guardian::stay_down() {
+  phase_ = Phase::kStayDown;
+  run_last_resort_child();
+  mark_board_down();
+  memberships_.clear();
+  log::error(
+      "engine_given_up", {{"reason", std::string{reason_token(Reason::kTooManyDeaths)}}},
+      "the engine died three times within a minute: addresses removed, priority 0 sent; restart batond to try again");
+  status("DOWN: the engine died three times within a minute; restart batond to try again");
+  tell_steward(Process::kEngine, Reason::kTooManyDeaths, 0);
+  if (ever_ready_) return;
+  log::error("start_failed", {}, "the engine never came up");
+  exit_status_ = 1;
+  begin_stop();
+}
+
+void Guardian::run_last_resort_child() {
+  const std::vector<int> keep{board_.get(), configuration_.get(), premises_.runtime_dir.get()};
+  auto child = posix::spawn([&] {
+    posix::reset_signals();
+    std::vector<int> kept = log::descriptors();
+    kept.insert(kept.end(), keep.begin(), keep.end());
+    posix::close_all_but(kept);
+    posix::set_process_name("baton-cleanup");
+    if (!posix::drop_to_user(premises_.users.engine, kEngineCapabilities)) return 1;
+    return run_last_resort({board_.get(), configuration_.get(), premises_.runtime_dir.get()});
+  });
+  if (!child) {
+    log::error("cleanup_failed", {}, child.error().message());
+    return;
+  }
+  pollfd ended{child->pidfd(), POLLIN, 0};
+  ::poll(&ended, 1, static_cast<int>(kLastResortLimit / milliseconds{1}));
+  child->signal(SIGKILL);
+  if (const int result = child->wait(); result != 0) {
+    log::error("cleanup_failed", {{"status", posix::describe_wait_status(result)}});
+  }
+}
+
+/// Nobody else writes the board now: it must not go on showing what the dead engine was.
+void Guardian::mark_board_down() {
+  const auto reader = ipc::BoardReader::open(memory_.const_bytes());
+  auto writer = ipc::BoardWriter::open(memory_.bytes());
+  if (!reader || !writer) return;
+  for (ipc::BoardReader::Entry& entry : reader->entries()) {
+    entry.instance.state = vrrp::State::kInitialize;
+    entry.instance.holding = ports::HoldingState::kNone;
+    entry.instance.reason = Reason::kTooManyDeaths;
+    entry.instance.addresses_held = 0;
+    entry.instance.since_ns = posix::now().time_since_epoch().count();
+    for (std::uint32_t i = 0; i < entry.routers.size(); ++i) {
+      entry.routers[i].machine = vrrp::RouterSnapshot{};
+      writer->publish_router(entry.instance.first_router_slot + i, entry.routers[i]);
+    }
+    writer->publish_instance(entry.slot, entry.instance);
+  }
+}
+
+void Guardian::begin_stop() {
+  if (phase_ == Phase::kStopping) return;
+  phase_ = Phase::kStopping;
+  notifier_.send("STOPPING=1\nSTATUS=Releasing all addresses");
+  if (!worker(Process::kEngine).child.running()) {
+    finish_stop();
+    return;
+  }
+  stop_deadline_ = posix::now() + kStopLimit;
+  send(Process::kEngine, ipc::Terminate{});
+}
+
+/// The engine is gone, or must go now; then the others, who still write down what it said last.
+void Guardian::finish_stop() {
+  stop_deadline_.reset();
+  Worker& engine = worker(Process::kEngine);
+  if (engine.child.running()) {
+    log::error("engine_hung", {}, "it did not release in time");
+    engine.child.signal(SIGKILL);
+    engine.child.wait();
+    run_last_resort_child();
+  }
+  for (const Process process : {Process::kSteward, Process::kScribe}) {
+    Worker& one = worker(process);
+    one.restart_at.reset();
+    if (!one.child.running()) continue;
+    send(process, ipc::Terminate{});
+    pollfd ended{one.child.pidfd(), POLLIN, 0};
+    ::poll(&ended, 1, 1000);
+    one.child.signal(SIGKILL);
+    one.child.wait();
+  }
+  ::unlink((options_.runtime_dir + "/control.sock").c_str());
+  log::info("stopped", {});
+  done_ = true;
+}
+
+void Guardian::feed_watchdog(Instant now) {
+  const auto interval = notifier_.watchdog_interval();
+  if (!interval || now < next_watchdog_) return;
+  next_watchdog_ = now + *interval;
+  // Only a healthy election feeds the manager's watchdog; staying down on purpose is healthy too.
+  if (phase_ == Phase::kStayDown || board_is_fresh(now)) notifier_.send("WATCHDOG=1");
+}
+
+void Guardian::status(const std::string& text) { notifier_.send("STATUS=" + text); }
+
+}  // namespace baton::daemon

@@ -1,0 +1,132 @@
+// The guardian: the parent that spawns, holds, kills and cleans. It decides when an engine is replaced, with or without
+// its state, and when to give up. It parses nothing that came from outside: configurations pass through it as sealed
+// memfds.
+#pragma once
+
+#include <array>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "daemon/config_child.h"
+#include "daemon/deaths.h"
+#include "daemon/notify.h"
+#include "daemon/options.h"
+#include "daemon/premises.h"
+#include "ipc/channel.h"
+#include "ipc/state_board.h"
+#include "posix/event_loop.h"
+#include "posix/memfd.h"
+#include "posix/process.h"
+
+namespace baton::daemon {
+
+class Guardian {
+ public:
+  /// `first`: the valid configuration to start with.
+  static Result<std::unique_ptr<Guardian>> create(const Options& options, Premises premises, ConfigAnswer first);
+
+  /// Starts everything, runs until a signal asks for the end. Exit status of the daemon.
+  int run();
+
+ private:
+  using Process = ipc::Process;
+  enum class Phase { kStarting, kRunning, kStayDown, kStopping };
+  struct Worker {
+    posix::Child child;
+    ipc::Channel channel;
+    Instant started{};
+    Nanos back_off{0};
+    std::optional<Instant> restart_at;
+  };
+  struct ReloadWish {
+    std::uint64_t nonce = 0;
+    bool dry_run = false;
+  };
+  struct Applying {
+    ReloadWish wish;
+    ConfigAnswer answer;
+    Instant deadline{};
+  };
+
+  Guardian(const Options& options, Premises premises, ConfigAnswer first, posix::EventLoop loop, posix::Fd signals,
+           posix::Fd board, posix::Mapping memory);
+
+  // guardian.cc: the loop and the engine's life.
+  Instant next_wake() const;
+  void turn();
+  void on_signal(int number);
+  void watch_heartbeat(Instant now, Nanos own_lateness);
+  Nanos heartbeat_limit() const;
+  void engine_died(int status);
+  void start_engine(bool adopt);
+  bool board_is_fresh(Instant now) const;
+  bool board_says_drained() const;
+  void clear_board();
+  void stay_down();
+  void run_last_resort_child();
+  void mark_board_down();
+  void begin_stop();
+  void finish_stop();
+  void feed_watchdog(Instant now);
+  void status(const std::string& text);
+
+  // workers.cc: children and what they say.
+  Worker& worker(Process process) { return workers_.at(static_cast<std::size_t>(process)); }
+  posix::Fd end_for(Process self, Process peer);
+  void forget_ends(Process dead);
+  Result<void> start_worker(Process process, const std::function<int(posix::Fd guardian)>& body, std::vector<int> keep);
+  void start_side_process(Process process);
+  void start_scribe();
+  void start_steward();
+  void side_process_died(Process process, int status);
+  void on_child_end(Process process);
+  void on_channel(Process process, std::uint32_t events);
+  void on_message(Process process, ipc::Incoming incoming);
+  void tell_steward(Process process, Reason reason, int status);
+  ipc::SendStatus send(Process process, const ipc::Message& message, std::span<const int> fds = {});
+  void flush_channels();
+
+  // reload.cc
+  void wish_reload(ReloadWish wish);
+  void start_reader();
+  void on_reader();
+  void on_reloaded(const ipc::Reloaded& message);
+  void answer_reload(const ReloadWish& wish, bool valid, bool applied, const posix::Fd& report);
+
+  Options options_;
+  Premises premises_;
+  ConfigFacts facts_;
+  posix::Fd configuration_;
+  posix::EventLoop loop_;
+  posix::Fd signals_;
+  posix::Fd board_;
+  posix::Mapping memory_;
+  Notifier notifier_;
+
+  Phase phase_ = Phase::kStarting;
+  std::array<Worker, 4> workers_;                 ///< by Process; the guardian's own place stays empty
+  std::array<std::array<posix::Fd, 4>, 4> ends_;  ///< [self][peer]: an end that waits for `self` to be started
+  std::map<std::pair<std::string, Family>, posix::Fd> memberships_;
+  DeathCount deaths_;
+  bool ever_ready_ = false;
+  bool engine_ready_ = false;
+  bool adopting_ = false;
+  bool drained_ = false;
+  bool recovered_ = false;
+  Instant planned_wake_{};
+  Instant grace_until_{};  ///< the guardian itself was late: the engine gets a turn first
+  std::optional<Instant> stop_deadline_;
+  Instant next_watchdog_{};
+  int exit_status_ = 0;
+  bool done_ = false;
+
+  std::deque<ReloadWish> wishes_;
+  std::optional<ConfigChild> reader_;
+  ReloadWish reading_;
+  Instant reader_deadline_{};
+  std::optional<Applying> applying_;
+};
+
+}  // namespace baton::daemon

@@ -1,0 +1,56 @@
+// batond: a list of steps.
+#include <cstdio>
+#include <exception>
+#include <span>
+
+#include "daemon/config_child.h"
+#include "daemon/guardian.h"
+#include "daemon/options.h"
+#include "daemon/premises.h"
+#include "log/log.h"
+
+namespace {
+
+using namespace baton;
+using namespace baton::daemon;
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+constexpr int kConfigInvalid = 5;
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "batond: %s\n", error.message().c_str());
+  return kFailed;
+}
+
+int start(const Options& options) {
+  log::open({"guardian"});
+  auto premises = prepare(options);
+  if (!premises) return complain(premises.error());
+  auto configuration = read_configuration({options, premises->users.steward, -1, true});
+  if (!configuration) return complain(configuration.error());
+  if (!configuration->valid) return kConfigInvalid;
+  log::set_level(configuration->facts.log_level);
+  auto guardian = Guardian::create(options, std::move(*premises), std::move(*configuration));
+  if (!guardian) return complain(guardian.error());
+  return (*guardian)->run();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    const auto options = parse_options(std::span{argv, static_cast<std::size_t>(argc)});
+    if (!options) {
+      std::fprintf(stderr, "batond: %s\n%s", options.error().message().c_str(), usage().c_str());
+      return kUsage;
+    }
+    if (options->show_help) return std::fputs(usage().c_str(), stdout) < 0 ? kFailed : 0;
+    if (options->show_version) return std::printf("batond %s\n", kVersion) < 0 ? kFailed : 0;
+    if (options->check_only) return check_configuration(*options) ? 0 : kConfigInvalid;
+    return start(*options);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "batond: %s\n", error.what());
+    return kFailed;
+  }
+}

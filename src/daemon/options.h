@@ -1,0 +1,29 @@
+// The command line of batond.
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "base/error.h"
+
+namespace baton::daemon {
+
+inline constexpr const char* kVersion = "0.1.0";
+
+struct Options {
+  std::string config_path = "/etc/baton/baton.conf";
+  std::string host;  ///< "" = the short host name
+  bool host_from_command_line = false;
+  std::string runtime_dir = "/run/baton";
+  std::string state_dir = "/var/lib/baton";
+  std::string plugin_dir = "/usr/lib/baton/plugins";
+  bool check_only = false;
+  bool show_version = false;
+  bool show_help = false;
+};
+
+/// Error: an unknown option, a missing value, or words that belong to no option.
+Result<Options> parse_options(std::span<char* const> arguments);
+std::string usage();
+
+}  // namespace baton::daemon

@@ -1,0 +1,87 @@
+#include "daemon/premises.h"
+
+#include <cerrno>
+
+#include "posix/file.h"
+#include "posix/unix_socket.h"
+
+namespace baton::daemon {
+namespace {
+
+constexpr const char* kLockName = "baton";
+
+Result<posix::User> daemon_user(const std::string& name) {
+  auto user = posix::find_user(name);
+  if (user) return user;
+  if (user.error().sys_errno != ENOENT) return user;
+  return fail("there is no user " + name +
+              "; create it with: useradd --system --user-group --no-create-home --shell "
+              "/usr/sbin/nologin " +
+              name);
+}
+
+Result<gid_t> daemon_group(const std::string& name) {
+  auto group = posix::find_group(name);
+  if (group) return group;
+  if (group.error().sys_errno != ENOENT) return group;
+  return fail("there is no group " + name + "; create it with: groupadd --system " + name);
+}
+
+}  // namespace
+
+Result<Users> find_users() {
+  Users users;
+  for (auto [name, user] : {std::pair{"baton-engine", &users.engine}, std::pair{"baton-steward", &users.steward},
+                            std::pair{"baton-scribe", &users.scribe}}) {
+    auto found = daemon_user(name);
+    if (!found) return Unexpected<Error>{found.error()};
+    if (found->uid == 0) return fail("user must not be root", 0, name);
+    *user = *found;
+  }
+  for (auto [name, group] : {std::pair{"baton-view", &users.view_gid}, std::pair{"baton-admin", &users.admin_gid}}) {
+    auto found = daemon_group(name);
+    if (!found) return Unexpected<Error>{found.error()};
+    *group = *found;
+  }
+  return users;
+}
+
+Result<void> check_capabilities() {
+  std::string missing;
+  for (const std::string& name : posix::missing_capabilities(kGuardianCapabilities)) {
+    missing += (missing.empty() ? "" : ", ") + name;
+  }
+  if (missing.empty()) return {};
+  return fail("missing capability: " + missing + "; start batond as root, or give its service these capabilities");
+}
+
+Result<Premises> prepare(const Options& options) {
+  if (auto able = check_capabilities(); !able) return Unexpected<Error>{able.error()};
+  Premises premises;
+  auto users = find_users();
+  if (!users) return Unexpected<Error>{users.error()};
+  premises.users = *users;
+  auto lock = posix::bind_abstract(kLockName);
+  if (!lock) {
+    if (lock.error().sys_errno != EADDRINUSE) return Unexpected<Error>{lock.error()};
+    return fail("another batond runs in this network namespace (it holds the abstract socket @baton)");
+  }
+  premises.lock = std::move(*lock);
+  // The address journal lives in the runtime directory and is written by the engine; the control socket's door is
+  // guarded by the steward, which asks the kernel who connected, so that a refusal can be explained.
+  auto runtime = posix::prepare_directory(options.runtime_dir, premises.users.engine, 0755);
+  if (!runtime) return Unexpected<Error>{runtime.error()};
+  premises.runtime_dir = std::move(*runtime);
+  auto state = posix::prepare_directory(options.state_dir, premises.users.scribe, 0750);
+  if (!state) return Unexpected<Error>{state.error()};
+  premises.state_dir = std::move(*state);
+  auto control = posix::listen_stream(options.runtime_dir + "/control.sock", 0666, premises.users.view_gid);
+  if (!control) return Unexpected<Error>{control.error()};
+  premises.control = std::move(*control);
+  if (auto kept = posix::keep_only_capabilities(kGuardianCapabilities); !kept) {
+    return Unexpected<Error>{kept.error()};
+  }
+  return premises;
+}
+
+}  // namespace baton::daemon

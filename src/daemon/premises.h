@@ -1,0 +1,46 @@
+// What must be there before anything starts: users, capabilities, the lock, directories, the control socket. Each thing
+// that is missing is named together with what to do about it.
+#pragma once
+
+#include <linux/capability.h>
+
+#include <initializer_list>
+#include <string>
+
+#include "base/error.h"
+#include "daemon/options.h"
+#include "posix/fd.h"
+#include "posix/rights.h"
+
+namespace baton::daemon {
+
+/// The engine works with these two alone.
+inline constexpr std::initializer_list<int> kEngineCapabilities = {CAP_NET_ADMIN, CAP_NET_RAW};
+/// The guardian passes rights on (NET_ADMIN, NET_RAW, DAC_READ_SEARCH), changes users, ends children and prepares
+/// directories.
+inline constexpr std::initializer_list<int> kGuardianCapabilities = {
+    CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_CHOWN, CAP_DAC_READ_SEARCH};
+
+struct Users {
+  posix::User engine;
+  posix::User steward;
+  posix::User scribe;
+  gid_t view_gid = 0;
+  gid_t admin_gid = 0;
+};
+
+struct Premises {
+  Users users;
+  posix::Fd lock;         ///< abstract socket @baton
+  posix::Fd runtime_dir;  ///< owned by baton-engine
+  posix::Fd state_dir;    ///< owned by baton-scribe
+  posix::Fd control;      ///< listening
+};
+
+Result<Users> find_users();
+/// Error: names the missing capabilities.
+Result<void> check_capabilities();
+/// In this order: capabilities, users, lock, directories, control socket; then gives up all other capabilities.
+Result<Premises> prepare(const Options& options);
+
+}  // namespace baton::daemon
