@@ -13,7 +13,8 @@ sys.path.insert(0, HERE)
 
 from lib import proc                       # noqa: E402
 from lib.capture import Capture            # noqa: E402
-from lib.daemons import KINDS, ROOT        # noqa: E402
+from lib.daemons import KINDS, ROOT, Service  # noqa: E402
+from lib.frames import Injector            # noqa: E402
 from lib.topology import Lab               # noqa: E402
 from lib.watch import Ownership, Pinger    # noqa: E402
 
@@ -81,6 +82,16 @@ class Scene:
 
     def start(self, kind, host, *services, **options):
         return self.daemon(kind, host, *services, **options).start()
+
+    def pair(self, settled=0.3, options_db1=None, options_db2=None, **options):
+        """Baton on db1 (priority 200) and db2 (100); returns both when db1 alone holds the first address."""
+        wanted = {"db1": dict({"priority": 200}, **options, **(options_db1 or {})), "db2": dict({"priority": 100}, **options, **(options_db2 or {}))}
+        one, other = [self.start("baton", host, Service(**wanted[host])) for host in ("db1", "db2")]
+        self.wait_holder("db1", one.services[0].vips[-1].split("/")[0], 10, settled)
+        return one, other
+
+    def injector(self, who="client", link=0):
+        return Injector(self.lab.namespace(who), "eth%d" % link)
 
     def ping(self, address, client="client", interval=0.01):
         self.pingers.append(Pinger(self.lab, client, address, interval))

@@ -276,7 +276,8 @@ class Baton(Daemon):
     def json(self, *argv):
         done = self.control(*argv, "--json")
         try:
-            return json.loads(done.stdout)
+            document = json.loads(done.stdout)
+            return document.get("result", document) if isinstance(document, dict) else document
         except ValueError:
             raise AssertionError("batonctl %s: exit %d: %s%s" % (" ".join(argv), done.returncode, done.stdout, done.stderr)) from None
 
@@ -284,10 +285,28 @@ class Baton(Daemon):
         """The instance's part of `batonctl status --json`."""
         return next(one for one in self.json("status")["instances"] if one["name"] == name)
 
-    def alarms(self, name=None):
-        """Tokens of the alarms in force, of one instance or of all and the host."""
+    def alarms(self):
+        """Tokens of the alarms in force: the host's and all instances'."""
         status = self.json("status")
-        return {token for one in status["instances"] if name in (None, one["name"]) for token in one.get("alarms", [])}
+        return set(status.get("alarms", [])).union(*[one["alarms"] for one in status["instances"]])
+
+    def alarmed(self, token, deadline=5.0):
+        """Waits until the alarm is in force, or was since the start; fails with what there is instead."""
+        def seen():
+            return token in self.alarms() or any(entry.get("alarm") == token for entry in self.events())
+        try:
+            proc.wait_until(seen, deadline, every=0.1)
+        except AssertionError:
+            raise AssertionError("no alarm %s on %s; in force: %s" % (token, self.host, sorted(self.alarms()))) from None
+
+    def events(self):
+        return self.json("events")["entries"]
+
+    def transitions(self, name="svc"):
+        return self.instance(name)["transitions"]
+
+    def statistics(self, name="svc", router=0):
+        return self.instance(name)["virtual-routers"][router]["statistics"]
 
     def process_of(self, name):
         """pid of the engine, steward or scribe; None while there is none."""
