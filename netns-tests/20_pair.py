@@ -186,8 +186,8 @@ def test_the_advert_timer_does_not_drift(scene):
     assert abs(mean - 0.1) < 0.0002, mean
 
 
-def test_F13_three_hosts_of_equal_priority_settle_on_the_highest_address(scene_of_three):
-    scene = scene_of_three
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+def test_F13_three_hosts_of_equal_priority_settle_on_the_highest_address(scene):
     scene.faults.cut("db2")
     scene.faults.cut("db3")
     for host in scene.lab.hosts:
@@ -199,12 +199,6 @@ def test_F13_three_hosts_of_equal_priority_settle_on_the_highest_address(scene_o
     scene.sole("db3", seconds=1.0)
     for host in ("db1", "db2"):
         assert len(scene.owners.changes(VIP, host, healed)) == 1, "no flap"
-
-
-@pytest.fixture
-def scene_of_three(request):
-    request.node.add_marker(pytest.mark.lab(hosts=("db1", "db2", "db3")))
-    return request.getfixturevalue("scene")
 
 
 GROUP = """
