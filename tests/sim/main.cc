@@ -1,0 +1,79 @@
+// The command line: which seeds to run, how long, and what to print. Ends at the first violation with what reproduces
+// it.
+#include <charconv>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+#include <string_view>
+
+#include "tests/sim/world.h"
+
+namespace {
+
+using namespace baton::sim;
+
+struct Options {
+  std::uint64_t first = 1;
+  std::uint64_t seeds = 1;
+  std::uint64_t steps = 0;
+  bool verbose = false;
+  bool describe = false;
+};
+
+constexpr const char* kUsage =
+    "usage: sim [--seed N] [--seeds N] [--steps N] [--verbose]\n"
+    "  --seed N   the first seed (1)\n"
+    "  --seeds N  how many seeds (1)\n"
+    "  --steps N  as many seeds as it takes to make N steps\n"
+    "  --verbose  print every event\n";
+
+bool parse(int argc, char** argv, Options& options) {
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view name = argv[i];
+    if (name == "--verbose") {
+      options.verbose = true;
+      continue;
+    }
+    std::uint64_t* value = name == "--seed"    ? &options.first
+                           : name == "--seeds" ? &options.seeds
+                           : name == "--steps" ? &options.steps
+                                               : nullptr;
+    if (value == nullptr || i + 1 >= argc) return false;
+    const char* text = argv[++i];
+    const char* end = text + std::strlen(text);
+    if (std::from_chars(text, end, *value).ptr != end || text == end) return false;
+  }
+  return true;
+}
+
+void print_failure(std::uint64_t seed, World& world) {
+  std::printf("VIOLATION %s\n  at %.6f ms of seed %" PRIu64 ", %d hosts; the last events:\n",
+              world.checker().violation().c_str(), static_cast<double>(world.now().count()) / 1e6, seed, world.hosts());
+  world.trace().print_last(stdout);
+  std::printf("reproduce: sim --seed %" PRIu64 " --verbose\n", seed);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  if (!parse(argc, argv, options)) {
+    std::fputs(kUsage, stderr);
+    return 2;
+  }
+  std::uint64_t steps = 0, runs = 0, hash = 0;
+  for (std::uint64_t seed = options.first;; ++seed) {
+    if (options.steps > 0 ? steps >= options.steps : runs >= options.seeds) break;
+    World world{make_scenario(seed), options.verbose};
+    const bool clean = world.run();
+    steps += world.steps();
+    ++runs;
+    hash = (hash ^ world.trace().hash()) * 0x9E3779B97F4A7C15;
+    if (clean) continue;
+    print_failure(seed, world);
+    std::printf("sim: %" PRIu64 " steps, %" PRIu64 " seeds, hash %016" PRIx64 ", 1 violation\n", steps, runs, hash);
+    return 1;
+  }
+  std::printf("sim: %" PRIu64 " steps, %" PRIu64 " seeds, hash %016" PRIx64 ", 0 violations\n", steps, runs, hash);
+  return 0;
+}

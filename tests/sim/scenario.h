@@ -1,0 +1,96 @@
+// What one seed makes: hosts, links, a configuration for each host, and a list of faults with their times. Made before
+// anything runs.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.h"
+#include "tests/sim/random.h"
+
+namespace baton::sim {
+
+inline constexpr int kMaxHosts = 5;
+inline constexpr int kMaxLinks = 3;
+
+enum class FaultKind : std::uint8_t {
+  // The network.
+  kLoss,          ///< argument: per mille, of one link
+  kDelay,         ///< one link, up to half the shortest interval
+  kDuplicate,     ///< one link, each frame up to ten times (F16)
+  kReorder,       ///< one link
+  kOneWay,        ///< one link, one host to one other (F26)
+  kPartition,     ///< one link in two halves (F25)
+  kPartitionAll,  ///< all links in the same two halves
+  kReflect,       ///< one link returns frames to their sender (F12)
+  kHostile,       ///< one link, spoilt adverts to everyone (I6)
+  // Hosts.
+  kStall,        ///< the engine's thread does not run (F56); frames wait, addresses age
+  kPause,        ///< the whole machine does not run; frames are lost, nothing ages (F57)
+  kCrashAdopt,   ///< the engine dies; a successor adopts its state
+  kCrashForget,  ///< the engine dies; its state is not usable
+  kPowerOff,     ///< everything is gone, for a while (F64)
+  kRestart,      ///< SIGTERM, and a start
+  // Addresses and links of a host.
+  kRefuse,         ///< installs fail (F46)
+  kSlowWorker,     ///< the rtnl lock is busy
+  kForeignRemove,  ///< somebody removes our addresses once (F36)
+  kFight,          ///< somebody removes them again and again
+  kForeignAdd,     ///< somebody else has a VIP on this host (F37)
+  kOverrun,        ///< netlink messages are lost; a full dump follows (F43)
+  kCarrier,        ///< down and up (F31)
+  kAdminDown,      ///< IFF_UP off and on: IPv6 addresses are gone
+  kRecreate,       ///< deleted and created again with another ifindex (F32)
+  kRival,          ///< gratuitous ARP of another machine for our address
+  // Operators.
+  kReloadSame,  ///< I9
+  kReloadPriority,
+  kReloadVip,
+  kReloadRemove,  ///< an instance goes and comes back
+  kSwitchover,
+  kFreeze,
+  kDrain,
+  kCount,
+};
+std::string_view fault_name(FaultKind kind);
+
+struct Fault {
+  FaultKind kind = FaultKind::kLoss;
+  Nanos begins{0};
+  Nanos ends{0};
+  int host = 0;
+  int other = 0;
+  int link = 0;
+  int unit = 0;
+  std::uint32_t argument = 0;
+};
+
+struct Scenario {
+  std::uint64_t seed = 0;
+  int hosts = 2;
+  int links = 1;
+  std::vector<config::Config> configs;  ///< one a host
+  std::vector<Nanos> origins;           ///< of each host's clock
+  std::vector<std::int64_t> drift_ppm;  ///< of each host's clock
+  std::vector<Fault> faults;
+  Nanos heal{0};  ///< when the last fault is over
+  Nanos longest_interval{0};
+  Nanos longest_down{0};  ///< longest Active_Down_Interval of any router on any host
+  Nanos longest_start_delay{0};
+  Nanos longest_preempt_delay{0};
+  bool long_holds = false;  ///< faults whose back-off outlasts the election's own times
+};
+Scenario make_scenario(std::uint64_t seed);
+
+/// The host's own addresses on a link.
+IpAddress host_ipv4(const Scenario& scenario, int link, int host);
+IpAddress host_link_local(const Scenario& scenario, int link, int host);
+MacAddress host_mac(int link, int host);
+inline std::string link_name(int link) { return "eth" + std::to_string(link); }
+
+/// 3 * interval + skew of the configured interval and priority: RFC 9568 §6.1, RFC 3768 §6.1 for v2; written out again
+/// on purpose.
+Nanos down_interval(vrrp::Version version, int priority, Nanos interval);
+
+}  // namespace baton::sim

@@ -1,0 +1,119 @@
+// The world of one run: virtual time, one queue of events, segments between hosts, and the scenario's faults as they
+// begin and end.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <queue>
+#include <vector>
+
+#include "tests/sim/checker.h"
+#include "tests/sim/host.h"
+#include "tests/sim/random.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/trace.h"
+
+namespace baton::sim {
+
+/// The latest that a host acts on a deadline or frame while nothing stalls it, and the longest way over an undisturbed
+/// segment.
+inline constexpr Nanos kLateness = std::chrono::microseconds{1500};
+inline constexpr Nanos kTransit = std::chrono::microseconds{400};
+/// What the main loop gives to Engine::on_deadline.
+inline constexpr Nanos kSlack = std::chrono::milliseconds{1};
+/// The address worker: per batch and per command.
+inline constexpr Nanos kBatchTime = std::chrono::microseconds{40};
+inline constexpr Nanos kCommandTime = std::chrono::microseconds{35};
+
+enum class EventType : std::uint8_t { kWake, kFrame, kWorker, kExpiry, kFaultBegins, kFaultEnds, kHeal, kStart, kTick };
+
+class World {
+ public:
+  World(Scenario scenario, bool verbose);
+  ~World();
+
+  /// False after a violation.
+  bool run();
+
+  Nanos now() const { return now_; }
+  Random& random() { return random_; }
+  Trace& trace() { return trace_; }
+  Checker& checker() { return checker_; }
+  const Scenario& scenario() const { return scenario_; }
+  Host& host(int index) { return *hosts_[static_cast<std::size_t>(index)]; }
+  int hosts() const { return static_cast<int>(hosts_.size()); }
+  std::uint64_t steps() const { return steps_; }
+  void count_step() { ++steps_; }
+
+  void schedule(Nanos at, EventType type, int host, std::uint32_t index = 0);
+  std::uint32_t new_packet(Bytes bytes, int link, bool unicast, bool hostile);
+  const Packet& packet(std::uint32_t index) const { return packets_[index]; }
+  void release(std::uint32_t index);
+  /// Sends to all others on the link, or to the one who has `to`.
+  void transmit(int host, std::uint32_t packet, const IpAddress* to);
+  /// A fault is in force, or was until less than `since` ago.
+  bool disturbed() const { return !active_.empty(); }
+  Nanos calm_since() const { return calm_since_; }
+  void disturb() { calm_since_ = now_; }
+  bool healed() const { return healed_at_ != Nanos::max(); }
+  Nanos healed_at() const { return healed_at_; }
+
+ private:
+  struct Event {
+    Nanos at;
+    std::uint64_t order;
+    EventType type;
+    std::uint8_t host;
+    std::uint32_t index;
+    bool operator<(const Event& other) const { return at != other.at ? at > other.at : order > other.order; }
+  };
+  /// What a segment does now.
+  struct Segment {
+    unsigned loss = 0;
+    unsigned duplicate = 0;
+    unsigned reorder = 0;
+    unsigned reflect = 0;
+    Nanos delay{0};
+    bool cut[kMaxHosts][kMaxHosts] = {};
+    Nanos arrival[kMaxHosts][kMaxHosts] = {};
+  };
+
+  void handle(const Event& event);
+  void arrive(int host, std::uint32_t packet);
+  void send_copy(int from, int to, std::uint32_t packet, Segment& segment);
+
+  void begin(const Fault& fault);
+  void end(const Fault& fault);
+  void begin_host_fault(const Fault& fault);
+  void begin_kernel_fault(const Fault& fault);
+  void begin_operator_fault(const Fault& fault);
+  void heal();
+  void apply_active();
+  void apply_network(const Fault& fault);
+  void inject_hostile(const Fault& fault);
+  void inject_rival(const Fault& fault);
+  void steal_addresses(const Fault& fault);
+  void foreign(const Fault& fault, bool add);
+  void crash(const Fault& fault);
+  void reload(const Fault& fault);
+  void set_link(int host, int link, bool up);
+
+  Scenario scenario_;
+  Random random_;
+  Trace trace_;
+  Checker checker_;
+  Nanos now_{0};
+  std::uint64_t order_ = 0;
+  std::uint64_t steps_ = 0;
+  std::priority_queue<Event> events_;
+  std::deque<Packet> packets_;  ///< a deque: a frame is read while others are made
+  std::vector<std::uint32_t> free_packets_;
+  std::vector<std::unique_ptr<Host>> hosts_;
+  std::vector<Segment> segments_;
+  std::vector<std::size_t> active_;   ///< indices into scenario_.faults
+  std::vector<Bytes> heard_samples_;  ///< a recent genuine advert of each link, to be spoilt
+  Nanos calm_since_{0};
+  Nanos healed_at_ = Nanos::max();
+};
+
+}  // namespace baton::sim
