@@ -3,7 +3,7 @@ import os
 import statistics
 import time
 
-from lib import kernel_time, proc
+from lib import netlink, proc
 from lib.capture import Capture
 from lib.daemons import KINDS, Service
 from lib.topology import Lab
@@ -111,7 +111,7 @@ def kernel(count, six=False, trials=3):
     times = []
     for _ in range(trials):
         with Lab("bench-kernel-%d" % os.getpid(), clients=()) as lab:
-            times.append(kernel_time.add_addresses(lab.namespace("db2"), "eth0", vips))
+            times.append(netlink.time_to_add(lab.namespace("db2"), "eth0", vips))
     return statistics.median(times)
 
 
