@@ -10,14 +10,12 @@
 #include "engine/engine.h"
 #include "steward/exit_code.h"
 #include "steward/request.h"
+#include "steward/version.h"
 #include "steward/view.h"
 
 namespace baton::steward {
 
 using Json = nlohmann::ordered_json;
-
-/// The daemon's version as `version` shows it.
-inline constexpr std::string_view kVersion = "0.1.0";
 
 /// `instance` "" = all. Names that do not exist give an empty list: the caller checks first.
 Json status_document(const HostView& host, std::string_view instance);

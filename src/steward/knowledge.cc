@@ -63,7 +63,11 @@ HostNames host_names(const config::Config& config) {
 
 void Knowledge::note_report(const ipc::ReportMessage& message) {
   const ports::Report& report = message.report;
-  events_lost_ += message.dropped;
+  // The engine numbers its reports from 1; the scribe's own have number 0.
+  if (message.sequence != 0) {
+    if (message.sequence > last_sequence_ + 1) events_lost_ += message.sequence - last_sequence_ - 1;
+    last_sequence_ = message.sequence;
+  }
   if (report.kind == ports::EventKind::kAlarm) alarms_[message.instance][report.alarm] = report;
   if (report.kind == ports::EventKind::kAlarmCleared) alarms_[message.instance].erase(report.alarm);
   if (report.kind != ports::EventKind::kTransition) return;
@@ -85,6 +89,7 @@ void Knowledge::note_lifecycle(const ipc::Lifecycle& lifecycle) {
 }
 
 void Knowledge::note_engine_replaced() {
+  last_sequence_ = 0;
   if (engine_ != EngineHealth::kGivenUp) engine_ = EngineHealth::kRunning;
 }
 

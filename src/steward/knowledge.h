@@ -33,6 +33,7 @@ class Knowledge {
   EngineHealth engine_ = EngineHealth::kRunning;
   std::uint32_t engine_deaths_ = 0;
   std::uint64_t events_lost_ = 0;
+  std::uint64_t last_sequence_ = 0;  ///< of the engine's reports
 };
 
 /// Names of the hosts' addresses, from the [peer] sections.

@@ -1,0 +1,172 @@
+// batonctl: reads the command line, calls one verb, returns its exit status. Usage errors are exit status 2.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <functional>
+
+#include "cli/duration.h"
+#include "cli/output.h"
+#include "cli/suggestion.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include "steward/request.h"
+
+namespace baton::cli {
+namespace {
+
+using steward::ExitCode;
+
+/// All values that the command line fills; they live as long as the parser.
+struct CommandLine {
+  Options options;
+  StatusArguments status;
+  FileArguments file;
+  std::string instance;
+  std::uint32_t limit = 20;
+  bool follow = false;
+  bool dry_run = false;
+  bool effective = false;
+  std::string freeze_for;
+  std::function<int()> verb;
+};
+
+CLI::App* add_verb(CLI::App& app, CommandLine& line, const char* name, const char* help, std::function<int()> action) {
+  CLI::App* verb = app.add_subcommand(name, help);
+  verb->add_flag("--json", line.options.json, "print the documented JSON");
+  verb->callback([&line, action = std::move(action)] { line.verb = action; });
+  return verb;
+}
+
+void add_watching_verbs(CLI::App& app, CommandLine& line) {
+  CLI::App* verb =
+      add_verb(app, line, "status", "who holds what, and why", [&] { return status(line.options, line.status); });
+  verb->add_option("INSTANCE", line.status.instance, "one instance or group");
+  verb->add_flag("-w,--watch", line.status.watch, "draw again each second");
+  verb->add_flag("--exit-code", line.status.exit_code,
+                 "exit status 8 when degraded: an alarm, or something not eligible");
+  verb = add_verb(app, line, "explain", "why this role, the numbers compared, what would change it",
+                  [&] { return explain(line.options, line.instance); });
+  verb->add_option("INSTANCE", line.instance, "one instance or group");
+  verb = add_verb(app, line, "history", "what happened, from disk",
+                  [&] { return history(line.options, line.instance, line.limit); });
+  verb->add_option("INSTANCE", line.instance, "one instance or group");
+  verb->add_option("--limit", line.limit, "how many, newest (20)")
+      ->check(CLI::Range(std::uint32_t{1}, steward::kMaxHistory));
+  verb = add_verb(app, line, "events", "the last events",
+                  [&] { return events(line.options, line.instance, line.follow); });
+  verb->add_option("INSTANCE", line.instance, "one instance or group");
+  verb->add_flag("-f,--follow", line.follow, "and those to come");
+  add_verb(app, line, "version", "of this program and of the daemon", [&] { return version(line.options); });
+}
+
+void add_config_verbs(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "check", "reads a configuration and says what is wrong; needs no daemon",
+                            [&] { return check(line.options, line.file); });
+  verb->add_option("FILE", line.file.file, std::string{"default "} + kDefaultConfig);
+  verb->add_option("--host", line.file.host, "check as this host (default: the short host name)");
+  CLI::App* config = app.add_subcommand("config", "the running configuration");
+  config->require_subcommand(1);
+  verb = add_verb(*config, line, "show", "what the daemon runs", [&] { return config_show(line.options); });
+  verb->add_flag("--effective", line.effective, "with every default written out (always so)");
+  verb = add_verb(*config, line, "diff", "what a reload would change",
+                  [&] { return config_diff(line.options, line.file); });
+  verb->add_option("FILE", line.file.file, std::string{"default "} + kDefaultConfig);
+  verb = add_verb(app, line, "reload", "applies the changed file", [&] { return reload(line.options, line.dry_run); });
+  verb->add_flag("--dry-run", line.dry_run, "only show what would change");
+}
+
+int freeze_verb(const CommandLine& line) {
+  const std::optional<Nanos> duration = parse_duration(line.freeze_for);
+  if (!duration || *duration < std::chrono::seconds{1} || *duration > steward::kMaxFreeze) {
+    return report_trouble({ExitCode::kUsage, "--for: expected a duration from 1s to 365d, as 30m, 2h or 1h30m"},
+                          line.options);
+  }
+  return freeze(line.options, *duration);
+}
+
+void add_changing_verbs(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "switchover", "gives the role to another host and stays yielded",
+                            [&] { return switchover(line.options, line.instance, line.dry_run); });
+  verb->add_option("INSTANCE", line.instance, "one instance or group (default: all)");
+  verb->add_flag("--dry-run", line.dry_run, "only say what would happen");
+  verb =
+      add_verb(app, line, "freeze", "take and give nothing by itself for a while", [&] { return freeze_verb(line); });
+  verb->add_option("--for", line.freeze_for, "how long: 30m, 2h, 1h30m")->required();
+  add_verb(app, line, "thaw", "ends a freeze", [&] { return plain_command(line.options, "thaw"); });
+  add_verb(app, line, "drain", "takes this host out, also across reboots",
+           [&] { return plain_command(line.options, "drain"); });
+  add_verb(app, line, "undrain", "ends drain and switchover", [&] { return plain_command(line.options, "undrain"); });
+  add_verb(app, line, "cleanup", "removes the addresses that a dead daemon left; needs no daemon",
+           [&] { return cleanup(line.options); });
+}
+
+constexpr std::array<std::string_view, 15> kVerbWords{"status", "explain", "history",    "events",  "check",
+                                                      "config", "reload",  "switchover", "freeze",  "thaw",
+                                                      "drain",  "undrain", "cleanup",    "version", "help"};
+
+/// The first word that is no option and no option's value: what was meant as the verb.
+std::string verb_of(int count, char** words) {
+  for (int i = 1; i < count; ++i) {
+    const std::string_view word = words[i];
+    if (word == "--runtime-dir") {
+      ++i;
+    } else if (!word.starts_with('-')) {
+      return std::string{word};
+    }
+  }
+  return {};
+}
+
+int usage_error(const CLI::App& app, const std::string& what, const std::string& verb, const Options& options) {
+  std::string text = what;
+  const bool known = std::find(kVerbWords.begin(), kVerbWords.end(), verb) != kVerbWords.end();
+  if (verb.empty()) {
+    text = "a verb is missing; `" + app.get_name() + " --help` lists them";
+  } else if (!known) {
+    const std::string nearest = nearest_word(verb, kVerbWords);
+    text = "unknown verb '" + verb + "'" +
+           (nearest.empty() ? "; `batonctl --help` lists them" : "; did you mean '" + nearest + "'?");
+  } else {
+    text += "; see `batonctl " + verb + " --help`";
+  }
+  return report_trouble({ExitCode::kUsage, text}, options);
+}
+
+int run(int count, char** words) {
+  CommandLine line;
+  CLI::App app{"Watches and steers Baton, which moves floating addresses between hosts.", "batonctl"};
+  app.add_option("--runtime-dir", line.options.runtime_dir, "where the daemon's socket is (default /run/baton)");
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.footer(
+      "Exit status: 0 ok, 1 failed, 2 usage, 3 no daemon, 4 not permitted, 5 configuration invalid, 6 refused by a "
+      "safety rule,\n"
+      "7 timed out, 8 degraded (status --exit-code). Every verb has --json and --help.");
+  add_watching_verbs(app, line);
+  add_config_verbs(app, line);
+  add_changing_verbs(app, line);
+  line.options.colour = colour_wanted(STDOUT_FILENO);
+  line.options.width = terminal_width();
+  try {
+    app.parse(count, words);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return usage_error(app, error.what(), verb_of(count, words), line.options);
+  }
+  return line.verb();
+}
+
+}  // namespace
+}  // namespace baton::cli
+
+int main(int count, char** words) {
+  std::signal(SIGPIPE, SIG_DFL);
+  try {
+    return baton::cli::run(count, words);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "batonctl: %s\n", error.what());
+    return 1;
+  }
+}

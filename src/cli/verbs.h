@@ -1,0 +1,44 @@
+// One function a verb; each returns batonctl's exit status.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/time.h"
+#include "cli/options.h"
+
+namespace baton::cli {
+
+inline constexpr const char* kDefaultConfig = "/etc/baton/baton.conf";
+
+// verbs_watch.cc
+struct StatusArguments {
+  std::string instance;
+  bool watch = false;
+  bool exit_code = false;
+};
+int status(const Options& options, const StatusArguments& arguments);
+int explain(const Options& options, const std::string& instance);
+int history(const Options& options, const std::string& instance, std::uint32_t limit);
+int events(const Options& options, const std::string& instance, bool follow);
+int version(const Options& options);
+
+// verbs_change.cc
+int switchover(const Options& options, const std::string& instance, bool dry_run);
+int freeze(const Options& options, Nanos duration);
+/// thaw, drain, undrain.
+int plain_command(const Options& options, const std::string& verb);
+int reload(const Options& options, bool dry_run);
+/// Works without a daemon.
+int cleanup(const Options& options);
+
+// verbs_config.cc
+struct FileArguments {
+  std::string file = kDefaultConfig;
+  std::string host;  ///< "" = the short host name (check), the running one (diff)
+};
+int check(const Options& options, const FileArguments& arguments);
+int config_show(const Options& options);
+int config_diff(const Options& options, const FileArguments& arguments);
+
+}  // namespace baton::cli

@@ -1,0 +1,113 @@
+// The verbs that change something: through the steward, all but cleanup.
+#include <fcntl.h>
+
+#include <cerrno>
+
+#include "cli/config_json.h"
+#include "cli/output.h"
+#include "cli/render.h"
+#include "cli/verbs.h"
+#include "linux/cleanup.h"
+#include "posix/unix_socket.h"
+
+namespace baton::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using steward::ExitCode;
+
+constexpr Nanos kCommandPatience = 10s;
+constexpr Nanos kReloadPatience = 40s;  // the steward gives up after 30 s and says so
+
+Expected<Json, Trouble> ask_once(const Options& options, const Json& request, Nanos patience) {
+  auto connection = Connection::open(options.runtime_dir);
+  if (!connection) return Unexpected<Trouble>{connection.error()};
+  return connection->ask(request, patience);
+}
+
+/// A command to the engine: its lines are what it did, or would do.
+int command(const Options& options, const Json& request) {
+  const auto answer = ask_once(options, request, kCommandPatience);
+  if (!answer) return report_trouble(answer.error(), options);
+  if (!is_true(*answer, "ok")) return report_refusal(*answer, "", options);
+  const Json result = answer->value("result", Json::object());
+  if (options.json) {
+    print_json(result);
+    return 0;
+  }
+  for (const Json& line : list_of(result, "lines")) {
+    if (line.is_string()) print(line.get<std::string>() + "\n");
+  }
+  if (list_of(result, "lines").empty()) print("done\n");
+  return 0;
+}
+
+std::string reload_text(const Json& result, const Options& options) {
+  std::string text = config::render_all(diagnostics_from(list_of(result, "diagnostics")), {.colour = options.colour});
+  const std::string changes = config::render_diff(diff_from(list_of(result, "diff")));
+  if (is_true(result, "valid")) text += changes.empty() ? "no difference\n" : changes;
+  return text;
+}
+
+}  // namespace
+
+int switchover(const Options& options, const std::string& instance, bool dry_run) {
+  Json request{{"verb", "switchover"}, {"dry_run", dry_run}};
+  if (!instance.empty()) request["instance"] = instance;
+  return command(options, request);
+}
+
+int freeze(const Options& options, Nanos duration) {
+  return command(options, {{"verb", "freeze"}, {"for_ms", duration / 1ms}});
+}
+
+int plain_command(const Options& options, const std::string& verb) { return command(options, {{"verb", verb}}); }
+
+int reload(const Options& options, bool dry_run) {
+  const auto answer = ask_once(options, {{"verb", "reload"}, {"dry_run", dry_run}}, kReloadPatience);
+  if (!answer) return report_trouble(answer.error(), options);
+  const Json result = answer->value("result", Json::object());
+  if (!is_true(*answer, "ok")) return report_refusal(*answer, reload_text(result, options), options);
+  if (options.json) {
+    print_json(result);
+  } else {
+    print(reload_text(result, options) + (is_true(result, "applied") ? "applied\n" : "not applied\n"));
+  }
+  return 0;
+}
+
+int cleanup(const Options& options) {
+  // The daemon's own lock: held for as long as this works, so that none can start meanwhile.
+  const auto lock = posix::bind_abstract("baton");
+  if (!lock && lock.error().sys_errno == EADDRINUSE) {
+    return report_trouble(
+        {ExitCode::kRefused, "a batond runs in this network namespace and holds the addresses; stop it first"},
+        options);
+  }
+  if (!lock) return report_trouble({ExitCode::kFailed, lock.error().message()}, options);
+  const posix::Fd runtime_dir{::open(options.runtime_dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  const auto report = linux::cleanup(runtime_dir.get());
+  if (!report) {
+    const bool rights = report.error().sys_errno == EPERM || report.error().sys_errno == EACCES;
+    return report_trouble({rights ? ExitCode::kNotPermitted : ExitCode::kFailed, report.error().message()}, options);
+  }
+  bool denied = false;
+  Json removed = Json::array();
+  std::string text;
+  for (const linux::CleanupEntry& entry : report->entries) {
+    removed.push_back({{"interface", entry.interface}, {"address", entry.prefix.text()}, {"errno", entry.sys_errno}});
+    denied = denied || entry.sys_errno == EPERM || entry.sys_errno == EACCES;
+    const std::string what = entry.prefix.text() + " on " + entry.interface;
+    text +=
+        entry.sys_errno == 0 ? "removed " + what + "\n" : Error{"not removed", entry.sys_errno, what}.message() + "\n";
+  }
+  const ExitCode exit = report->complete() ? ExitCode::kOk : denied ? ExitCode::kNotPermitted : ExitCode::kFailed;
+  if (options.json) {
+    print_json({{"ok", report->complete()}, {"exit", static_cast<int>(exit)}, {"addresses", removed}});
+  } else {
+    print(text.empty() ? "nothing of Baton's is left here\n" : text);
+  }
+  return static_cast<int>(exit);
+}
+
+}  // namespace baton::cli

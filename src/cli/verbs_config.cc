@@ -1,0 +1,131 @@
+// The verbs about configuration files: check (no daemon needed), config show, config diff.
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "cli/config_json.h"
+#include "cli/host_facts.h"
+#include "cli/output.h"
+#include "cli/render.h"
+#include "cli/terminal.h"
+#include "cli/verbs.h"
+#include "config/reader.h"
+
+namespace baton::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using steward::ExitCode;
+
+constexpr Nanos kPatience = 10s;
+
+/// What `hostname -s` says; "" if it cannot be told.
+std::string short_host_name() {
+  std::array<char, 256> buffer{};
+  if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return {};
+  const std::string name = buffer.data();
+  return name.substr(0, name.find('.'));
+}
+
+config::Loaded load_file(const FileArguments& arguments) {
+  config::LoadOptions request;
+  request.path = arguments.file;
+  request.parse.host = arguments.host.empty() ? short_host_name() : arguments.host;
+  request.parse.host_from_command_line = !arguments.host.empty();
+  if (auto facts = interface_facts()) request.parse.interfaces = std::move(*facts);
+  // An ordinary user may check a file whose password files only root can read.
+  request.skip_secrets = ::geteuid() != 0;
+  return config::load(request);
+}
+
+int invalid(const Options& options, const config::Loaded& loaded, Json document) {
+  if (options.json) {
+    document["ok"] = false;
+    document["exit"] = static_cast<int>(ExitCode::kConfigInvalid);
+    print_json(document);
+  } else {
+    print(config::render_all(loaded.diagnostics, {.colour = options.colour}));
+  }
+  return static_cast<int>(ExitCode::kConfigInvalid);
+}
+
+std::string count_words(std::size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+/// The running configuration as the steward shows it: {"host","text",...}.
+Expected<Json, Trouble> running_configuration(const Options& options, Json& refusal) {
+  auto connection = Connection::open(options.runtime_dir);
+  if (!connection) return Unexpected<Trouble>{connection.error()};
+  auto answer = connection->ask({{"verb", "config"}}, kPatience);
+  if (!answer) return answer;
+  if (!is_true(*answer, "ok")) {
+    refusal = *answer;
+    return Unexpected<Trouble>{Trouble{static_cast<ExitCode>(number_of(*answer, "exit")), text_of(*answer, "error")}};
+  }
+  return answer->value("result", Json::object());
+}
+
+}  // namespace
+
+int check(const Options& options, const FileArguments& arguments) {
+  const config::Loaded loaded = load_file(arguments);
+  Json document{{"valid", loaded.config.has_value()}, {"file", arguments.file}, {"files", loaded.files}};
+  document["diagnostics"] = diagnostics_json(loaded.diagnostics);
+  if (!loaded.config) return invalid(options, loaded, std::move(document));
+  document["host"] = loaded.config->host;
+  document["config_hash"] = loaded.config->hash;
+  if (options.json) {
+    print_json(document);
+    return 0;
+  }
+  print(config::render_all(loaded.diagnostics, {.colour = options.colour}));
+  print(arguments.file + ": valid for host " + loaded.config->host + ": " +
+        count_words(loaded.config->instances.size(), "instance") + ", " +
+        count_words(loaded.config->groups.size(), "group") + "\n");
+  return 0;
+}
+
+int config_show(const Options& options) {
+  Json refusal;
+  const auto running = running_configuration(options, refusal);
+  if (!running)
+    return refusal.is_null() ? report_trouble(running.error(), options) : report_refusal(refusal, "", options);
+  if (options.json) {
+    print_json(*running);
+  } else {
+    print(text_of(*running, "text"));
+  }
+  return 0;
+}
+
+int config_diff(const Options& options, const FileArguments& arguments) {
+  Json refusal;
+  const auto running = running_configuration(options, refusal);
+  if (!running)
+    return refusal.is_null() ? report_trouble(running.error(), options) : report_refusal(refusal, "", options);
+  FileArguments file = arguments;
+  file.host = text_of(*running, "host");
+  const config::Loaded fresh = load_file(file);
+  Json document{{"file", file.file}, {"diagnostics", diagnostics_json(fresh.diagnostics)}};
+  if (!fresh.config) return invalid(options, fresh, std::move(document));
+  config::ParseOptions parse;
+  parse.host = file.host;
+  const config::Loaded before = config::parse({{"running configuration", text_of(*running, "text")}}, parse);
+  if (!before.config)
+    return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
+  // Passwords do not travel: their files are compared, their contents are not.
+  config::Config after = *fresh.config;
+  for (config::Instance& instance : after.instances) instance.password.clear();
+  const std::vector<config::ObjectChange> changes = config::diff(*before.config, after);
+  if (options.json) {
+    document["diff"] = diff_json(changes);
+    print_json(document);
+  } else {
+    print(changes.empty() ? "no difference\n" : config::render_diff(changes));
+  }
+  return 0;
+}
+
+}  // namespace baton::cli
