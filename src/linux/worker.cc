@@ -111,6 +111,11 @@ void Worker::take_jobs() {
 
 /// One step, the most urgent first. False: nothing to do.
 bool Worker::work_once() {
+  // First, or a refresh that is queued already would make another's address age.
+  if (!recheck_.empty()) {
+    recheck();
+    return true;
+  }
   if (addresses_.has_commands()) {
     work_addresses();
     return true;
@@ -125,10 +130,6 @@ bool Worker::work_once() {
   }
   if (addresses_.has_conversions()) {
     convert();
-    return true;
-  }
-  if (!recheck_.empty()) {
-    recheck();
     return true;
   }
   return false;
