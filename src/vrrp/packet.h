@@ -71,7 +71,7 @@ struct Advert {
   Vrid vrid{1};
   Priority priority = kDefaultPriority;
   Nanos max_advertise_interval{0};  ///< v2: whole seconds
-  std::vector<IpAddress> addresses;
+  std::vector<IpAddress> addresses{};
   ChecksumForm checksum_form = ChecksumForm::kMessageOnly;  ///< v3/IPv4: the form that verified
   std::uint8_t auth_type = 0;                               ///< v2 only
   std::array<std::uint8_t, kV2AuthSize> auth_data{};        ///< v2 only; all zero for type 0

@@ -29,13 +29,13 @@ struct UnicastSender {
 struct ReceiveParameters {
   Version version = Version::kV3;
   Nanos advertisement_interval = std::chrono::seconds{1};
-  std::vector<IpAddress> addresses;                   ///< as we send them, in configured order
-  IpAddress own;                                      ///< source address of our adverts
+  std::vector<IpAddress> addresses{};                 ///< as we send them, in configured order
+  IpAddress own{};                                    ///< source address of our adverts
   std::uint8_t auth_type = kAuthNone;                 ///< v2
   std::array<std::uint8_t, kV2AuthSize> auth_data{};  ///< v2
   bool unicast = false;                               ///< true: only from `senders`, and only to `own`
-  std::vector<UnicastSender> senders;                 ///< unicast only
-  std::vector<Prefix> on_link;  ///< IPv4 multicast: prefixes of the interface; empty = not checked
+  std::vector<UnicastSender> senders{};               ///< unicast only
+  std::vector<Prefix> on_link{};  ///< IPv4 multicast: prefixes of the interface; empty = not checked
 };
 
 /// Accepted, but worth a counter and an alarm.

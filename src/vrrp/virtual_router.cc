@@ -241,8 +241,6 @@ void VirtualRouter::on(Instant now, const SetHold& hold, Actions& out) {
     if (!down_expired_ && lower_is_alive(now)) obey_lower();
   } else if (down_expired_) {
     down_expires(now, down_reason_, out);
-  } else if (is_owner() && !(heard_active_ && heard_active_->priority == kOwnerPriority)) {
-    down_expires(now, Reason::kOwnerStartup, out);
   }
 }
 
@@ -281,10 +279,7 @@ void VirtualRouter::backup_parameters_changed(Instant now, const RouterParameter
   // Whom we meant to preempt may be above us now.
   if (lower_heard_ && (lower_heard_->priority >= parameters_.priority || !preempts())) {
     preempt_deadline_.reset();
-    if (!resigned_ && lower_is_alive(now)) {
-      obey_lower();
-      down_expired_ = false;
-    }
+    if (!resigned_ && lower_is_alive(now)) obey_lower();
     if (lower_heard_->priority >= parameters_.priority) lower_heard_.reset();
   }
   // §6.1: the owner always preempts (S-10).
@@ -336,6 +331,8 @@ void VirtualRouter::obey(Instant now, const AdvertReceived& advert) {
 void VirtualRouter::obey_lower() {
   learn(lower_heard_->interval);
   down_deadline_ = lower_heard_->at + down_interval();
+  down_expired_ = false;
+  down_reason_ = Reason::kNone;
 }
 
 /// T-03; version 2 never learns (D-02).

@@ -26,7 +26,7 @@ struct RouterParameters {
   Nanos advertisement_interval = std::chrono::seconds{1};
   bool preempt = true;
   Nanos preempt_delay{0};
-  IpAddress primary;    ///< source address of our adverts; decides ties
+  IpAddress primary{};  ///< source address of our adverts; decides ties
   bool member = false;  ///< see above
   bool lead =
       true;  ///< false: an exact tie is left to the group's lead router (design: one family must not win each way)
