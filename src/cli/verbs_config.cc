@@ -5,7 +5,7 @@
 #include <array>
 
 #include "cli/config_json.h"
-#include "cli/host_facts.h"
+#include "linux/host_facts.h"
 #include "cli/output.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
@@ -33,7 +33,7 @@ config::Loaded load_file(const FileArguments& arguments) {
   request.path = arguments.file;
   request.parse.host = arguments.host.empty() ? short_host_name() : arguments.host;
   request.parse.host_from_command_line = !arguments.host.empty();
-  if (auto facts = interface_facts()) request.parse.interfaces = std::move(*facts);
+  if (auto facts = linux::interface_facts()) request.parse.interfaces = std::move(*facts);
   // An ordinary user may check a file whose password files only root can read.
   request.skip_secrets = ::geteuid() != 0;
   return config::load(request);

@@ -1,4 +1,4 @@
-#include "cli/host_facts.h"
+#include "linux/host_facts.h"
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
@@ -12,7 +12,7 @@
 #include "linux/ownership.h"
 #include "posix/fd.h"
 
-namespace baton::cli {
+namespace baton::linux {
 namespace {
 
 using Facts = std::map<int, config::InterfaceFact>;
@@ -122,4 +122,4 @@ Result<std::vector<config::InterfaceFact>> interface_facts() {
   return list;
 }
 
-}  // namespace baton::cli
+}  // namespace baton::linux

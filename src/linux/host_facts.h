@@ -7,9 +7,9 @@
 #include "base/error.h"
 #include "config/reader.h"
 
-namespace baton::cli {
+namespace baton::linux {
 
 /// Asks the kernel (two netlink dumps); needs no rights.
 Result<std::vector<config::InterfaceFact>> interface_facts();
 
-}  // namespace baton::cli
+}  // namespace baton::linux
