@@ -119,7 +119,7 @@ def test_F85_reload_of_a_bad_file_changes_nothing_and_lists_every_error(scene):
     scene.sole("db1", seconds=0.5)
     assert one.json("status")["config_hash"] == before
     assert not scene.owners.changes(VIP, since=began)
-    checked = one.control("check", one.config)
+    checked = one.control("check", "--host", "db1", one.config)
     assert checked.returncode == 5 and "interfce" in checked.stdout + checked.stderr
 
 

@@ -310,15 +310,7 @@ class Baton(Daemon):
 
     def process_of(self, name):
         """pid of the engine, steward or scribe; None while there is none."""
-        return next((pid for pid in self.pids()[1:] if name in proc.process_name(pid) or name in _command_line(pid)), None)
-
-
-def _command_line(pid):
-    try:
-        with open("/proc/%d/cmdline" % pid, "rb") as file:
-            return file.read().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
+        return next((pid for pid in self.pids() if proc.process_name(pid) == "baton-" + name and proc.alive(pid)), None)
 
 
 KINDS = {cls.kind: cls for cls in (Keepalived, Frr, Baton)}

@@ -75,7 +75,7 @@ class StandingLab(Lab):
 
     def engine(self, host):
         pid = self.guardian(host)
-        return next((child for child in proc.family(pid) if "engine" in proc.process_name(child)), None) if pid else None
+        return next((child for child in proc.family(pid) if proc.process_name(child) == "baton-engine"), None) if pid else None
 
     def stop(self, host, number=signal.SIGTERM):
         pid = self.guardian(host)
