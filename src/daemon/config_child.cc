@@ -90,6 +90,7 @@ int child_main(const ConfigRequest& request, int channel, pid_t guardian) {
   keep.insert(keep.end(), {channel, request.running});
   posix::close_all_but(keep);
   posix::set_process_name("baton-config");
+  log::open({"config"});
   // Password files are root's: reading them is the one right that is kept, and this process lives for a moment.
   if (auto dropped = posix::drop_to_user(request.user, {CAP_DAC_READ_SEARCH}); !dropped) {
     log::error("config_reader_failed", {{"error", dropped.error().message()}});

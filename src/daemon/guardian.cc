@@ -156,9 +156,7 @@ void Guardian::watch_heartbeat(Instant now, Nanos own_lateness) {
   if (now - beat < limit || now < grace_until_) return;
   log::error("engine_hung", {{"silent_ms", std::to_string((now - beat).count() / 1'000'000)},
                              {"limit_ms", std::to_string(limit.count() / 1'000'000)}});
-  engine.child.signal(SIGKILL);
-  const int status = engine.child.wait();
-  engine_died(status);
+  engine_died(end_child(engine));
 }
 
 bool Guardian::board_is_fresh(Instant now) const {
@@ -325,8 +323,7 @@ void Guardian::finish_stop() {
   Worker& engine = worker(Process::kEngine);
   if (engine.child.running()) {
     log::error("engine_hung", {}, "it did not release in time");
-    engine.child.signal(SIGKILL);
-    engine.child.wait();
+    end_child(engine);
     run_last_resort_child();
   }
   for (const Process process : {Process::kSteward, Process::kScribe}) {
@@ -336,8 +333,7 @@ void Guardian::finish_stop() {
     send(process, ipc::Terminate{});
     pollfd ended{one.child.pidfd(), POLLIN, 0};
     ::poll(&ended, 1, 1000);
-    one.child.signal(SIGKILL);
-    one.child.wait();
+    end_child(one);
   }
   ::unlink((options_.runtime_dir + "/control.sock").c_str());
   log::info("stopped", {});

@@ -82,6 +82,7 @@ class Guardian {
   void start_steward();
   void side_process_died(Process process, int status);
   void on_child_end(Process process);
+  int end_child(Worker& one);
   void on_channel(Process process, std::uint32_t events);
   void on_message(Process process, ipc::Incoming incoming);
   void tell_steward(Process process, Reason reason, int status);

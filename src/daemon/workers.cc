@@ -191,6 +191,13 @@ void Guardian::on_child_end(Process process) {
   if (phase_ == Phase::kStopping && !done_) finish_stop();
 }
 
+/// SIGKILL, now; the wait status.
+int Guardian::end_child(Worker& one) {
+  loop_.remove(one.child.pidfd());
+  one.child.signal(SIGKILL);
+  return one.child.wait();
+}
+
 void Guardian::on_channel(Process process, std::uint32_t) {
   Worker& one = worker(process);
   for (int i = 0; i < 64 && one.channel.open(); ++i) {
