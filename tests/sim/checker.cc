@@ -38,7 +38,7 @@ Checker::Checker(World& world) : world_(world) {
       if (std::none_of(instance.addresses.begin(), instance.addresses.end(), has)) continue;
       units_[static_cast<std::size_t>(unit)].routers.push_back(static_cast<int>(routers_.size()));
       router_by_wire_[{link, family, instance.vrid.value()}] = static_cast<int>(routers_.size());
-      routers_.push_back({unit, index, link, family, instance.version, instance.advertisement_interval});
+      routers_.push_back({unit, index, link, family, instance.version, Nanos{0}});
     }
   }
   HostView empty;
@@ -46,6 +46,14 @@ Checker::Checker(World& world) : world_(world) {
   empty.routers.resize(routers_.size());
   hosts_.assign(static_cast<std::size_t>(world.scenario().hosts), empty);
   dual_since_.assign(units_.size(), Nanos::max());
+  for (std::size_t host = 0; host < hosts_.size(); ++host) {
+    const auto& instances = world.scenario().configs[host].instances;
+    for (std::size_t i = 0; i < routers_.size(); ++i) {
+      const Nanos interval = instances[static_cast<std::size_t>(routers_[i].instance)].advertisement_interval;
+      hosts_[host].routers[i].interval = interval;
+      routers_[i].slowest = std::max(routers_[i].slowest, interval);
+    }
+  }
 }
 
 void Checker::fail(const char* invariant, const Host* host, const std::string& what) {
@@ -297,7 +305,6 @@ bool Checker::becomes_active_next(std::size_t at) const {
 
 void Checker::check_advert(Host& host, std::size_t at, State state) {
   const Output& output = outputs_[at];
-  const RouterModel& model = routers_[static_cast<std::size_t>(output.router)];
   RouterView& router = view(host).routers[static_cast<std::size_t>(output.router)];
   const Instant now = host.local();
   if (state != State::kActive && !becomes_active_next(at)) return fail("I4", &host, "an advert while not Active");
@@ -306,7 +313,7 @@ void Checker::check_advert(Host& host, std::size_t at, State state) {
   // T-05: absolute re-arming; late by the lateness of the host at most.
   if (router.last_advert) {
     const Nanos gap = now - *router.last_advert;
-    if (gap > model.interval + kLateness + kSlack + router.grace) {
+    if (gap > router.interval + kLateness + kSlack + router.grace) {
       return fail(
           "advert gap", &host,
           std::to_string(gap.count() / 1000) + " us between two adverts of vrid " + std::to_string(output.unit));
@@ -316,7 +323,7 @@ void Checker::check_advert(Host& host, std::size_t at, State state) {
   router.last_advert = now;
   // I11, S-08: an advert each interval, at most one answer each tenth of it (or 10 ms), each to all peers and in both
   // forms.
-  if (world_.now() - router.window >= model.interval) {
+  if (world_.now() - router.window >= router.interval) {
     router.window = world_.now();
     router.in_window = 0;
   }

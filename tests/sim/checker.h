@@ -67,7 +67,7 @@ class Checker {
     int link = 0;
     Family family = Family::kIpv4;
     vrrp::Version version = vrrp::Version::kV3;
-    Nanos interval{0};
+    Nanos slowest{0};  ///< the longest Advertisement_Interval of any host
   };
   struct UnitModel {
     std::string name;
@@ -90,6 +90,7 @@ class Checker {
     std::array<int, 32> alarms{};
   };
   struct RouterView {
+    Nanos interval{0};                   ///< configured here
     std::optional<Instant> last_advert;  ///< while Active without interruption
     Nanos grace{0};                      ///< allowed on top of one interval until the next advert
     int releases = 0;                    ///< priority-0 adverts that may still leave

@@ -108,9 +108,10 @@ void Checker::reset_engine(Host& host) {
   there.known.clear();
   there.known_foreign.clear();
   for (RouterView& router : there.routers) {
-    const auto last = router.last_advert;
+    const RouterView before = router;
     router = RouterView{};
-    router.last_advert = last;
+    router.interval = before.interval;
+    router.last_advert = before.last_advert;
   }
   for (UnitView& unit : there.units) {
     unit.transitions = unit.became_active = unit.base = 0;
@@ -162,7 +163,7 @@ void Checker::starting(Host& host, bool adopt) {
   for (std::size_t i = 0; i < routers_.size(); ++i) {
     RouterView& router = there.routers[i];
     if (!adopt) router.last_advert.reset();
-    router.grace = adopt ? routers_[i].interval + (world_.now() - router.grace) : Nanos{0};
+    router.grace = adopt ? router.interval + (world_.now() - router.grace) : Nanos{0};
   }
   interrupt(host);
 }
@@ -210,10 +211,10 @@ void Checker::resumed(Host& host, Nanos stalled) {
     const int priority = priority_of(host, static_cast<int>(i));
     for (const int index : units_[i].routers) {
       const RouterModel& model = routers_[static_cast<std::size_t>(index)];
-      const Nanos down = down_interval(model.version, priority, model.interval);
-      if (stalled <= with_drift(down) + kLateness) continue;
+      const Nanos interval = there.routers[static_cast<std::size_t>(index)].interval;
+      if (stalled <= with_drift(down_interval(model.version, priority, model.slowest)) + kLateness) continue;
       if (there.units[i].state == State::kActive) there.units[i].must_leave = true;
-      const Nanos skew = down - 3 * model.interval;
+      const Nanos skew = down_interval(model.version, priority, interval) - 3 * interval;
       for (const int all : units_[i].routers) {
         there.routers[static_cast<std::size_t>(all)].silent_until = host.local() + skew - kSlack;
       }
@@ -281,12 +282,12 @@ void Checker::check_takeover(Host& host, int unit, Reason reason) {
     const RouterModel& model = routers_[static_cast<std::size_t>(index)];
     if (!router.heard_at) continue;
     if (router.heard_priority < priority && preempts(host, unit)) continue;
-    const Nanos interval = model.version == vrrp::Version::kV2 ? model.interval : router.heard_interval;
+    const Nanos interval = model.version == vrrp::Version::kV2 ? router.interval : router.heard_interval;
     const Nanos down = down_interval(model.version, priority, interval);
     Instant allowed = *router.heard_at + down;
     if (router.resigned_at) {
-      const Nanos skew = down_interval(model.version, priority, std::min(interval, model.interval)) -
-                         3 * std::min(interval, model.interval);
+      const Nanos skew = down_interval(model.version, priority, std::min(interval, router.interval)) -
+                         3 * std::min(interval, router.interval);
       allowed = std::min(allowed, *router.resigned_at + skew);
     }
     if (host.local() + kSlack < allowed) {
@@ -322,7 +323,7 @@ void Checker::check_patience(Host& host) {
     Nanos down{0};
     for (const int index : units_[i].routers) {
       const RouterModel& model = routers_[static_cast<std::size_t>(index)];
-      down = std::max(down, down_interval(model.version, priority_of(host, static_cast<int>(i)), model.interval));
+      down = std::max(down, down_interval(model.version, priority_of(host, static_cast<int>(i)), model.slowest));
     }
     if (world_.now() - unit.patient_since > with_drift(down) + 2 * kLateness) {
       return fail("I2", &host, "Backup hears nobody and does not take over unit " + units_[i].name);

@@ -17,7 +17,6 @@ struct Options {
   std::uint64_t seeds = 1;
   std::uint64_t steps = 0;
   bool verbose = false;
-  bool describe = false;
 };
 
 constexpr const char* kUsage =
@@ -50,6 +49,7 @@ void print_failure(std::uint64_t seed, World& world) {
   std::printf("VIOLATION %s\n  at %.6f ms of seed %" PRIu64 ", %d hosts; the last events:\n",
               world.checker().violation().c_str(), static_cast<double>(world.now().count()) / 1e6, seed, world.hosts());
   world.trace().print_last(stdout);
+  std::fputs(describe(world.scenario()).c_str(), stdout);
   std::printf("reproduce: sim --seed %" PRIu64 " --verbose\n", seed);
 }
 

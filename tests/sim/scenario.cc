@@ -61,6 +61,8 @@ class Maker {
     ties_ = random_.permille(250);
     owner_ = !ties_ && random_.permille(80) ? random_.index(static_cast<std::size_t>(made_.hosts)) : -1;
     if (!groups_.empty()) owner_ = -1;
+    // RFC 9568 §6.1: Active_Adver_Interval is learned, so hosts may differ (R-13, T-03, I-04).
+    mixed_ = random_.permille(150);
     preempt_delay_ = preempt_ && random_.permille(200) ? interval_ * random_.between(1, 12) : Nanos{0};
     startup_delay_ = random_.permille(150) ? interval_ * random_.between(1, 10) : Nanos{0};
   }
@@ -122,6 +124,9 @@ class Maker {
         instance.election.priority = Priority{static_cast<std::uint8_t>(254 - host * 41 % 250)};
       }
       instance.owner = owner_ == host;
+      if (mixed_ && instance.version == vrrp::Version::kV3 && instance.group.empty()) {
+        instance.advertisement_interval *= random_.between(1, 5);
+      }
       if (instance.owner) instance.election.priority = kOwnerPriority;
       if (instance.unicast) add_peers(host, instance);
     }
@@ -151,10 +156,12 @@ class Maker {
   }
 
   void measure() {
-    for (const config::Instance& instance : shape_) {
-      made_.longest_interval = std::max(made_.longest_interval, instance.advertisement_interval);
-      made_.longest_down =
-          std::max(made_.longest_down, down_interval(instance.version, 1, instance.advertisement_interval));
+    for (const config::Config& config : made_.configs) {
+      for (const config::Instance& instance : config.instances) {
+        const Nanos interval = instance.advertisement_interval;
+        made_.longest_interval = std::max(made_.longest_interval, interval);
+        made_.longest_down = std::max(made_.longest_down, down_interval(instance.version, 1, interval));
+      }
     }
     made_.longest_start_delay = startup_delay_;
     made_.longest_preempt_delay = preempt_delay_;
@@ -206,7 +213,7 @@ class Maker {
   Nanos interval_{0};
   std::vector<config::Instance> shape_;
   std::vector<config::Group> groups_;
-  bool preempt_ = true, ties_ = false;
+  bool preempt_ = true, ties_ = false, mixed_ = false;
   int owner_ = -1;
   Nanos preempt_delay_{0}, startup_delay_{0};
 };
@@ -237,6 +244,24 @@ MacAddress host_mac(int link, int host) {
 Nanos down_interval(vrrp::Version version, int priority, Nanos interval) {
   const Nanos unit = version == vrrp::Version::kV2 ? Nanos{seconds{1}} : interval;
   return interval * 3 + Nanos{unit.count() * (256 - priority) / 256};
+}
+
+std::string describe(const Scenario& scenario) {
+  std::string out;
+  const auto milli = [](Nanos length) { return std::to_string(length.count() / 1'000'000) + " ms"; };
+  for (const config::Config& config : scenario.configs) {
+    for (const config::Instance& instance : config.instances) {
+      const config::Election& election = instance.election;
+      out += "  " + config.host + " " + instance.name + (instance.group.empty() ? "" : " in group") + " on " +
+             instance.interface + " vrid " + std::to_string(instance.vrid.value()) + " v" +
+             std::to_string(static_cast<int>(instance.version)) + (instance.unicast ? " unicast" : "") + " priority " +
+             std::to_string(election.priority.value()) + (election.preempt ? " preempt" : " no-preempt") + " every " +
+             milli(instance.advertisement_interval) + ", delays " + milli(election.preempt_delay) + ", " +
+             milli(election.startup_delay) + ", " + std::to_string(instance.addresses.size()) + " addresses from " +
+             instance.addresses.front().text() + " to " + instance.addresses.back().text() + "\n";
+    }
+  }
+  return out;
 }
 
 Scenario make_scenario(std::uint64_t seed) { return Maker{seed}.make(); }

@@ -82,6 +82,8 @@ struct Scenario {
   bool long_holds = false;  ///< faults whose back-off outlasts the election's own times
 };
 Scenario make_scenario(std::uint64_t seed);
+/// Several lines for people: what is configured on which host.
+std::string describe(const Scenario& scenario);
 
 /// The host's own addresses on a link.
 IpAddress host_ipv4(const Scenario& scenario, int link, int host);
