@@ -1,0 +1,101 @@
+#include "steward/words.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/steward/views.h"
+
+namespace baton::steward {
+namespace {
+
+using namespace std::chrono_literals;
+using ports::Alarm;
+using ports::EventKind;
+using test::ip;
+
+const HostNames kNames{{{ip("10.0.0.2"), "db2"}}};
+
+TEST(WordsTest, AddressOfAPeerIsShownWithItsHost) {
+  EXPECT_EQ(kNames.text(ip("10.0.0.2")), "db2 (10.0.0.2)");
+  EXPECT_EQ(kNames.text(ip("10.0.0.9")), "10.0.0.9");
+}
+
+TEST(WordsTest, ReasonSentenceBeginsWithTheWordsThatLogAndHistoryUse) {
+  for (unsigned number = 0; number < 64; ++number) {
+    const auto reason = static_cast<Reason>(number);
+    const std::string sentence = reason_sentence(reason, {.other = ip("10.0.0.2"), .other_priority = 110, .own_priority = 100}, kNames);
+    EXPECT_TRUE(sentence.starts_with(reason_words(reason))) << sentence;
+  }
+}
+
+TEST(WordsTest, HigherPriorityNamesTheOtherAndBothNumbers) {
+  EXPECT_EQ(reason_sentence(Reason::kHigherPriority, {.other = ip("10.0.0.2"), .other_priority = 110, .own_priority = 100}, kNames),
+            "a router of higher priority is Active: db2 (10.0.0.2), 110 against 100 here");
+}
+
+TEST(WordsTest, ReasonWithoutFactsStandsAlone) {
+  EXPECT_EQ(reason_sentence(Reason::kHigherPriority, {}, kNames), "a router of higher priority is Active");
+}
+
+TEST(WordsTest, ActiveDownExpiredSaysHowLongWasWaited) {
+  EXPECT_EQ(reason_sentence(Reason::kActiveDownExpired, ReasonFacts{.other = {}, .down_interval = 3'609'375us}, kNames),
+            "no Active was heard for Active_Down_Interval (3.609 s)");
+}
+
+TEST(WordsTest, EveryAlarmHasASentenceOfItsOwnAndAdvice) {
+  for (unsigned number = 1; number <= static_cast<unsigned>(Alarm::kScribeSilent); ++number) {
+    ports::Report report;
+    report.alarm = static_cast<Alarm>(number);
+    EXPECT_NE(alarm_sentence(report, kNames), ports::alarm_token(report.alarm)) << number;
+    EXPECT_GT(alarm_advice(report.alarm).size(), 20u) << ports::alarm_token(report.alarm);
+  }
+}
+
+TEST(WordsTest, VipMismatchWarnsThatOldKeepalivedGoesMasterBesideUs) {
+  ports::Report report;
+  report.alarm = Alarm::kVipMismatch;
+  report.other = ip("10.0.0.2");
+  EXPECT_EQ(alarm_sentence(report, kNames), "db2 (10.0.0.2) advertises other virtual addresses than are configured here");
+  EXPECT_NE(alarm_advice(Alarm::kVipMismatch).find("keepalived before 2.3.3 discards such adverts and goes MASTER beside us"),
+            std::string_view::npos);
+}
+
+TEST(WordsTest, AlarmNamesHardwareAddressAndErrno) {
+  ports::Report rival;
+  rival.alarm = Alarm::kRival;
+  rival.other_mac = MacAddress::parse("02:00:00:00:00:07").value();
+  rival.address = ip("10.0.0.50");
+  EXPECT_EQ(alarm_sentence(rival, kNames),
+            "another router [02:00:00:00:00:07] announces the virtual address 10.0.0.50, which this host holds");
+  ports::Report refused;
+  refused.alarm = Alarm::kSendFailed;
+  refused.sys_errno = EPERM;
+  EXPECT_EQ(alarm_sentence(refused, kNames), "adverts cannot be sent: Operation not permitted");
+}
+
+TEST(WordsTest, RejectedAdvertsSayWhy) {
+  ports::Report report;
+  report.alarm = Alarm::kAdvertsRejected;
+  report.other = ip("10.0.0.2");
+  report.decode_error = static_cast<std::uint8_t>(vrrp::DecodeError::kChecksum);
+  EXPECT_EQ(alarm_sentence(report, kNames), "adverts of db2 (10.0.0.2) are discarded: checksum-errors");
+}
+
+TEST(WordsTest, TransitionSentenceCarriesBothRolesAndTheReason) {
+  ports::Report report;
+  report.kind = EventKind::kTransition;
+  report.from = vrrp::State::kBackup;
+  report.to = vrrp::State::kActive;
+  report.reason = Reason::kActiveResigned;
+  report.other = ip("10.0.0.2");
+  EXPECT_EQ(report_sentence(report, kNames), "Backup -> Active: the Active resigned (priority 0): db2 (10.0.0.2)");
+}
+
+TEST(WordsTest, EndOfAnAlarmIsToldAsOver) {
+  ports::Report report;
+  report.kind = EventKind::kAlarmCleared;
+  report.alarm = Alarm::kScribeSilent;
+  EXPECT_EQ(report_sentence(report, kNames), "over: history and intent cannot be written");
+}
+
+}  // namespace
+}  // namespace baton::steward
