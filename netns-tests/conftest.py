@@ -20,6 +20,7 @@ from lib.watch import Ownership, Pinger    # noqa: E402
 
 CAPTURES = os.environ.get("BATON_CAPTURES", os.path.join(ROOT, "build", "netns-captures"))
 DEFAULT_LIMIT = 60
+DUT = os.environ.get("BATON_DUT", "baton")
 _made = []
 
 
@@ -76,6 +77,7 @@ class Scene:
         self.pingers = []
 
     def daemon(self, kind, host, *services, **options):
+        kind = DUT if kind == "baton" else kind  # BATON_DUT=keepalived tries the tests themselves
         daemon = KINDS[kind](self.lab, host, services, **options)
         self.daemons.append(daemon)
         return daemon
@@ -85,7 +87,7 @@ class Scene:
 
     def pair(self, settled=0.3, options_db1=None, options_db2=None, **options):
         """Baton on db1 (priority 200) and db2 (100); returns both when db1 alone holds the first address."""
-        wanted = {"db1": dict({"priority": 200}, **options, **(options_db1 or {})), "db2": dict({"priority": 100}, **options, **(options_db2 or {}))}
+        wanted = {"db1": {"priority": 200, **options, **(options_db1 or {})}, "db2": {"priority": 100, **options, **(options_db2 or {})}}
         one, other = [self.start("baton", host, Service(**wanted[host])) for host in ("db1", "db2")]
         self.wait_holder("db1", one.services[0].vips[-1].split("/")[0], 10, settled)
         return one, other

@@ -59,11 +59,11 @@ class Faults:
     # ---- the host's own filter
     def filter_on(self, host, chain, match, verdict="drop"):
         """A rule in the host's own nftables: chain is input or output."""
-        self._nft(host, "table inet faults { chain %s { type filter hook %s priority 0; } }\nadd rule inet faults %s %s %s\n"
+        self._nft(host, "add table inet faults\nadd chain inet faults %s { type filter hook %s priority 0; }\nadd rule inet faults %s %s %s\n"
                   % (chain, chain, chain, match, verdict))
 
     def clear_filter(self, host):
-        self._nft(host, "table inet faults {}\ndelete table inet faults\n")
+        self._nft(host, "add table inet faults\ndelete table inet faults\n")
 
     def heal(self):
         """Every cable in, no rule in the switch."""
