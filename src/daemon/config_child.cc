@@ -13,6 +13,7 @@
 #include "config/reader.h"
 #include "config/serialize.h"
 #include "daemon/config_report.h"
+#include "linux/host_facts.h"
 #include "posix/clock.h"
 #include "posix/memfd.h"
 #include "posix/unix_socket.h"
@@ -29,6 +30,7 @@ config::Loaded load(const Options& options) {
   request.path = options.config_path;
   request.parse.host = options.host;
   request.parse.host_from_command_line = options.host_from_command_line;
+  if (auto facts = linux::interface_facts()) request.parse.interfaces = std::move(*facts);
   return config::load(request);
 }
 
