@@ -134,7 +134,7 @@ void Checker::died(Host& host, bool adopt) {
   }
   for (RouterView& router : view(host).routers) {
     if (!adopt) router.last_advert.reset();
-    router.grace = world_.now();  // see starting()
+    router.grace = host.silent_since();  // see starting()
   }
 }
 

@@ -134,8 +134,8 @@ void Host::flush_commands() {
 /// The worker thread: takes a batch, and answers when the kernel is done with it.
 void Host::work() {
   const Nanos now = world_.now();
-  if (stalled_kernel_ || !running()) {
-    if (!running()) return;
+  if (!running()) return;
+  if (stalled() && stall_kind_ != Stall::kThread) {
     world_.schedule(stalled_until_, EventType::kWorker, index_);
     return;
   }

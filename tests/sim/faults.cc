@@ -48,10 +48,14 @@ void World::begin_host_fault(const Fault& fault) {
   Host& there = host(fault.host);
   const Nanos length = fault.ends - fault.begins;
   switch (fault.kind) {
-    case FaultKind::kStall: return there.stall(length, (fault.argument & 1) != 0 && length > milliseconds{50});
-    case FaultKind::kPause: return there.stall(length, true);
+    case FaultKind::kStall: return there.stall(length, (fault.argument & 1) != 0 ? Stall::kThread : Stall::kProcess);
+    case FaultKind::kPause: return there.stall(length, Stall::kMachine);
     case FaultKind::kCrashAdopt:
     case FaultKind::kCrashForget: return crash(fault);
+    case FaultKind::kHang:
+      if (!there.running() || there.stalled()) return;
+      there.stall(std::chrono::hours{1}, Stall::kThread);
+      return schedule(now_ + there.engine()->shortest_active_down_interval() / 2, EventType::kKill, fault.host);
     case FaultKind::kPowerOff: return there.power_off();
     case FaultKind::kRestart:
       if (!there.stalled()) there.stop();
@@ -61,13 +65,17 @@ void World::begin_host_fault(const Fault& fault) {
 }
 
 /// A successor comes as fast as a process starts, and always well inside half an Active_Down_Interval.
-void World::crash(const Fault& fault) {
-  const bool adopt = fault.kind == FaultKind::kCrashAdopt;
+Nanos World::restart_time() {
   Nanos shortest = scenario_.longest_interval;
   for (const config::Instance& instance : scenario_.configs.front().instances) {
     shortest = std::min(shortest, instance.advertisement_interval);
   }
-  const Nanos restart = random_.between(Nanos{microseconds{500}}, std::min<Nanos>(milliseconds{20}, shortest / 2));
+  return random_.between(Nanos{microseconds{500}}, std::min<Nanos>(milliseconds{20}, shortest / 2));
+}
+
+void World::crash(const Fault& fault) {
+  const bool adopt = fault.kind == FaultKind::kCrashAdopt;
+  const Nanos restart = restart_time();
   Host& there = host(fault.host);
   if ((fault.argument & 3) != 0 && !there.stalled()) {
     there.die_within_turn(static_cast<int>(fault.argument >> 8 & 7), adopt, restart);

@@ -54,7 +54,8 @@ Host::Host(World& world, int index)
 Host::~Host() = default;
 
 bool Host::stalled() const { return world_.now() < stalled_until_; }
-bool Host::paused() const { return stalled() && stalled_kernel_; }
+Nanos Host::silent_since() const { return stalled() ? stall_began_ : world_.now(); }
+bool Host::paused() const { return stalled() && stall_kind_ == Stall::kMachine; }
 
 Instant Host::local(Nanos world_time) const {
   const auto i = static_cast<std::size_t>(index_);
@@ -104,7 +105,6 @@ void Host::forget_process() {
   working_ = false;
   wake_at_ = Nanos::max();
   stalled_until_ = Nanos{0};
-  stalled_kernel_ = false;
   resumed_ = false;
 }
 
@@ -149,14 +149,15 @@ void Host::stop() {
   request_wake(world_.now());
 }
 
-void Host::stall(Nanos length, bool with_kernel) {
+void Host::stall(Nanos length, Stall kind) {
   if (!running() || stalled()) return;
   stall_began_ = world_.now();
   stalled_until_ = world_.now() + length;
-  stalled_kernel_ = with_kernel;
+  stall_kind_ = kind;
   resumed_ = true;
-  if (with_kernel) kernel_.postpone_expiry(length);
-  world_.trace().add(world_.now(), index_, What::kStalled, static_cast<std::uint64_t>(length.count()), with_kernel);
+  if (paused()) kernel_.postpone_expiry(length);
+  world_.trace().add(world_.now(), index_, What::kStalled, static_cast<std::uint64_t>(length.count()),
+                     static_cast<std::uint64_t>(kind));
   world_.disturb();
   request_wake(stalled_until_);
 }
@@ -275,7 +276,6 @@ void Host::turn() {
   in_turn_ = true;
   if (resumed_) {
     resumed_ = false;
-    stalled_kernel_ = false;
     world_.trace().add(world_.now(), index_, What::kResumed);
     world_.checker().resumed(*this, world_.now() - stall_began_);
     world_.disturb();

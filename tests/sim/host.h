@@ -49,6 +49,12 @@ struct Packet {
   int users = 0;
 };
 
+enum class Stall : std::uint8_t {
+  kThread,   ///< the engine's thread; its address worker goes on
+  kProcess,  ///< SIGSTOP: frames wait, addresses age
+  kMachine,  ///< a paused machine: frames are lost, nothing ages
+};
+
 class Host {
  public:
   Host(World& world, int index);
@@ -67,7 +73,8 @@ class Host {
   /// The last command for this address that the worker has not carried out; nullptr if none.
   const ports::AddressCommand* last_command(int link, const Prefix& prefix) const;
   bool stalled() const;
-  Nanos stalled_until() const { return stalled_until_; }
+  /// Since when it does nothing: the begin of a stall, or now.
+  Nanos silent_since() const;
   bool paused() const;
   Instant local(Nanos world_time) const;
   Instant local() const;
@@ -77,7 +84,7 @@ class Host {
   void die(bool adopt, Nanos restart_after);
   void power_off();
   void stop();
-  void stall(Nanos length, bool with_kernel);
+  void stall(Nanos length, Stall kind);
   void reload(int kind, config::Config config);
   void command(const engine::Command& command);
   void lose_facts(Nanos until) { lose_facts_until_ = until; }
@@ -149,7 +156,7 @@ class Host {
   Nanos expiry_at_ = Nanos::max();
   Nanos stalled_until_{0};
   Nanos stall_began_{0};
-  bool stalled_kernel_ = false;
+  Stall stall_kind_ = Stall::kThread;
   bool resumed_ = false;
   std::uint64_t tickets_ = 0;
 };

@@ -222,11 +222,11 @@ class Maker {
 
 std::string_view fault_name(FaultKind kind) {
   static constexpr std::string_view kNames[] = {
-      "loss",          "delay",      "duplicate",   "reorder",        "one_way",     "partition",       "partition_all",
-      "reflect",       "hostile",    "stall",       "pause",          "crash_adopt", "crash_forget",    "power_off",
-      "restart",       "refuse",     "slow_worker", "foreign_remove", "fight",       "foreign_add",     "overrun",
-      "carrier",       "admin_down", "recreate",    "rival",          "reload_same", "reload_priority", "reload_vip",
-      "reload_remove", "switchover", "freeze",      "drain"};
+      "loss",       "delay",         "duplicate",  "reorder",     "one_way",        "partition",   "partition_all",
+      "reflect",    "hostile",       "stall",      "pause",       "crash_adopt",    "hang",        "crash_forget",
+      "power_off",  "restart",       "refuse",     "slow_worker", "foreign_remove", "fight",       "foreign_add",
+      "overrun",    "carrier",       "admin_down", "recreate",    "rival",          "reload_same", "reload_priority",
+      "reload_vip", "reload_remove", "switchover", "freeze",      "drain"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(FaultKind::kCount));
   return kNames[static_cast<std::size_t>(kind)];
 }

@@ -29,6 +29,7 @@ enum class FaultKind : std::uint8_t {
   kStall,        ///< the engine's thread does not run (F56); frames wait, addresses age
   kPause,        ///< the whole machine does not run; frames are lost, nothing ages (F57)
   kCrashAdopt,   ///< the engine dies; a successor adopts its state
+  kHang,         ///< the engine hangs; the guardian kills it after half an Active_Down_Interval
   kCrashForget,  ///< the engine dies; its state is not usable
   kPowerOff,     ///< everything is gone, for a while (F64)
   kRestart,      ///< SIGTERM, and a start

@@ -49,7 +49,8 @@ std::string words(const TraceEvent& event) {
     case What::kLinkFact: return "eth" + number(a) + (b & 2 ? " present" : " missing") + (b & 1 ? " up" : " down");
     case What::kAddressFact: return "told " + address(b) + " on eth" + number(a) + presence(c);
     case What::kKernel: return "kernel " + address(b) + " on eth" + number(a) + presence(c);
-    case What::kStalled: return "stalls for " + number(a / 1000) + " us" + (b ? " with its kernel" : "");
+    case What::kStalled:
+      return "stalls for " + number(a / 1000) + " us" + (b == 0 ? "" : b == 1 ? " as a process" : " with its machine");
     case What::kResumed: return "resumes";
     case What::kCrashed: return "engine dies" + std::string{b ? ", will be adopted" : ""};
     case What::kStarted: return "engine starts, adopts " + number(a);

@@ -22,7 +22,7 @@ enum class What : std::uint8_t {
   kLinkFact,     ///< link, present * 2 + up, ifindex
   kAddressFact,  ///< link, address id, present * 2 + ours
   kKernel,       ///< link, address id, present * 2 + ours
-  kStalled,      ///< nanoseconds, with its kernel
+  kStalled,      ///< nanoseconds, kind
   kResumed,
   kCrashed,  ///< port calls of the turn that were still made, adoption
   kStarted,  ///< adopted instances

@@ -58,6 +58,7 @@ void World::handle(const Event& event) {
       host(event.host).start(event.index == 1);
       disturb();
       break;
+    case EventType::kKill: host(event.host).die(true, restart_time()); break;
     case EventType::kTick:
       checker_.tick();
       schedule(now_ + scenario_.longest_interval / 2, EventType::kTick, 0);

@@ -25,7 +25,18 @@ inline constexpr Nanos kSlack = std::chrono::milliseconds{1};
 inline constexpr Nanos kBatchTime = std::chrono::microseconds{40};
 inline constexpr Nanos kCommandTime = std::chrono::microseconds{35};
 
-enum class EventType : std::uint8_t { kWake, kFrame, kWorker, kExpiry, kFaultBegins, kFaultEnds, kHeal, kStart, kTick };
+enum class EventType : std::uint8_t {
+  kWake,
+  kFrame,
+  kWorker,
+  kExpiry,
+  kFaultBegins,
+  kFaultEnds,
+  kHeal,
+  kStart,
+  kKill,
+  kTick
+};
 
 class World {
  public:
@@ -94,6 +105,7 @@ class World {
   void inject_rival(const Fault& fault);
   void steal_addresses(const Fault& fault);
   void foreign(const Fault& fault, bool add);
+  Nanos restart_time();
   void crash(const Fault& fault);
   void reload(const Fault& fault);
   void set_link(int host, int link, bool up);
