@@ -5,6 +5,7 @@ import pytest
 
 from lib.daemons import Service
 from lib.proc import wait_until
+from lib.relay import Relay
 
 VIP = "10.77.0.50"
 DOWN = 0.3609375
@@ -134,3 +135,12 @@ def test_F42_a_port_that_forwards_late_makes_no_second_active(scene):
     assert scene.owners.changes(VIP, "db1", booted)[-1][0] - booted > 5.9
 
 
+
+
+@pytest.mark.parametrize("delay, jitter", [(0.2, 0.0), (0.05, 0.25)], ids=["late", "out-of-order"])
+def test_F30_a_slow_line_changes_nothing_while_its_jitter_is_below_the_down_interval(scene, delay, jitter):
+    scene.pair()
+    Relay(scene.lab, "db2", delay, jitter)
+    time.sleep(0.6)  # the adverts that were on the way when the line became slow
+    scene.wait_holder("db1", deadline=3)
+    scene.sole("db1", seconds=2.0)

@@ -221,7 +221,7 @@ class Frr(Daemon):
 class Baton(Daemon):
     kind = "baton"
 
-    def __init__(self, lab, host, services, tag="", config=None, daemon_keys=(), environment=None):
+    def __init__(self, lab, host, services, tag="", config=None, daemon_keys=("log_level = debug",), environment=None):
         """config: the whole text instead of one made from `services`."""
         super().__init__(lab, host, services, tag)
         self.text, self.daemon_keys, self.environment = config, daemon_keys, environment or {}
@@ -235,7 +235,7 @@ class Baton(Daemon):
         self.write("baton.conf", self.text if self.text is not None else self.compose())
 
     def compose(self):
-        lines = ["[daemon]", "log_level = debug"] + list(self.daemon_keys)
+        lines = ["[daemon]"] + list(self.daemon_keys)
         for service in self.services:
             lines += ["", "[instance %s]" % service.name, "interface = eth%d" % service.link, "virtual_router_id = %d" % service.vrid]
             lines += ["owner = yes"] if service.owner else ["priority = %d" % service.priority]
