@@ -96,7 +96,7 @@ void Journal::remove(const JournalEntry& entry) {
 }
 
 int Journal::flush() {
-  if (!directory_.valid() || unwritten_.empty()) return 0;
+  if (!directory_.valid() || (unwritten_.empty() && !damaged_)) return 0;
   const bool long_winded = lines_ > 2 * entries_.size() + kIdleLines;
   const bool written = damaged_ || long_winded || !file_.valid() ? rewrite() : append() || rewrite();
   const int sys_errno = written ? 0 : errno;

@@ -12,12 +12,14 @@
 #include <utility>
 
 #include "linux/membership.h"
+#include "posix/clock.h"
 
 namespace baton::linux {
 namespace {
 
 constexpr int kInterruptedDumpLimit = 8;
 constexpr int kFullRingWaitMs = 1;
+constexpr Nanos kJournalRetry = std::chrono::seconds{1};
 
 void signal_fd(const posix::Fd& fd) {
   const std::uint64_t one = 1;
@@ -179,6 +181,10 @@ void Worker::dump() {
 }
 
 void Worker::write_journal() {
+  // Trying to write it whole after each batch would make a full /run slow down a takeover.
+  const Instant now = posix::now();
+  if (journal_errno_ != 0 && now < journal_retry_at_) return;
+  journal_retry_at_ = now + kJournalRetry;
   const int sys_errno = journal_.flush();
   if (sys_errno == journal_errno_) return;
   journal_errno_ = sys_errno;

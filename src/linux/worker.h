@@ -136,6 +136,7 @@ class Worker {
   std::map<int, std::map<Prefix, AddressMessage>> looked_;
   std::set<int> secondaries_kept_;  ///< interfaces that were told in this burst
   int journal_errno_ = 0;
+  Instant journal_retry_at_{};
   int interrupted_dumps_ = 0;
   std::thread thread_;
 };
