@@ -136,7 +136,7 @@ Json changes_of(const InstanceView& instance, const HostView& host) {
 
 Json explain_instance(const InstanceView& instance, const HostView& host) {
   Json document{
-      {"instance", instance.name()}, {"role", role_token(instance.state.state)}, {"why", why_now(instance, host)}};
+      {"name", instance.name()}, {"role", role_token(instance.state.state)}, {"why", why_now(instance, host)}};
   document["rule"] = rule(instance, instance.heard_router(), host);
   document["last_transition"] = nullptr;
   if (instance.state.since_ns != 0) {

@@ -25,9 +25,13 @@ TEST(AuthorityTest, ViewGroupReads) {
   EXPECT_EQ(authority_of(user(1000, 1000, {901}), kGroups), Authority::kRead);
 }
 
-TEST(AuthorityTest, BothGroupsChange) { EXPECT_EQ(authority_of(user(1000, 1000, {901, 902}), kGroups), Authority::kChange); }
+TEST(AuthorityTest, BothGroupsChange) {
+  EXPECT_EQ(authority_of(user(1000, 1000, {901, 902}), kGroups), Authority::kChange);
+}
 
-TEST(AuthorityTest, AnybodyElseIsRefused) { EXPECT_EQ(authority_of(user(1000, 1000, {4, 27}), kGroups), Authority::kNone); }
+TEST(AuthorityTest, AnybodyElseIsRefused) {
+  EXPECT_EQ(authority_of(user(1000, 1000, {4, 27}), kGroups), Authority::kNone);
+}
 
 TEST(AuthorityTest, GroupThatDoesNotExistHasNoMembers) {
   EXPECT_EQ(authority_of(user(1000, 0, {0}), AuthorityGroups{.view = 0, .admin = 0}), Authority::kNone);

@@ -80,7 +80,8 @@ TEST(RequestTest, OversizedRequestIsRefused) {
 }
 
 TEST(RequestTest, OnlyLookingVerbsAreReads) {
-  for (const Verb verb : {Verb::kStatus, Verb::kExplain, Verb::kHistory, Verb::kEvents, Verb::kConfig, Verb::kVersion}) {
+  for (const Verb verb :
+       {Verb::kStatus, Verb::kExplain, Verb::kHistory, Verb::kEvents, Verb::kConfig, Verb::kVersion}) {
     EXPECT_TRUE(only_reads(verb, false)) << verb_token(verb);
   }
   for (const Verb verb : {Verb::kReload, Verb::kSwitchover, Verb::kFreeze, Verb::kThaw, Verb::kDrain, Verb::kUndrain}) {

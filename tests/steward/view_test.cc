@@ -54,7 +54,8 @@ TEST(WhyTest, WhatSpeaksAgainstComesFirst) {
 TEST(WhyTest, ListeningBackupSaysWhenItTakesOver) {
   InstanceView web = instance_web();
   web.routers[0].state.machine.down_deadline_ns = ns(kNow + 2100ms);
-  EXPECT_EQ(why_now(web, host_db1()), "started; listening for an Active first; takes over in 2.1 s unless one is heard");
+  EXPECT_EQ(why_now(web, host_db1()),
+            "started; listening for an Active first; takes over in 2.1 s unless one is heard");
 }
 
 TEST(WhyTest, LostActiveIsNotShownAsHeard) {

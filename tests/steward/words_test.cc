@@ -22,13 +22,15 @@ TEST(WordsTest, AddressOfAPeerIsShownWithItsHost) {
 TEST(WordsTest, ReasonSentenceBeginsWithTheWordsThatLogAndHistoryUse) {
   for (unsigned number = 0; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
-    const std::string sentence = reason_sentence(reason, {.other = ip("10.0.0.2"), .other_priority = 110, .own_priority = 100}, kNames);
+    const std::string sentence =
+        reason_sentence(reason, {.other = ip("10.0.0.2"), .other_priority = 110, .own_priority = 100}, kNames);
     EXPECT_TRUE(sentence.starts_with(reason_words(reason))) << sentence;
   }
 }
 
 TEST(WordsTest, HigherPriorityNamesTheOtherAndBothNumbers) {
-  EXPECT_EQ(reason_sentence(Reason::kHigherPriority, {.other = ip("10.0.0.2"), .other_priority = 110, .own_priority = 100}, kNames),
+  EXPECT_EQ(reason_sentence(Reason::kHigherPriority,
+                            {.other = ip("10.0.0.2"), .other_priority = 110, .own_priority = 100}, kNames),
             "a router of higher priority is Active: db2 (10.0.0.2), 110 against 100 here");
 }
 
@@ -54,9 +56,11 @@ TEST(WordsTest, VipMismatchWarnsThatOldKeepalivedGoesMasterBesideUs) {
   ports::Report report;
   report.alarm = Alarm::kVipMismatch;
   report.other = ip("10.0.0.2");
-  EXPECT_EQ(alarm_sentence(report, kNames), "db2 (10.0.0.2) advertises other virtual addresses than are configured here");
-  EXPECT_NE(alarm_advice(Alarm::kVipMismatch).find("keepalived before 2.3.3 discards such adverts and goes MASTER beside us"),
-            std::string_view::npos);
+  EXPECT_EQ(alarm_sentence(report, kNames),
+            "db2 (10.0.0.2) advertises other virtual addresses than are configured here");
+  EXPECT_NE(
+      alarm_advice(Alarm::kVipMismatch).find("keepalived before 2.3.3 discards such adverts and goes MASTER beside us"),
+      std::string_view::npos);
 }
 
 TEST(WordsTest, AlarmNamesHardwareAddressAndErrno) {
