@@ -73,6 +73,12 @@ void Lines::election(const Election& election) {
       std::to_string(election.promotion_budget) + " per " + duration_text(election.promotion_budget_window));
 }
 
+/// Unicast keys differ from host to host: this host's own address is not among its peers. A host without [peer] has no
+/// name to write.
+std::string on_host(const Config& config, const std::string& key) {
+  return key.starts_with("unicast_") && !config.peers.empty() ? key + "@" + config.host : key;
+}
+
 void write_section(std::string& text, const std::string& header, const std::string& origin, const Properties& lines,
                    EffectiveOptions options) {
   if (!text.empty()) text += "\n";
@@ -174,7 +180,9 @@ std::string effective(const Config& config, EffectiveOptions options) {
   std::string text;
   write_section(text, "daemon", {}, properties(config.daemon), options);
   for (const Instance& instance : config.instances) {
-    write_section(text, "instance " + instance.name, instance.defined_at, properties(instance), options);
+    Properties lines = properties(instance);
+    for (auto& [key, value] : lines) key = on_host(config, key);
+    write_section(text, "instance " + instance.name, instance.defined_at, lines, options);
   }
   for (const Group& group : config.groups) {
     write_section(text, "group " + group.name, group.defined_at, properties(group), options);

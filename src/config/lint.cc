@@ -310,7 +310,7 @@ class HostLint {
   void check_election(const Section& section, const Election& election) {
     const auto without_effect = [&](std::string_view key, std::string_view needed) {
       const Entry* entry = section.find(key, config_.host);
-      if (entry == nullptr) return;
+      if (entry == nullptr || entry->value == entry->spec->default_text) return;
       report_.add(Code::kNoEffect, entry->key_place, quoted(key) + " does nothing without " + quoted(needed));
     };
     if (!election.preempt && election.preempt_delay != Nanos{0}) {

@@ -56,7 +56,7 @@ class SourceReader {
                   "save it as UTF-8 without a byte order mark");
     }
     if (!text.empty() && text.back() != '\n') {
-      report_.add(Code::kCutOff, place(file_.line_count(), 0, 0),
+      report_.add(Code::kCutOff, place(file_.line_count(), file_.line(file_.line_count()).size(), 1),
                   "the last line has no newline: the file may have been cut off while being written",
                   "if it is complete, end the last line with a newline");
     }
