@@ -17,8 +17,15 @@ void Memberships::adopt(const std::string& interface, Family family, posix::Fd s
   adopted_.push_back({interface, family, std::move(socket)});
 }
 
-void Memberships::close(posix::Fd socket) {
-  if (socket.valid()) worker_.post(CloseJob{std::move(socket)});
+/// Whoever keeps a duplicate must hear of it: it would keep the membership alive.
+void Memberships::leave(const std::string& interface, Family family, posix::Fd socket) {
+  if (!socket.valid()) return;
+  left_.push_back({interface, family, membership_ifindex(socket.get(), family), -1});
+  worker_.post(CloseJob{std::move(socket)});
+}
+
+void Memberships::tell_left(Instant now, NetworkSink& sink) {
+  for (const MembershipSocket& left : std::exchange(left_, {})) sink.on_membership(now, left);
 }
 
 posix::Fd Memberships::take_adopted(const std::string& interface, Family family, int ifindex) {
@@ -29,12 +36,14 @@ posix::Fd Memberships::take_adopted(const std::string& interface, Family family,
   posix::Fd socket = std::move(found->socket);
   adopted_.erase(found);
   if (membership_ifindex(socket.get(), family) == ifindex) return socket;
-  close(std::move(socket));  // of an interface of that name that is gone
+  leave(interface, family, std::move(socket));  // of an interface of that name that is gone
   return posix::Fd{};
 }
 
 void Memberships::drop_unused() {
-  for (Adopted& adopted : std::exchange(adopted_, {})) close(std::move(adopted.socket));
+  for (Adopted& adopted : std::exchange(adopted_, {})) {
+    leave(adopted.interface, adopted.family, std::move(adopted.socket));
+  }
 }
 
 void Memberships::want(ports::LinkId link, const std::string& interface, int ifindex, bool ipv4, bool ipv6) {
@@ -51,7 +60,7 @@ void Memberships::want_one(const Key& key, const std::string& interface, int ifi
     return;
   }
   if (found != entries_.end()) {
-    close(std::move(found->second.socket));
+    leave(found->second.interface, key.family, std::move(found->second.socket));
     entries_.erase(found);
   }
   if (!wanted || ifindex == 0) return;
@@ -70,7 +79,10 @@ void Memberships::join(const Key& key, Entry& entry) {
 
 void Memberships::on_joined(Instant now, JoinEvent event, NetworkSink& sink) {
   const auto found = entries_.find({event.link, event.family});
-  if (found == entries_.end() || found->second.ifindex != event.ifindex) return close(std::move(event.socket));
+  if (found == entries_.end() || found->second.ifindex != event.ifindex) {
+    if (event.socket.valid()) worker_.post(CloseJob{std::move(event.socket)});  // nobody has seen it
+    return;
+  }
   Entry& entry = found->second;
   entry.asked = false;
   entry.failed = event.sys_errno != 0;

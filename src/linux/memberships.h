@@ -28,6 +28,9 @@ class Memberships {
   std::optional<Instant> retry_at() const { return retry_at_; }
   /// Closes what was adopted and never wanted.
   void drop_unused();
+  /// Groups that were left since the last call (MembershipSocket with fd -1).
+  bool has_left() const { return !left_.empty(); }
+  void tell_left(Instant now, NetworkSink& sink);
 
  private:
   struct Key {
@@ -50,11 +53,12 @@ class Memberships {
   void want_one(const Key& key, const std::string& interface, int ifindex, bool wanted);
   posix::Fd take_adopted(const std::string& interface, Family family, int ifindex);
   void join(const Key& key, Entry& entry);
-  void close(posix::Fd socket);
+  void leave(const std::string& interface, Family family, posix::Fd socket);
 
   Worker& worker_;
   std::map<Key, Entry> entries_;
   std::vector<Adopted> adopted_;
+  std::vector<MembershipSocket> left_;
   std::optional<Instant> retry_at_;
   bool in_trouble_ = false;
 };

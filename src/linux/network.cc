@@ -141,7 +141,8 @@ void Network::Impl::submit(const ports::AddressCommand& command) {
 }
 
 std::optional<Instant> Network::Impl::next_wakeup() const {
-  const bool at_once = !ready_results_.empty() || send_.has_errors() || table_.has_new() || monitor_has_more_;
+  const bool at_once =
+      !ready_results_.empty() || send_.has_errors() || memberships_.has_left() || table_.has_new() || monitor_has_more_;
   if (at_once) return Instant{};
   std::optional<Instant> earliest = receive_->resume_at();
   keep_earliest(earliest, memberships_.retry_at());
@@ -160,10 +161,12 @@ void Network::Impl::dispatch(Instant now, NetworkSink& sink) {
                        [fd](const epoll_event& event) { return event.data.fd == fd; });
   };
   if (is_ready(monitor_->fd()) || monitor_has_more_) read_monitor();
+  memberships_.tell_left(now, sink);  // before anything that was joined instead
   if (is_ready(worker_->event_fd())) take_worker_events();
   table_.tell_new();
   for (const ports::AddressResult& result : std::exchange(ready_results_, {})) sink.on_address_result(now, result);
   send_.tell_errors(now, sink);
+  memberships_.tell_left(now, sink);
   memberships_.retry(now);
   if (dump_retry_at_ && now >= *dump_retry_at_) ask_for_dump();
   const bool resume = receive_->resume_at() && now >= *receive_->resume_at();

@@ -31,6 +31,9 @@ TEST_F(MembershipTest, WatchedLinkJoinsTheGroupsOfItsFamilies) {
   ASSERT_TRUE(until([&] { return sink.memberships.size() == 2; }));
   EXPECT_TRUE(in_ipv6_group());
   network->links().forget(0);
+  ASSERT_TRUE(until([&] { return sink.memberships.size() == 4; })) << "whoever keeps duplicates is told to close them";
+  EXPECT_EQ(sink.memberships[2].fd, -1);
+  EXPECT_EQ(sink.memberships[3].fd, -1);
   EXPECT_TRUE(eventually([] { return !in_ipv4_group() && !in_ipv6_group(); }));
 }
 
@@ -64,7 +67,9 @@ TEST_F(MembershipTest, MembershipOfAnInterfaceThatIsGoneIsNotTaken) {
   open();
   network->adopt_membership("bt0", Family::kIpv4, std::move(*old));
   network->links().watch(0, "bt0", true, false);
-  ASSERT_TRUE(until([&] { return sink.memberships.size() == 1; }));
+  ASSERT_TRUE(until([&] { return sink.memberships.size() == 2; }));
+  EXPECT_EQ(sink.memberships[0].fd, -1) << "the old one is given up";
+  EXPECT_GE(sink.memberships[1].fd, 0);
   EXPECT_TRUE(in_ipv4_group());
 }
 
@@ -73,8 +78,11 @@ TEST_F(MembershipTest, RecreatedInterfaceIsJoinedAgain) {
   network->links().watch(0, "bt0", true, true);
   ASSERT_TRUE(until([&] { return sink.memberships.size() == 2; }));
   shell("ip link del bt0 && ip link add bt0 type veth peer name bt1 && ip link set bt0 up && ip link set bt1 up");
-  ASSERT_TRUE(until([&] { return sink.memberships.size() == 4; }));
-  EXPECT_EQ(sink.memberships[3].ifindex, static_cast<int>(::if_nametoindex("bt0")));
+  ASSERT_TRUE(until([&] { return sink.memberships.size() == 6; }));
+  EXPECT_EQ(sink.memberships[2].fd, -1);
+  EXPECT_EQ(sink.memberships[3].fd, -1);
+  EXPECT_GE(sink.memberships[5].fd, 0);
+  EXPECT_EQ(sink.memberships[5].ifindex, static_cast<int>(::if_nametoindex("bt0")));
   EXPECT_TRUE(in_ipv4_group());
   EXPECT_TRUE(in_ipv6_group());
 }
