@@ -27,6 +27,8 @@ class Guardian {
   /// `first`: the valid configuration to start with.
   static Result<std::unique_ptr<Guardian>> create(const Options& options, Premises premises, ConfigAnswer first);
 
+  /// Looks after the writer of the log file, if there is one.
+  void hold_log_writer(posix::Child writer);
   /// Starts everything, runs until a signal asks for the end. Exit status of the daemon.
   int run();
 
@@ -122,6 +124,8 @@ class Guardian {
   Instant next_watchdog_{};
   int exit_status_ = 0;
   bool done_ = false;
+
+  posix::Child log_writer_;
 
   std::deque<ReloadWish> wishes_;
   std::optional<ConfigChild> reader_;

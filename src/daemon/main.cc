@@ -5,9 +5,11 @@
 
 #include "daemon/config_child.h"
 #include "daemon/guardian.h"
+#include "daemon/log_writer.h"
 #include "daemon/options.h"
 #include "daemon/premises.h"
 #include "log/log.h"
+#include "posix/process.h"
 
 namespace {
 
@@ -24,6 +26,7 @@ int complain(const Error& error) {
 }
 
 int start(const Options& options) {
+  posix::reset_signals();
   log::open({"guardian"});
   auto premises = prepare(options);
   if (!premises) return complain(premises.error());
@@ -31,8 +34,11 @@ int start(const Options& options) {
   if (!configuration) return complain(configuration.error());
   if (!configuration->valid) return kConfigInvalid;
   log::set_level(configuration->facts.log_level);
+  auto writer = start_log_writer(configuration->facts, premises->users.scribe);
+  if (!writer) return complain(writer.error());
   auto guardian = Guardian::create(options, std::move(*premises), std::move(*configuration));
   if (!guardian) return complain(guardian.error());
+  (*guardian)->hold_log_writer(std::move(*writer));
   return (*guardian)->run();
 }
 

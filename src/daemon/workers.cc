@@ -247,6 +247,19 @@ void Guardian::on_message(Process process, ipc::Incoming incoming) {
   }
 }
 
+void Guardian::hold_log_writer(posix::Child writer) {
+  log_writer_ = std::move(writer);
+  if (!log_writer_.running()) return;
+  const auto added = loop_.add(log_writer_.pidfd(), EPOLLIN, [this](std::uint32_t) {
+    loop_.remove(log_writer_.pidfd());
+    log_writer_.reap();
+    log::use_pipe(-1);
+    log::open({"guardian", facts_.log_level});
+    log::error("log_writer_died", {}, "log_file is no longer written until batond is started again");
+  });
+  if (!added) log::error("log_writer_lost", {}, added.error().message());
+}
+
 void Guardian::tell_steward(Process process, Reason reason, int status) {
   ipc::Lifecycle news;
   news.process = process;

@@ -59,6 +59,7 @@ struct State {
   std::atomic<std::uint64_t> reported{0};
   posix::Fd stderr_fd;
   posix::Fd journal;
+  int pipe = -1;
   std::unique_ptr<spdlog::logger> logger;
 };
 
@@ -122,10 +123,10 @@ void open(const Options& options) {
   State& log = state();
   log.process = options.process;
   if (!log.stderr_fd.valid()) log.stderr_fd = open_stderr();
-  const bool to_journal = options.file < 0 && options.journald && stderr_is_journal();
+  const bool to_journal = log.pipe < 0 && options.journald && stderr_is_journal();
   if (to_journal && !log.journal.valid()) log.journal = connect_journal();
   if (!to_journal) log.journal.reset();
-  const int fd = options.file >= 0 ? options.file : log.stderr_fd.get();
+  const int fd = log.pipe >= 0 ? log.pipe : log.stderr_fd.get();
   // spdlog's interface wants its own smart pointer here; nothing of ours shares it.
   log.logger = std::make_unique<spdlog::logger>("baton", std::make_shared<Sink>(fd, log.dropped));
   log.logger->set_pattern("%Y-%m-%dT%H:%M:%S.%f%z %v");
@@ -136,11 +137,14 @@ void set_level(Level level) {
   if (state().logger) state().logger->set_level(spdlog_level(level));
 }
 
+void use_pipe(int pipe) { state().pipe = pipe; }
+
 std::vector<int> descriptors() {
   std::vector<int> fds;
   for (const posix::Fd* fd : {&state().stderr_fd, &state().journal}) {
     if (fd->valid()) fds.push_back(fd->get());
   }
+  if (state().pipe >= 0) fds.push_back(state().pipe);
   return fds;
 }
 

@@ -26,12 +26,14 @@ struct Options {
   std::string process;  ///< "guardian", "engine", ...
   Level level = Level::kInfo;
   bool journald = true;  ///< only if stderr is connected to it (JOURNAL_STREAM)
-  int file = -1;         ///< write here instead: a non-blocking pipe to whoever writes the file. Borrowed
 };
 
 /// Call first, and again in each process after fork (with its own name). Lines before it go to stderr.
 void open(const Options& options);
 void set_level(Level level);
+/// Writes into `pipe` instead (to whoever writes the log file) from the next open() on, also after fork; -1: no longer.
+/// Borrowed.
+void use_pipe(int pipe);
 /// Descriptors that a child must not close.
 std::vector<int> descriptors();
 

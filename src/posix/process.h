@@ -51,7 +51,8 @@ void set_process_name(const char* name);
 Result<Fd> signal_fd(std::initializer_list<int> signals);
 /// The next signal number; nullopt if none waits.
 std::optional<int> next_signal(int fd);
-/// Unblocks all and restores default actions: for children.
+/// Unblocks all and restores default actions; SIGPIPE is ignored: a reader of the log that goes away must not kill who
+/// logs.
 void reset_signals();
 
 /// "killed by signal 9", "exited with status 1".

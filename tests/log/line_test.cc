@@ -43,7 +43,8 @@ TEST(LineTest, JournaldTakesANewlineInTheBinaryForm) {
 TEST(LogTest, AReceiverThatDoesNotReadNeverHoldsTheCallerAndTheLossIsSaid) {
   std::array<int, 2> pipe{};
   ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK), 0);
-  open({"test", Level::kInfo, false, pipe[1]});
+  use_pipe(pipe[1]);
+  open({"test", Level::kInfo, false});
   for (int i = 0; i < 2000; ++i) info("flood", {{"text", std::string(100, 'x')}});
   EXPECT_GT(dropped(), 0U);
   std::string seen;
@@ -58,6 +59,7 @@ TEST(LogTest, AReceiverThatDoesNotReadNeverHoldsTheCallerAndTheLossIsSaid) {
   const std::string_view rest{buffer.data(), static_cast<std::size_t>(size)};
   EXPECT_NE(rest.find("event=after"), std::string_view::npos);
   EXPECT_NE(rest.find("event=log_lines_dropped"), std::string_view::npos);
+  use_pipe(-1);
   open({"test"});
   ::close(pipe[0]);
   ::close(pipe[1]);
@@ -66,13 +68,15 @@ TEST(LogTest, AReceiverThatDoesNotReadNeverHoldsTheCallerAndTheLossIsSaid) {
 TEST(LogTest, LevelsBelowTheChosenOneAreSilent) {
   std::array<int, 2> pipe{};
   ASSERT_EQ(::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK), 0);
-  open({"test", Level::kWarning, false, pipe[1]});
+  use_pipe(pipe[1]);
+  open({"test", Level::kWarning, false});
   info("quiet", {});
   char byte = 0;
   EXPECT_LT(::read(pipe[0], &byte, 1), 0);
   set_level(Level::kInfo);
   info("loud", {});
   EXPECT_EQ(::read(pipe[0], &byte, 1), 1);
+  use_pipe(-1);
   open({"test"});
   ::close(pipe[0]);
   ::close(pipe[1]);
