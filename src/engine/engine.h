@@ -1,8 +1,9 @@
-// The engine: all instances and groups of one host. Single-threaded, no system call, no clock: the daemon and the simulator run the
-// same code. Every call carries `now`; effects leave through ports/ports.h.
+// The engine: all instances and groups of one host. Single-threaded, no system call, no clock: the daemon and the
+// simulator run the same code. Every call carries `now`; effects leave through ports/ports.h.
 //
-// One turn of the loop:  begin_turn(now) -> on_frame()... / on_link() / on_address_result() / ... -> on_deadline(now) -> end_turn().
-// begin_turn does the stall test before anything is sent; received frames are handed in before on_deadline fires late timers (T-06).
+// One turn of the loop:  begin_turn(now) -> on_frame()... / on_link() / on_address_result() / ... -> on_deadline(now)
+// -> end_turn(). begin_turn does the stall test before anything is sent; received frames are handed in before
+// on_deadline fires late timers (T-06).
 #pragma once
 
 #include <memory>
@@ -26,14 +27,14 @@ using ports::ReceivedFrame;
 enum class Verb : std::uint8_t { kSwitchover, kFreeze, kThaw, kDrain, kUndrain };
 struct Command {
   Verb verb = Verb::kSwitchover;
-  std::string instance;         ///< "" = all
-  Nanos duration{0};            ///< freeze
+  std::string instance;  ///< "" = all
+  Nanos duration{0};     ///< freeze
   bool dry_run = false;
 };
 struct CommandResult {
   bool accepted = false;
-  bool refused_by_safety = false;   ///< exit code 6
-  std::vector<std::string> lines;   ///< what was or would be done, or why not
+  bool refused_by_safety = false;  ///< exit code 6
+  std::vector<std::string> lines;  ///< what was or would be done, or why not
 };
 
 struct ReloadSummary {
@@ -42,7 +43,8 @@ struct ReloadSummary {
 
 /// Totals that belong to no router (RFC 8347 globals).
 struct HostCounters {
-  std::uint64_t checksum_errors = 0, version_errors = 0, vrid_errors = 0, ip_ttl_errors = 0, frames = 0, turns = 0, stalls = 0;
+  std::uint64_t checksum_errors = 0, version_errors = 0, vrid_errors = 0, ip_ttl_errors = 0, frames = 0, turns = 0,
+                stalls = 0;
 };
 
 class Engine {
@@ -55,8 +57,8 @@ class Engine {
   Engine(const config::Config& config, ports::Ports ports, Board board);
   ~Engine();
 
-  /// Starts all instances. `adopted`: a predecessor's state (may be empty): instances found there by name and with equal wire
-  /// identity continue without a transition and in their slots; what does not fit starts afresh.
+  /// Starts all instances. `adopted`: a predecessor's state (may be empty): instances found there by name and with
+  /// equal wire identity continue without a transition and in their slots; what does not fit starts afresh.
   void start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained);
 
   void begin_turn(Instant now);

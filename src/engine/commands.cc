@@ -1,0 +1,93 @@
+// What an operator may ask for, and what is said in return.
+#include <algorithm>
+#include <utility>
+
+#include "engine/engine_impl.h"
+
+namespace baton::engine {
+namespace {
+
+std::string after(const std::string& name, const std::string& what) { return name + ": " + what; }
+
+std::string switchover_line(const Mover& mover, bool dry_run) {
+  const std::string would = dry_run ? "would give up the Active role" : "gives up the Active role";
+  return after(mover.plan().name,
+               would + " (addresses away, then priority 0) and stays Backup until the other router is lost or undrain");
+}
+
+}  // namespace
+
+CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
+  CommandResult result;
+  if (leaving) {
+    result.lines.push_back("the daemon is stopping");
+    return result;
+  }
+  std::vector<Mover*> concerned;
+  for (const auto& each : movers) {
+    if (each && !each->stopping() && (command.instance.empty() || each->plan().name == command.instance)) {
+      concerned.push_back(each.get());
+    }
+  }
+  if (concerned.empty() && !command.instance.empty()) {
+    result.lines.push_back("no instance or group is named '" + command.instance + "'");
+    return result;
+  }
+  const auto act = [&](const std::string& would, const std::string& does, auto&& what) {
+    result.accepted = true;
+    for (Mover* each : concerned) {
+      result.lines.push_back(after(each->plan().name, command.dry_run ? would : does));
+      if (!command.dry_run) what(*each);
+    }
+  };
+  switch (command.verb) {
+    case Verb::kSwitchover: {
+      std::erase_if(concerned, [](const Mover* each) { return each->state() != vrrp::State::kActive; });
+      if (concerned.empty()) {
+        result.refused_by_safety = true;
+        result.lines.push_back(command.instance.empty() ? "refused: this host is Active for nothing"
+                                                        : "refused: " + command.instance + " is not Active here");
+        return result;
+      }
+      result.accepted = true;
+      for (Mover* each : concerned) {
+        result.lines.push_back(switchover_line(*each, command.dry_run));
+        if (!command.dry_run) each->switchover(now);
+      }
+      result.lines.push_back(
+          "Backups are silent, so it is not known here whether one is there to take over; if none does within "
+          "Active_Down_Interval, this host takes the role back");
+      return result;
+    }
+    case Verb::kFreeze:
+      if (command.duration <= Nanos{0}) {
+        result.lines.push_back("a freeze needs a time after which it ends");
+        return result;
+      }
+      act("would take and give nothing by itself until the freeze ends",
+          "takes and gives nothing by itself until the freeze ends",
+          [&](Mover& each) { each.freeze(now, now + command.duration); });
+      return result;
+    case Verb::kThaw:
+      act("would take part again", "takes part again", [&](Mover& each) { each.thaw(now); });
+      return result;
+    case Verb::kDrain:
+    case Verb::kUndrain: {
+      const bool drain = command.verb == Verb::kDrain;
+      if (!command.dry_run && command.instance.empty()) {
+        host_facts.drained = drain;
+        context.ports.intents.record("", drain ? "drain" : "undrain", 0);
+      } else if (!command.dry_run) {
+        context.ports.intents.record(command.instance, drain ? "drain" : "undrain", 0);
+      }
+      act(drain ? "would give up its role and stay Backup until undrain" : "would take part again",
+          drain ? "gives up its role and stays Backup until undrain" : "takes part again",
+          [&](Mover& each) { each.set_drained(now, drain); });
+      if (concerned.empty()) result.lines.push_back("no instance is running");
+      return result;
+    }
+  }
+  return result;
+}
+
+}  // namespace baton::engine

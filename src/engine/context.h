@@ -1,0 +1,39 @@
+// What all instances of one engine share: the doors, the links, the queue of deadlines, and the list of what must be
+// published.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/deadline_queue.h"
+#include "engine/engine.h"
+#include "engine/links.h"
+#include "ports/ports.h"
+#include "vrrp/packet.h"
+
+namespace baton::engine {
+
+/// Who sent the advert that is being handled; unspecified outside.
+struct Heard {
+  IpAddress source;
+  MacAddress mac;
+  std::uint8_t priority = 0;
+};
+
+struct Context {
+  explicit Context(ports::Ports doors) : ports(doors) {}
+
+  ports::Ports ports;
+  LinkTable links;
+  DeadlineQueue deadlines;
+  HostCounters counters;
+  std::vector<MoverId> dirty;          ///< to be published at the end of the turn, each once
+  std::vector<MoverId> stopped;        ///< have stopped since the last look
+  std::uint64_t sequence = 0;          ///< of tickets
+  vrrp::Advert scratch;                ///< for decoding, so that a plain advert allocates nothing
+  std::vector<IpAddress> known_hosts;  ///< [peer] addresses
+  Heard heard;
+  bool dumped = false;  ///< a full dump has been complete at least once
+};
+
+}  // namespace baton::engine

@@ -1,0 +1,247 @@
+// One instance or group while it runs: its virtual routers (vrrp::Group decides the election), its addresses, its
+// alarms and its deadlines. Everything that happens to it comes in through here with `now`; effects leave through the
+// ports. Knows no other instance.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "engine/address_lifetime.h"
+#include "engine/addresses.h"
+#include "engine/advertiser.h"
+#include "engine/alarms.h"
+#include "engine/announcer.h"
+#include "engine/context.h"
+#include "engine/eligibility.h"
+#include "engine/plan.h"
+#include "vrrp/group.h"
+#include "vrrp/receive_rules.h"
+
+namespace baton::engine {
+
+/// RFC 8347's identities (M-02): what happened last to a router, and why an Active became it.
+ports::LastEvent last_event(vrrp::State to, Reason reason, ports::LastEvent before);
+ports::NewMasterReason new_master_reason(vrrp::State to, Reason reason);
+
+class Mover {
+ public:
+  Mover(Context& context, MoverId id, Plan plan, std::uint32_t instance_slot, std::uint32_t first_router_slot);
+  ~Mover();
+  Mover(const Mover&) = delete;
+  Mover& operator=(const Mover&) = delete;
+
+  // ---- Life ----
+  void start(Instant now, const Facts& facts);
+  /// Continues a predecessor's state; nothing is sent or reported but a notice. REQUIRES the same wire identity.
+  void adopt(Instant now, const ports::AdoptedInstance& adopted, const Facts& facts);
+  /// Leaves every role; stopped() when done.
+  void stop(Instant now, Reason reason);
+  bool stopped() const { return stopped_; }
+  bool stopping() const { return stop_reason_.has_value(); }
+  /// S-13, V-04: applies a plan with the same wire identity without a restart.
+  void change(Instant now, Plan plan);
+
+  // ---- Events ----
+  /// The loop did not turn for `gap`, or an Active's adverts are overdue: I5, before anything is sent.
+  void stall_test(Instant now, Nanos gap);
+  void on_deadline(Instant now, Instant limit);
+  void on_advert(Instant now, std::size_t router, const vrrp::VrrpFrame& frame);
+  void on_claim(Instant now, std::size_t vip, const vrrp::AddressClaim& claim);
+  void on_own_address_claimed(Instant now, ports::LinkId link, const vrrp::AddressClaim& claim);
+  void on_link_changed(Instant now, ports::LinkId link, bool mac_changed);
+  void on_own_addresses_changed(Instant now, ports::LinkId link);
+  void on_vip_fact(Instant now, std::size_t vip, const ports::AddressFact& fact);
+  void on_dump_begin();
+  void on_dump_end(Instant now);
+  void on_result(Instant now, std::size_t vip, const ports::AddressResult& result);
+  void on_send_error(Instant now, ports::LinkId link, int sys_errno);
+
+  // ---- Commands ----
+  void switchover(Instant now);
+  void set_drained(Instant now, bool drained);
+  void freeze(Instant now, Instant until);
+  /// Ends freeze and switchover.
+  void thaw(Instant now);
+
+  // ---- For the engine ----
+  const Plan& plan() const { return plan_; }
+  MoverId id() const { return id_; }
+  vrrp::State state() const { return group_.state(); }
+  bool frozen() const { return facts_.frozen; }
+  bool switched_over() const { return facts_.switched_over; }
+  bool releasing() const { return releasing_; }
+  std::uint32_t instance_slot() const { return instance_slot_; }
+  std::uint32_t first_router_slot() const { return first_router_slot_; }
+  /// The least Active_Down_Interval that any of its routers may have to keep to.
+  Nanos shortest_down_interval() const { return shortest_down_; }
+  Nanos shortest_interval() const { return shortest_interval_; }
+  void publish(Instant now);
+  bool dirty = false;
+  std::optional<Plan> successor;  ///< to be started in its place once it has stopped
+
+ private:
+  struct Router {
+    std::uint32_t slot = 0;
+    ports::LinkId link = 0;
+    IpAddress primary;
+    Reason unusable = Reason::kInterfaceMissing;  ///< kNone: takes part
+    Advertiser advertiser;
+    FormChoice forms{config::Checksum::kAuto};
+    std::optional<vrrp::ReceiveRules> rules;
+    ports::RouterCounters* counters = nullptr;
+    ports::LastEvent last_event = ports::LastEvent::kNone;
+    bool owed = false;  ///< adopted: an advert was due before the link was known
+    // The last Active that was obeyed, for people.
+    IpAddress heard;
+    std::uint8_t heard_priority = 0;
+    Instant heard_at{};
+    Instant heard_published{};
+    // Beside an Active that we are: routers that should yield.
+    Instant beside_since{};
+    Instant beside_last{};
+    std::uint32_t beside_count = 0;
+    // Heard but rejected.
+    Instant rejected_since{};
+    Instant rejected_last{};
+    std::uint32_t rejected_count = 0;
+    // Priority 0.
+    Instant resigned_since{};
+    std::uint32_t resigned_count = 0;
+  };
+  enum Timer : std::uint8_t {
+    kGroup,
+    kReleaseOver,
+    kStartupOver,
+    kThaw,
+    kCooldownOver,
+    kRetry,
+    kInstall,
+    kRefresh,
+    kAnnounce,
+    kRepeat,
+    kAnnounceRefresh,
+    kDuplicateOver,
+    kSendFailing,
+    kAlarm,
+    kTimers,
+  };
+
+  // mover.cc
+  void perform(Instant now, const vrrp::GroupStep& step);
+  void act(Instant now, std::size_t router, const vrrp::Action& action);
+  void send_advert(Instant now, std::size_t router, Priority priority);
+  void transition(Instant now, const vrrp::ReportTransition& transition);
+  void update_against(Instant now);
+  void release(Instant now, Reason reason);
+  void finish_release(Instant now);
+  void halt(Instant now);
+  void linger_over();
+  void listen_again(Instant now);
+  std::size_t pending_addresses() const {
+    return vips_.count(VipState::kInstalling) + vips_.count(VipState::kRemoving);
+  }
+  void run_timers(Instant now);
+  void settle(Instant now);
+  void schedule();
+  void build_routers();
+  vrrp::RouterParameters parameters_of(std::size_t router) const;
+  std::vector<vrrp::RouterParameters> all_parameters() const;
+  Priority priority() const;
+
+  // mover_links.cc
+  void look_at_links(Instant now);
+  void look_at_router(Instant now, std::size_t router);
+  Reason find_fault(const Router& router, const RouterPlan& plan, IpAddress& source) const;
+  IpAddress choose_source(const Link& link, const config::Instance& instance, Family family, bool& waiting) const;
+  void renew_wire(std::size_t router);
+  bool waits_for_links() const;
+
+  // mover_frames.cc
+  void discarded(Instant now, std::size_t router, const vrrp::Envelope& envelope, vrrp::DecodeError error);
+  void own_source_heard(Instant now, std::size_t router, const vrrp::VrrpFrame& frame);
+  void accepted(Instant now, std::size_t router, const vrrp::VrrpFrame& frame, const vrrp::Advert& advert,
+                const vrrp::AcceptRemarks& remarks);
+  void note(Instant now, std::size_t router, vrrp::Remark remark);
+  void beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame, const vrrp::Advert& advert);
+  void resigned(Instant now, Router& router, const vrrp::VrrpFrame& frame);
+  void heard_form(Instant now, std::size_t router, const vrrp::Advert& advert, bool obeyed);
+
+  // mover_addresses.cc
+  void make_vips();
+  void drop_vip_places();
+  void hold(Instant now);
+  void let_go(Instant now);
+  void install_more(Instant now);
+  void install(Instant now, std::uint32_t vip);
+  void remove(Instant now, std::uint32_t vip);
+  void refresh_more(Instant now);
+  void refresh_result(Instant now, Vip& vip, const ports::AddressResult& result);
+  void install_result(Instant now, Vip& vip, const ports::AddressResult& result);
+  void remove_result(Instant now, Vip& vip, const ports::AddressResult& result);
+  void gone(Instant now, Vip& vip);
+  void retry_addresses(Instant now);
+  void installed(Instant now, std::uint32_t vip);
+  void repeat_announcements(Instant now, bool refresh);
+  void count_gone(Instant now, const Vip& vip);
+  std::uint32_t index_of(const Vip& vip) const { return static_cast<std::uint32_t>(&vip - &vips_[0]); }
+
+  // mover_report.cc
+  ports::Report report_about(const Router* router) const;
+  void alarm(Instant now, ports::Alarm alarm, const ports::Report& report, Nanos lasts);
+  void alarm_over(Instant now, ports::Alarm alarm);
+  void report_holding(Instant now);
+  void publish_router(std::size_t router);
+  void touch();
+  Nanos while_heard() const;
+  std::uint64_t command(ports::AddressVerb verb, std::uint32_t vip, Instant not_after);
+  const config::Instance& instance_of(std::size_t router) const { return plan_.members[plan_.routers[router].member]; }
+  static constexpr Nanos kForEver = Nanos::max();
+
+  Context& context_;
+  const MoverId id_;
+  Plan plan_;
+  const std::uint32_t instance_slot_;
+  const std::uint32_t first_router_slot_;
+  std::vector<Router> routers_;
+  vrrp::Group group_;
+  Facts facts_;
+  ReasonSet against_;
+  Alarms alarms_;
+  std::array<Instant, kTimers> timers_;
+
+  // The role.
+  Reason reason_ = Reason::kStartup;
+  ports::NewMasterReason new_master_reason_ = ports::NewMasterReason::kNotMaster;
+  std::uint32_t transitions_ = 0;
+  Instant since_{};
+  std::optional<Reason> stop_reason_;
+  bool stopped_ = false;
+  bool adopting_ = false;  ///< until the first dump is complete
+
+  // Leaving Active by ourselves: addresses first, then priority 0.
+  bool releasing_ = false;
+  Reason release_reason_ = Reason::kNone;
+
+  // Addresses.
+  VipTable vips_;
+  Announcer announcer_;
+  AddressLifetime lifetime_;
+  bool wanted_ = false;  ///< the addresses are to be on the links
+  bool held_reported_ = false;
+  std::size_t install_next_ = 0;
+  std::size_t refresh_next_ = 0;
+  std::size_t refreshes_out_ = 0;
+  Instant refresh_began_{};
+  Nanos retry_pause_ = std::chrono::seconds{10};
+  std::array<Instant, 5> gone_{};  ///< the last times that somebody took an address away
+  std::size_t gone_next_ = 0;
+  MacAddress rival_mac_;
+  Instant switched_at_{};
+
+  Nanos shortest_interval_{0};
+  Nanos shortest_down_{0};
+};
+
+}  // namespace baton::engine
