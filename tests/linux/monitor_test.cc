@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "linux/host_facts.h"
 #include "tests/linux/netns.h"
 
 namespace baton::linux {
@@ -215,6 +216,26 @@ TEST_F(MonitorTest, LinkWatchedLaterIsToldFromWhatIsKnown) {
   ASSERT_TRUE(until([&] { return sink.links.back().link == 1; }));
   EXPECT_TRUE(sink.links.back().up);
   EXPECT_EQ(sink.dumps, dumps);
+}
+
+TEST_F(MonitorTest, HostFactsAreTheHostsOwnAddressesWithoutFloatingOnes) {
+  shell("ip link set bt0 mtu 1400 && ip addr add 10.9.0.1/24 dev bt0");
+  open();
+  watch_bt0();
+  perform(AddressVerb::kInstall, "10.9.0.50/24", 100s);
+  const auto facts = interface_facts();
+  ASSERT_TRUE(facts);
+  for (const config::InterfaceFact& fact : *facts) {
+    if (fact.name != "bt0") continue;
+    EXPECT_EQ(fact.mtu, 1400u);
+    int ipv4 = 0;
+    for (const Prefix& prefix : fact.prefixes) {
+      if (!prefix.address.is_ipv6()) EXPECT_EQ(prefix.text(), "10.9.0.1/24"), ++ipv4;
+    }
+    EXPECT_EQ(ipv4, 1);
+    return;
+  }
+  ADD_FAILURE() << "no bt0";
 }
 
 }  // namespace
