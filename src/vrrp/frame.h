@@ -30,7 +30,8 @@ using Bytes = std::vector<std::uint8_t>;
 Bytes multicast_frame(const MacAddress& source_mac, const IpAddress& source, ConstBytes message);
 
 enum class ArpForm : std::uint8_t { kRequest, kReply };
-/// §8.1.2, V-03: broadcast; sender and target protocol address = `vip`, sender hardware address = `mac`.
+/// §8.1.2, V-03: broadcast; sender and target protocol address = `vip`, both hardware addresses = `mac`. 42 bytes:
+/// padding to the Ethernet minimum is the device's.
 Bytes gratuitous_arp(const MacAddress& mac, const IpAddress& vip, ArpForm form);
 /// §8.2.2, N-04: R as given, S=0, O=1, target link-layer option = `mac`, to ff02::1, Hop Limit 255, source = `vip`.
 Bytes unsolicited_na(const MacAddress& mac, const IpAddress& vip, bool router_flag);
@@ -41,11 +42,13 @@ struct VrrpFrame {
   MacAddress source_mac;
   ConstBytes payload;  ///< the IP payload by the IP header's own length: Ethernet padding is cut (R-06)
 };
-/// Somebody announces or probes an address: ARP (request or reply, gratuitous or not), NA, or a DAD NS.
+/// Somebody announces or probes an address: ARP (request or reply, gratuitous or not), NA, or a DAD NS. Whoever sends
+/// ARP with a sender address claims it (RFC 5227 §1.1), also when he asks for another. ND is taken only if valid (RFC
+/// 4861).
 struct AddressClaim {
   IpAddress address;
   MacAddress owner;        ///< the hardware address claimed; of the frame if the message carries none
-  bool announces = false;  ///< true: claims to have it (gratuitous ARP, ARP reply, NA); false: only asks or probes
+  bool announces = false;  ///< true: claims to have it (ARP from it, NA); false: only probes (ARP from 0.0.0.0, DAD)
 };
 struct NotForUs {};
 using ParsedFrame = std::variant<NotForUs, VrrpFrame, AddressClaim, DecodeError>;

@@ -115,7 +115,7 @@ void VirtualRouter::down_timer_fired(Instant now, Actions& out) {
     return down_expires(now, Reason::kPreemptLower, out);
   }
   // M-04, no RFC basis: preempt_delay begins. While it runs, lower priorities are obeyed as without Preempt_Mode.
-  if (!preempt_deadline_) preempt_deadline_ = now + parameters_.preempt_delay;
+  preempt_deadline_ = now + parameters_.preempt_delay;
   obey_lower();
 }
 

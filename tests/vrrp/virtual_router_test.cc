@@ -221,6 +221,20 @@ TEST(PreemptTest, AnOwnerPreemptsWhateverTheFlagsSay) {
   EXPECT_EQ(router.handle(kStart + 2s, ParametersChanged{parameters}), takes_over(255, Reason::kOwnerStartup));
 }
 
+TEST(PreemptTest, AnOwnerThatWasHeldPreemptsWithoutTheFlag) {
+  RouterParameters parameters = usual();
+  parameters.priority = kOwnerPriority;
+  parameters.preempt = false;
+  VirtualRouter router{parameters};
+  router.handle(kStart, SetHold{true});
+  router.handle(kStart, Startup{});
+  hear_every(router, 1s, 2'100ms, 1s, heard(254));
+  router.handle(kStart + 2'500ms, SetHold{false});
+  // Obeyed at 2 s for the last time: 3 + 1/256 s later.
+  EXPECT_EQ(count<SendAdvert>(hear_every(router, 3s, 5'000ms, 1s, heard(254))), 0);
+  EXPECT_EQ(router.handle(kStart + 5'003'906'250ns, DeadlineReached{}), takes_over(255, Reason::kPreemptLower));
+}
+
 RouterParameters delayed() {
   RouterParameters parameters = usual();
   parameters.preempt_delay = 5s;
@@ -260,6 +274,13 @@ TEST(PreemptDelayTest, AHigherActiveEndsItAndItBeginsAnew) {
   EXPECT_THAT(hear_every(router, 6s, 13'600ms, 500ms, heard(50)), IsEmpty());
   // Fired at 8.609375 s, plus 5 s.
   EXPECT_EQ(router.handle(kStart + 13'609'375us, DeadlineReached{}), takes_over(100, Reason::kPreemptDelayOver));
+}
+
+TEST(PreemptDelayTest, ALowerRouterThatMadeWayForAHigherIsNotActiveAnyMore) {
+  VirtualRouter router = backup(delayed());
+  router.handle(kStart + 1s, heard(50, kSmaller, 10s));  // would count as alive for half a minute
+  router.handle(kStart + 2s, heard(200));
+  EXPECT_EQ(router.handle(kStart + 5'609'375us, DeadlineReached{}), takes_over(100, Reason::kActiveDownExpired));
 }
 
 TEST(PreemptDelayTest, AfterALateWakeUpTheEarlierTimerDecides) {
@@ -354,6 +375,14 @@ TEST(HoldTest, ALowerActiveHeardBeforeTheHoldCountsAsSomebody) {
   hear_every(router, 1s, 3'100ms, 1s, heard(50));
   router.handle(kStart + 3'200ms, SetHold{true});
   EXPECT_EQ(router.next_deadline(), kStart + 6'609'375us);
+}
+
+TEST(HoldTest, ALowerActiveThatResignedIsNobody) {
+  VirtualRouter router = backup();
+  hear_every(router, 1s, 3'100ms, 1s, heard(50));
+  router.handle(kStart + 3'100ms, heard(0));  // 0.509375 s remain, less than Skew_Time
+  router.handle(kStart + 3'200ms, SetHold{true});
+  EXPECT_EQ(router.next_deadline(), kStart + 3'609'375us);
 }
 
 TEST(HoldTest, AfterTheReleaseALowerActiveIsPreemptedByTheTimer) {
