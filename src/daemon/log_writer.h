@@ -10,6 +10,6 @@ namespace baton::daemon {
 
 /// With a log_file: opens it, starts its writer (which ends with the last process that logs) and sends this process's
 /// log there. Without one: nothing.
-Result<void> start_log_writer(const ConfigFacts& facts, const posix::User& user);
+Result<posix::Child> start_log_writer(const ConfigFacts& facts, const posix::User& user);
 
 }  // namespace baton::daemon
