@@ -244,7 +244,10 @@ void Checker::retired(Host& host, std::uint32_t slot) {
   if (unit >= 0) {
     UnitView& there = view(host).units[static_cast<std::size_t>(unit)];
     there.slot = -1;
-    there.base = there.transitions = 0;
+    there.base = there.transitions = there.became_active = 0;
+    for (const int router : units_[static_cast<std::size_t>(unit)].routers) {
+      view(host).routers[static_cast<std::size_t>(router)].base_active = 0;
+    }
   }
   ++board_changes_;
 }

@@ -36,6 +36,7 @@ class Checker {
   // ---- What it is told ----
   void hearing(Host& host, const Packet& packet);
   void heard(Host& host, const Packet& packet);
+  void timed() { ++good_inputs_; }
   void hostile_begins(Host& host);
   /// No output, no published change, no other deadline since turn_begins() or hostile_begins().
   void unchanged(Host& host, const char* invariant, std::optional<Instant> before, std::optional<Instant> after);
@@ -52,7 +53,7 @@ class Checker {
   void reloaded(Host& host);
   void commanding(Host& host, const engine::Command& command);
   void kernel_changed(Host& host, const KernelChange& change);
-  void executed(Host& host, int link, const ports::AddressCommand& command, const ports::AddressResult& result);
+  void executed(Host& host, const ports::AddressResult& result);
   // ---- The world ----
   void fault_begins(const Fault& fault);
   void fault_ends(const Fault& fault);
@@ -141,6 +142,7 @@ class Checker {
   void check_takeover(Host& host, int unit, Reason reason);
   void check_addresses_gone(Host& host);
   void check_counts(Host& host);
+  void check_adoption(Host& host, const Output& output);
   void check_dual_active();
   void check_patience(Host& host);
   void check_installed(Host& host);

@@ -154,6 +154,11 @@ void Checker::starting(Host& host, bool adopt) {
       unit.reason = state->reason;
       unit.base = state->transitions;
       unit.slot = static_cast<int>(slot);
+      unit.torn = false;
+      for (std::uint32_t k = 0; k < state->router_count; ++k) {
+        const auto& router = host.board().routers.at(state->first_router_slot + k);
+        unit.torn |= !router || (router->machine.state == State::kActive) != (state->state == State::kActive);
+      }
       for (const int router : units_[i].routers) {
         there.routers[static_cast<std::size_t>(router)].base_active =
             host.board().counters.at(state->first_router_slot).master_transitions;
@@ -171,15 +176,28 @@ void Checker::starting(Host& host, bool adopt) {
 void Checker::started(Host& host, bool adopt) {
   const HostView& there = view(host);
   for (const Output& output : outputs_) {
-    if (output.kind == OutputKind::kTransition && adopt) fail("I4", &host, "adoption is a transition");
+    if (output.kind == OutputKind::kTransition && adopt) check_adoption(host, output);
     if (output.kind == OutputKind::kAdvert && output.priority == 0) fail("I4", &host, "priority 0 after a death");
   }
   for (const UnitView& unit : there.units) {
     if (!adopt || unit.slot < 0) continue;
     const auto& state = host.board().instances.at(static_cast<std::size_t>(unit.slot));
-    if (!state || state->state != unit.state) fail("I4", &host, "adoption loses a role");
+    if (!state || (state->state != unit.state && !unit.torn)) fail("I4", &host, "adoption loses a role");
   }
   turn_ends(host);
+}
+
+/// A successor goes on without a transition (design section 2), unless the state was torn or is older than an
+/// Active_Down_Interval.
+void Checker::check_adoption(Host& host, const Output& output) {
+  const UnitView& unit = view(host).units[static_cast<std::size_t>(output.unit)];
+  if (unit.torn && output.reason == Reason::kEngineDied) return;
+  bool old = false;
+  for (const int index : units_[static_cast<std::size_t>(output.unit)].routers) {
+    const RouterView& router = view(host).routers[static_cast<std::size_t>(index)];
+    old |= !router.last_advert || host.local() - *router.last_advert > 3 * router.interval;
+  }
+  if (!old || output.reason != Reason::kStall) fail("I4", &host, "adoption is a transition");
 }
 
 void Checker::stopped(Host& host) {
@@ -235,16 +253,15 @@ void Checker::kernel_changed(Host& host, const KernelChange& change) {
   there.removed = world_.now();
   const UnitView& unit = there.units[static_cast<std::size_t>(unit_of_instance_[static_cast<std::size_t>(instance)])];
   // An address of an Active that runs is refreshed in time: its lifetime is 15 s at most.
-  if (change.expired && unit.state == State::kActive && host.running() && world_.now() - there.trouble > seconds{16} &&
-      world_.now() - unit.since > seconds{16} && wanted(host, change.prefix.address)) {
+  if (change.expired && unit.state == State::kActive && host.running() && !host.stalled() &&
+      world_.now() - there.trouble > seconds{16} && world_.now() - unit.since > seconds{16} &&
+      wanted(host, change.prefix.address)) {
     fail("I3", &host, "lets the lifetime of " + address_text(address_id(change.prefix.address)) + " end while Active");
   }
 }
 
-void Checker::executed(Host& host, int, const ports::AddressCommand& command, const ports::AddressResult& result) {
+void Checker::executed(Host& host, const ports::AddressResult& result) {
   if (result.status != ports::AddressStatus::kDone) view(host).trouble = world_.now();
-  // Owner addresses are never tagged, aged or removed (design section 5).
-  if (command.verb == ports::AddressVerb::kRemove && command.owner) fail("I3", &host, "removes an owner's address");
 }
 
 void Checker::fault_begins(const Fault& fault) {
@@ -336,11 +353,15 @@ void Checker::check_patience(Host& host) {
 void Checker::check_installed(Host& host) {
   const HostView& there = view(host);
   const Nanos now = world_.now();
+  if (host.worker_blocked()) view(host).trouble = now;
   if (now - there.removed < milliseconds{101} || now - there.trouble < seconds{6}) return;
   for (const config::Instance& instance : host.config().instances) {
     const int unit = unit_of(instance);
     if (unit < 0 || static_cast<std::size_t>(unit) >= units_.size()) continue;
     const UnitView& state = there.units[static_cast<std::size_t>(unit)];
+    const auto& board = host.board().instances.at(static_cast<std::size_t>(std::max(state.slot, 0)));
+    // Leaving by itself it gives the addresses away first and goes on sending adverts for at most an interval.
+    if (board && board->holding == ports::HoldingState::kReleasing) continue;
     if (state.state != State::kActive || now - state.since < milliseconds{101}) continue;
     const KernelLink& link = host.kernel().links[static_cast<std::size_t>(instance.interface.back() - '0')];
     for (const auto* list : {&instance.addresses, &instance.extra_addresses}) {

@@ -151,7 +151,7 @@ void Host::work() {
         command.ticket, command.verb, command.link, command.prefix, ports::AddressStatus::kNoLink, ENODEV};
     const bool late = command.not_after != kNever && local() > command.not_after;
     if (link >= 0) result = kernel_.execute(command, link, now, late);
-    if (link >= 0) world_.checker().executed(*this, link, command, result);
+    if (link >= 0) world_.checker().executed(*this, result);
     tell(result, Nanos{0});
   }
   expire();

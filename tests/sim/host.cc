@@ -183,6 +183,8 @@ void Host::command(const engine::Command& command) {
 
 void Host::block_worker(Nanos until) { worker_blocked_until_ = std::max(worker_blocked_until_, until); }
 
+bool Host::worker_blocked() const { return world_.now() < worker_blocked_until_; }
+
 void Host::link_changed(int link) {
   const auto id = id_of(link);
   if (!id) return;
@@ -288,6 +290,7 @@ void Host::turn() {
   if (!facts_first) deliver_facts(now);
   if (const auto deadline = engine_->next_deadline(); deadline && *deadline <= now) {
     world_.count_step();
+    world_.checker().timed();
     engine_->on_deadline(now, kSlack);
   }
   engine_->end_turn(now);
@@ -312,8 +315,8 @@ void Host::request_turn(const std::function<void(Instant)>& request, bool must_c
   in_turn_ = true;
   world_.count_step();
   world_.checker().turn_begins(*this);
-  const auto before = engine_->next_deadline();
   engine_->begin_turn(now);
+  const auto before = engine_->next_deadline();
   request(now);
   engine_->end_turn(now);
   if (must_change_nothing) world_.checker().unchanged(*this, "I9", before, engine_->next_deadline());

@@ -90,6 +90,7 @@ class Host {
   void lose_facts(Nanos until) { lose_facts_until_ = until; }
   void dump();
   void block_worker(Nanos until);
+  bool worker_blocked() const;
   void link_changed(int link);
 
   // ---- What the world hands in ----
