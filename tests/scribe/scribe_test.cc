@@ -1,0 +1,169 @@
+// The whole scribe in a thread of its own, spoken to over its real channels.
+#include "scribe/scribe.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+
+#include <optional>
+#include <thread>
+
+#include "ipc/channel.h"
+#include "posix/clock.h"
+#include "posix/unix_socket.h"
+#include "tests/scribe/directory.h"
+
+namespace baton::scribe {
+namespace {
+
+using namespace std::chrono_literals;
+using test::Directory;
+
+class ScribeTest : public ::testing::Test {
+ protected:
+  void start() {
+    ScribeArguments arguments;
+    guardian_ = connect(arguments.guardian, ipc::Process::kGuardian);
+    engine_ = connect(arguments.engine, ipc::Process::kEngine);
+    steward_ = connect(arguments.steward, ipc::Process::kSteward);
+    arguments.state_directory.reset(::open(directory_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    arguments.state_path = directory_.path();
+    arguments.history_limit = 500;
+    thread_ = std::thread([moved = std::move(arguments)]() mutable { EXPECT_EQ(run(std::move(moved)), 0); });
+  }
+  void stop() {
+    if (!thread_.joinable()) return;
+    guardian_.send(ipc::Terminate{});
+    thread_.join();
+  }
+  void TearDown() override { stop(); }
+
+  static ipc::Channel connect(posix::Fd& theirs, ipc::Process self) {
+    auto pair = posix::seqpacket_pair();
+    theirs = std::move(pair->second);
+    return ipc::Channel(std::move(pair->first), self, ipc::Process::kScribe);
+  }
+
+  /// The next message within two seconds.
+  template <class Message>
+  static std::optional<Message> expect(ipc::Channel& channel) {
+    const Instant deadline = posix::now() + 2s;
+    while (posix::now() < deadline) {
+      ipc::Incoming incoming = channel.receive();
+      if (incoming.status == ipc::ReceiveStatus::kMessage) {
+        if (auto* message = std::get_if<Message>(&incoming.message)) return std::move(*message);
+        return std::nullopt;
+      }
+      pollfd waiting{channel.fd(), POLLIN, 0};
+      ::poll(&waiting, 1, 50);
+    }
+    return std::nullopt;
+  }
+
+  void report(const std::string& instance) {
+    ports::Report report;
+    report.kind = ports::EventKind::kTransition;
+    report.reason = Reason::kStartup;
+    ASSERT_EQ(engine_.send(ipc::History{.instance = instance, .report = report}), ipc::SendStatus::kSent);
+  }
+  /// An intent is answered after everything before it was written.
+  void settle(std::uint64_t ticket) {
+    engine_.send(ipc::Intent{.ticket = ticket, .instance = "", .what = "freeze", .generation = 0});
+    const auto recorded = expect<ipc::IntentRecorded>(engine_);
+    ASSERT_TRUE(recorded);
+    ASSERT_EQ(recorded->ticket, ticket);
+  }
+  std::vector<ipc::HistoryEntry> ask(std::uint32_t limit, const std::string& instance) {
+    steward_.send(ipc::HistoryQuery{.nonce = 9, .limit = limit, .instance = instance});
+    std::vector<ipc::HistoryEntry> entries;
+    while (auto entry = expect<ipc::HistoryEntry>(steward_)) entries.push_back(*entry);
+    return entries;  // the loop ends with HistoryEnd, or too late
+  }
+
+  Directory directory_;
+  ipc::Channel guardian_;
+  ipc::Channel engine_;
+  ipc::Channel steward_;
+  std::thread thread_;
+};
+
+TEST_F(ScribeTest, TellsTheGuardianOnceWhatItFound) {
+  start();
+  const auto recovered = expect<ipc::Recovered>(guardian_);
+  ASSERT_TRUE(recovered);
+  EXPECT_FALSE(recovered->drained);
+}
+
+TEST_F(ScribeTest, DrainIsOnDiskBeforeItIsAcknowledged) {
+  start();
+  engine_.send(ipc::Intent{.ticket = 42, .instance = "", .what = "drain", .generation = 0});
+  const auto recorded = expect<ipc::IntentRecorded>(engine_);
+  ASSERT_TRUE(recorded);
+  EXPECT_EQ(recorded->ticket, 42u);
+  EXPECT_EQ(directory_.read("intent").substr(0, 27), "baton-intent 1\ndrained yes\n");
+  stop();
+  start();
+  const auto recovered = expect<ipc::Recovered>(guardian_);
+  ASSERT_TRUE(recovered);
+  EXPECT_TRUE(recovered->drained);
+}
+
+TEST_F(ScribeTest, HistoryIsAnsweredInOrderHoweverMuchThereIs) {
+  start();
+  for (int i = 0; i < 400; ++i) {
+    report(i % 2 == 0 ? "web" : "mail");
+    if (i % 50 == 49) settle(static_cast<std::uint64_t>(i));
+  }
+  settle(1000);
+  EXPECT_EQ(ask(400, "").size(), 400u);  // more than the channel's own queue holds
+  const auto web = ask(3, "web");
+  ASSERT_EQ(web.size(), 3u);
+  EXPECT_EQ(web[0].sequence, 395u);
+  EXPECT_EQ(web[2].sequence, 399u);
+  EXPECT_EQ(web[2].nonce, 9u);
+}
+
+TEST_F(ScribeTest, HistorySurvivesARestart) {
+  start();
+  report("web");
+  settle(1);
+  stop();
+  start();
+  EXPECT_EQ(ask(10, "").size(), 1u);
+}
+
+TEST_F(ScribeTest, UnwritableHistoryIsToldAndStillAnswered) {
+  ASSERT_EQ(::mkdir(directory_.path("history").c_str(), 0700), 0);  // in the way of our file
+  start();
+  const auto alarm = expect<ipc::HistoryEntry>(steward_);
+  ASSERT_TRUE(alarm);
+  EXPECT_EQ(alarm->nonce, 0u);
+  EXPECT_EQ(alarm->report.kind, ports::EventKind::kAlarm);
+  EXPECT_EQ(alarm->report.alarm, ports::Alarm::kScribeSilent);
+  EXPECT_NE(alarm->report.sys_errno, 0);
+  report("web");
+  settle(1);
+  EXPECT_EQ(ask(10, "").size(), 1u);
+}
+
+TEST_F(ScribeTest, NewEngineIsServedOnItsNewChannel) {
+  start();
+  ASSERT_TRUE(expect<ipc::Recovered>(guardian_));
+  engine_.close();
+  posix::Fd theirs;
+  engine_ = connect(theirs, ipc::Process::kEngine);
+  const int fd = theirs.get();
+  guardian_.send(ipc::ChannelReplaced{.peer = ipc::Process::kEngine}, {&fd, 1});
+  theirs.reset();
+  report("web");
+  settle(5);
+  EXPECT_EQ(ask(10, "web").size(), 1u);
+}
+
+TEST_F(ScribeTest, EndsWhenTheGuardianIsGone) {
+  start();
+  guardian_.close();
+  thread_.join();
+}
+
+}  // namespace
+}  // namespace baton::scribe
