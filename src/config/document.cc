@@ -115,9 +115,10 @@ class Merger {
   void add_entry(Section& section, const RawEntry& raw) {
     const KeySpec* spec = find_key(section.type, raw.key);
     if (spec == nullptr && section.type != SectionType::kPlugin) {
+      if (report_.full()) return report_.cut_short();
       Place place = raw.key_place;
       place.width = static_cast<std::uint32_t>(raw.key.size());
-      std::string help = report_.full() ? std::string() : did_you_mean(raw.key, keys_of(section.type));
+      std::string help = did_you_mean(raw.key, keys_of(section.type));
       if (help.empty()) help = other_home(raw.key, section.type);
       report_.add(Code::kUnknownKey, place,
                   "[" + std::string(section_word(section.type)) + "] has no key " + quoted(raw.key), std::move(help));

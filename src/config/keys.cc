@@ -153,6 +153,23 @@ constexpr std::array<KeySpec, kTableSize> make_table() {
 
 constexpr std::array<KeySpec, kTableSize> kTable = make_table();
 
+struct Range {
+  std::ptrdiff_t begin = 0, end = 0;
+};
+
+/// Keys of one section stand together.
+constexpr std::array<Range, kSectionTypes> make_ranges() {
+  std::array<Range, kSectionTypes> ranges{};
+  for (std::size_t i = 0; i < kTable.size(); ++i) {
+    Range& range = ranges[static_cast<std::size_t>(kTable[i].section)];
+    if (range.end == 0) range.begin = static_cast<std::ptrdiff_t>(i);
+    range.end = static_cast<std::ptrdiff_t>(i + 1);
+  }
+  return ranges;
+}
+
+constexpr std::array<Range, kSectionTypes> kRanges = make_ranges();
+
 }  // namespace
 
 std::string_view section_word(SectionType type) {
@@ -169,9 +186,11 @@ std::string_view section_word(SectionType type) {
 std::span<const KeySpec> key_table() { return kTable; }
 
 const KeySpec* find_key(SectionType section, std::string_view name) {
-  const auto* found = std::find_if(kTable.begin(), kTable.end(),
-                                   [&](const KeySpec& spec) { return spec.section == section && spec.name == name; });
-  return found == kTable.end() ? nullptr : found;
+  const auto& [begin, end] = kRanges[static_cast<std::size_t>(section)];
+  const auto* last = kTable.begin() + end;
+  const auto* found =
+      std::find_if(kTable.begin() + begin, last, [&](const KeySpec& spec) { return spec.name == name; });
+  return found == last ? nullptr : found;
 }
 
 }  // namespace baton::config

@@ -53,6 +53,8 @@ class Report {
   bool failed() const { return failed_; }
   /// No more are kept: expensive searches for help may stop.
   bool full() const { return diagnostics_.size() >= kMaxDiagnostics; }
+  /// An error was found that is not described, as the report is full.
+  void cut_short() { failed_ = overflowed_ = true; }
   /// "FILE:LINE".
   std::string text(const Place& place) const;
   /// Sorted. The report is empty afterwards.

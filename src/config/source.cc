@@ -3,8 +3,7 @@
 #include <ini.h>
 
 #include <algorithm>
-#include <cstring>
-#include <optional>
+#include <cstdio>
 #include <string>
 
 namespace baton::config {
@@ -43,7 +42,13 @@ class SourceReader {
   std::vector<RawSection> run() {
     check_whole_file();
     kinds_.reserve(file_.line_count());
-    for (std::uint32_t number = 1; number <= file_.line_count(); ++number) kinds_.push_back(read_line(number));
+    for (std::uint32_t number = 1; number <= file_.line_count(); ++number) {
+      if (report_.full()) {
+        report_.cut_short();
+        break;
+      }
+      kinds_.push_back(read_line(number));
+    }
     feed_inih();
     return std::move(sections_);
   }
@@ -238,7 +243,7 @@ class SourceReader {
     // Longer than this library's buffer (never with Debian's 200 bytes): finish_line reports that it was not delivered.
     if (size < 2) return nullptr;
     if (text.size() + 2 > static_cast<std::size_t>(size)) text = {};
-    std::memcpy(buffer, text.data(), text.size());
+    std::copy(text.begin(), text.end(), buffer);
     buffer[text.size()] = '\n';
     buffer[text.size() + 1] = '\0';
     return buffer;
