@@ -33,6 +33,22 @@ std::vector<vrrp::RouterParameters> first_parameters(const Plan& plan) {
   return all;
 }
 
+/// The records of one step are written before anything of that step leaves. If the predecessor died between them,
+/// nothing has left: then this host listens as a Backup.
+void mend(vrrp::GroupSnapshot& snapshot) {
+  const auto active = [](const vrrp::RouterSnapshot& machine) { return machine.state == State::kActive; };
+  const bool all = std::all_of(snapshot.routers.begin(), snapshot.routers.end(), active);
+  const bool any = std::any_of(snapshot.routers.begin(), snapshot.routers.end(), active);
+  if (all == any && all == (snapshot.state == State::kActive)) return;
+  snapshot.state = State::kBackup;
+  for (vrrp::RouterSnapshot& machine : snapshot.routers) {
+    if (active(machine)) {
+      machine = {.state = State::kBackup, .active_adver_interval_ns = machine.active_adver_interval_ns};
+    }
+    if (machine.state == State::kInitialize) snapshot.state = State::kInitialize;
+  }
+}
+
 }  // namespace
 
 Mover::Mover(Context& context, MoverId id, Plan plan, std::uint32_t instance_slot, std::uint32_t first_router_slot)
@@ -146,16 +162,18 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
     group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)});
     snapshot.routers.push_back(was.machine);
   }
+  mend(snapshot);
+  const State state = snapshot.state;
   group_.restore(snapshot);
-  if (old.state != State::kActive) listen_again(now);
+  if (state != State::kActive) listen_again(now);
   against_ = engine::against(facts_);
   group_.handle_all(now, vrrp::SetHold{!against_.empty()});
-  wanted_ = old.state == State::kActive && old.holding != ports::HoldingState::kReleasing;
+  wanted_ = state == State::kActive && old.holding != ports::HoldingState::kReleasing;
   if (wanted_) {
     for (Vip& vip : vips_) vips_.set_state(vip, VipState::kInstalled);
     held_reported_ = true;
     timers_[kRefresh] = now;
-  } else if (old.state == State::kActive) {
+  } else if (state == State::kActive) {
     release(now, old.reason);
   }
   ports::Report report = report_about(nullptr);
@@ -163,6 +181,7 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   report.reason = Reason::kAdopted;
   report.at = now;
   context_.ports.reports.report(report);
+  if (state != old.state) perform(now, {{}, vrrp::ReportTransition{old.state, state, Reason::kEngineDied}});
   look_at_links(now);
   touch();
   settle(now);
