@@ -231,6 +231,7 @@ void Engine::on_address(Instant now, const AddressFact& fact) { impl_->on_addres
 void Engine::on_dump_begin(Instant) { impl_->on_dump_begin(); }
 void Engine::on_dump_end(Instant now) { impl_->on_dump_end(now); }
 void Engine::on_address_result(Instant now, const ports::AddressResult& result) {
+  if (result.ticket == 0) return;  // asked for on nobody's behalf
   if (Mover* const target = impl_->mover(Ticket::mover(result.ticket))) {
     target->on_result(now, Ticket::vip(result.ticket), result);
   }
