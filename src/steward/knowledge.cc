@@ -90,6 +90,8 @@ void Knowledge::note_lifecycle(const ipc::Lifecycle& lifecycle) {
 
 void Knowledge::note_engine_replaced() {
   last_sequence_ = 0;
+  // What the dead engine said of the host is void; of the instances the board says what is in force.
+  std::erase_if(alarms_[""], [](const auto& entry) { return entry.first != ports::Alarm::kScribeSilent; });
   if (engine_ != EngineHealth::kGivenUp) engine_ = EngineHealth::kRunning;
 }
 

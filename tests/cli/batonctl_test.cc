@@ -1,0 +1,224 @@
+// The built batonctl as an administrator runs it: exit status and words, without a daemon and against a steward with
+// set answers.
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "posix/unix_socket.h"
+
+namespace baton::cli {
+namespace {
+
+struct Outcome {
+  int exit = -1;
+  std::string output;  ///< stdout and stderr
+};
+
+Outcome batonctl(const std::string& arguments) {
+  Outcome outcome;
+  FILE* pipe = ::popen((std::string{BATONCTL} + " " + arguments + " 2>&1").c_str(), "r");
+  if (pipe == nullptr) return outcome;
+  std::array<char, 4096> bytes;
+  for (std::size_t size = 0; (size = std::fread(bytes.data(), 1, bytes.size(), pipe)) > 0;)
+    outcome.output.append(bytes.data(), size);
+  const int status = ::pclose(pipe);
+  outcome.exit = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
+}
+
+class Directory {
+ public:
+  Directory() {
+    char pattern[] = "/tmp/baton-cli-XXXXXX";
+    path_ = ::mkdtemp(pattern);
+  }
+  ~Directory() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ + "/" + name) << text;
+    return path_ + "/" + name;
+  }
+
+ private:
+  std::string path_;
+};
+
+/// Answers one connection with set lines, after reading one request.
+class SetSteward {
+ public:
+  explicit SetSteward(std::string answer) : answer_(std::move(answer)) {
+    auto listener = posix::listen_stream(directory_.path() + "/control.sock", 0600, ::getgid());
+    listener_ = std::move(*listener);
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~SetSteward() { thread_.join(); }
+  std::string option() const { return "--runtime-dir " + directory_.path() + " "; }
+  std::string request() { return request_; }
+
+ private:
+  void serve() {
+    pollfd waiting{listener_.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, 10'000) != 1) return;
+    auto client = posix::accept_stream(listener_.get());
+    if (!client || !*client) return;
+    const int fd = (*client)->get();
+    waiting = {fd, POLLIN, 0};
+    while (request_.find('\n') == std::string::npos && ::poll(&waiting, 1, 10'000) == 1) {
+      std::array<char, 4096> bytes;
+      const ssize_t size = ::recv(fd, bytes.data(), bytes.size(), 0);
+      if (size <= 0) return;
+      request_.append(bytes.data(), static_cast<std::size_t>(size));
+    }
+    static_cast<void>(::send(fd, answer_.data(), answer_.size(), MSG_NOSIGNAL));
+  }
+
+  Directory directory_;
+  posix::Fd listener_;
+  std::string answer_;
+  std::string request_;
+  std::thread thread_;
+};
+
+TEST(BatonctlTest, NoDaemonIsExitThreeWithThePathAndAHint) {
+  const Outcome outcome = batonctl("--runtime-dir /nonexistent/baton status");
+  EXPECT_EQ(outcome.exit, 3);
+  EXPECT_EQ(outcome.output,
+            "batonctl: no daemon at /nonexistent/baton/control.sock: No such file or directory; is batond running? "
+            "(`systemctl status baton`, or --runtime-dir DIR)\n");
+}
+
+TEST(BatonctlTest, EveryAskingVerbWithoutADaemonIsExitThree) {
+  for (const char* verb : {"status", "explain", "history", "events", "reload", "switchover", "freeze --for 1h", "thaw",
+                           "drain", "undrain", "config show", "config diff", "status -w", "events -f"}) {
+    EXPECT_EQ(batonctl(std::string{"--runtime-dir /nonexistent/baton "} + verb).exit, 3) << verb;
+  }
+}
+
+TEST(BatonctlTest, TroubleIsJsonToo) {
+  const Outcome outcome = batonctl("--runtime-dir /nonexistent/baton status --json");
+  const auto document = nlohmann::json::parse(outcome.output, nullptr, false);
+  EXPECT_EQ(outcome.exit, 3);
+  EXPECT_EQ(document["ok"], false);
+  EXPECT_EQ(document["exit"], 3);
+}
+
+TEST(BatonctlTest, UsageErrorsAreExitTwo) {
+  for (const char* words : {"", "status --bogus", "freeze", "freeze --for 3", "freeze --for 0s", "history --limit 0",
+                            "config", "config shw", "check a b"}) {
+    EXPECT_EQ(batonctl(words).exit, 2) << words;
+  }
+}
+
+TEST(BatonctlTest, UnknownVerbSaysWhatWasProbablyMeant) {
+  const Outcome outcome = batonctl("statsu");
+  EXPECT_EQ(outcome.exit, 2);
+  EXPECT_EQ(outcome.output, "batonctl: unknown verb 'statsu'; did you mean 'status'?\n");
+}
+
+TEST(BatonctlTest, HelpIsNoError) {
+  EXPECT_EQ(batonctl("--help").exit, 0);
+  EXPECT_EQ(batonctl("freeze --help").exit, 0);
+}
+
+TEST(BatonctlTest, VersionNeedsNoDaemon) {
+  const Outcome outcome = batonctl("--runtime-dir /nonexistent/baton version");
+  EXPECT_EQ(outcome.exit, 0);
+  EXPECT_EQ(outcome.output, "batonctl 0.1.0\nno daemon answers\n");
+}
+
+TEST(BatonctlTest, InvalidFileIsExitFiveWithAllErrors) {
+  const Directory directory;
+  const std::string file =
+      directory.write("bad.conf", "[instance web]\ninterface = lo\nvirtual_router_id = 0\nadress = 10.0.0.50/24\n");
+  const Outcome outcome = batonctl("check " + file);
+  EXPECT_EQ(outcome.exit, 5);
+  EXPECT_NE(outcome.output.find(file + ":3:21: error["), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("did you mean `address`?"), std::string::npos) << outcome.output;
+  const auto document = nlohmann::json::parse(batonctl("check --json " + file).output, nullptr, false);
+  EXPECT_EQ(document["valid"], false);
+  EXPECT_EQ(document["exit"], 5);
+  EXPECT_GE(document["diagnostics"].size(), 2u);
+}
+
+TEST(BatonctlTest, MissingFileIsInvalid) { EXPECT_EQ(batonctl("check /nonexistent/baton.conf").exit, 5); }
+
+TEST(BatonctlTest, ValidFileIsExitZero) {
+  const Directory directory;
+  const std::string file =
+      directory.write("good.conf", "[instance web]\ninterface = lo\nvirtual_router_id = 51\naddress = 10.0.0.50/32\n");
+  const Outcome outcome = batonctl("check " + file);
+  EXPECT_EQ(outcome.exit, 0) << outcome.output;
+  EXPECT_NE(outcome.output.find(": valid for host "), std::string::npos) << outcome.output;
+  const auto document = nlohmann::json::parse(batonctl("check --json " + file).output, nullptr, false);
+  EXPECT_EQ(document["valid"], true);
+}
+
+TEST(BatonctlTest, ExitStatusOfARefusalIsTheDaemons) {
+  for (const int exit : {1, 4, 5, 6, 7}) {
+    SetSteward steward(R"({"ok":false,"exit":)" + std::to_string(exit) +
+                       R"(,"error":"because"})"
+                       "\n");
+    const Outcome outcome = batonctl(steward.option() + "drain");
+    EXPECT_EQ(outcome.exit, exit);
+    EXPECT_EQ(outcome.output, "batonctl: because\n");
+  }
+}
+
+constexpr const char* kDegraded =
+    R"json({"ok":true,"exit":0,"verb":"status","result":{"degraded":true,"instances":[]}})json"
+    "\n";
+
+TEST(BatonctlTest, DegradedIsExitEightOnlyWhenAskedFor) {
+  {
+    SetSteward steward(kDegraded);
+    EXPECT_EQ(batonctl(steward.option() + "status").exit, 0);
+  }
+  SetSteward steward(kDegraded);
+  EXPECT_EQ(batonctl(steward.option() + "status --exit-code").exit, 8);
+}
+
+TEST(BatonctlTest, JsonOfAVerbIsTheResultAlone) {
+  SetSteward steward(kDegraded);
+  EXPECT_EQ(batonctl(steward.option() + "status --json").output, "{\"degraded\":true,\"instances\":[]}\n");
+}
+
+TEST(BatonctlTest, FreezeTravelsInMilliseconds) {
+  SetSteward steward(R"({"ok":true,"exit":0,"verb":"freeze","result":{"lines":["frozen"]}})"
+                     "\n");
+  const Outcome outcome = batonctl(steward.option() + "freeze --for 1h30m");
+  EXPECT_EQ(outcome.exit, 0);
+  EXPECT_EQ(outcome.output, "frozen\n");
+  EXPECT_EQ(steward.request(), "{\"verb\":\"freeze\",\"for_ms\":5400000}\n");
+}
+
+TEST(BatonctlTest, DaemonThatHangsUpIsAFailure) {
+  SetSteward steward("");
+  const Outcome outcome = batonctl(steward.option() + "status");
+  EXPECT_EQ(outcome.exit, 1);
+  EXPECT_EQ(outcome.output, "batonctl: the daemon closed the connection\n");
+}
+
+TEST(BatonctlTest, NonsenseFromTheDaemonIsAFailure) {
+  SetSteward steward("nonsense\n");
+  EXPECT_EQ(batonctl(steward.option() + "status").exit, 1);
+}
+
+TEST(BatonctlTest, CleanupIsRefusedWhileADaemonHoldsTheLock) {
+  const auto lock = posix::bind_abstract("baton");  // or a real batond has it: the same
+  const Outcome outcome = batonctl("cleanup");
+  EXPECT_EQ(outcome.exit, 6);
+  EXPECT_EQ(outcome.output,
+            "batonctl: a batond runs in this network namespace and holds the addresses; stop it first\n");
+}
+
+}  // namespace
+}  // namespace baton::cli
