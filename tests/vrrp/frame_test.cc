@@ -269,6 +269,10 @@ TEST(FrameTest, InvalidNeighborAdvertisementIsNotForUs) {
   bad[55] = 1;  // code
   reseal_icmpv6(bad);
   EXPECT_TRUE(gives<NotForUs>(parse_frame(bad)));
+  bad = good;
+  bad[62] = 0xFF;  // a multicast target
+  reseal_icmpv6(bad);
+  EXPECT_TRUE(gives<NotForUs>(parse_frame(bad)));
   for (const int size : {0, 2}) {
     bad = good;
     bad[79] = static_cast<std::uint8_t>(size);  // option length

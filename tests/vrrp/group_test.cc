@@ -168,6 +168,9 @@ TEST(GroupTest, StepDownOfAllAndOfOne) {
   step = group.handle(kStart + 4s, 1, StepDown{Reason::kAddressFight});
   EXPECT_EQ(step.actions, (Steps{{1, RemoveVips{}}, {1, kFarewell}, {0, RemoveVips{}}, {0, kFarewell}}));
   EXPECT_EQ(step.transition, moved(State::kActive, State::kBackup, Reason::kAddressFight));
+  group = active();
+  step = group.handle(kStart + 4s, 1, StepDown{Reason::kStall, false});
+  EXPECT_EQ(step.actions, (Steps{{1, RemoveVips{}}, {0, RemoveVips{}}}));
 }
 
 TEST(GroupTest, AHeldGroupTakesOverAtOnceWhenReleasedIntoSilence) {

@@ -50,6 +50,7 @@ TEST(ReceiveRulesTest, OurOwnSourceAddressIsOurOwnFrame) {
 TEST(ReceiveRulesTest, OnlyTheGroupIsADestinationInMulticastMode) {
   EXPECT_EQ(discarded({ip("192.0.2.251"), ip("192.0.2.10"), 255}), "wrong-destination");
   EXPECT_EQ(discarded({ip("192.0.2.251"), ip("224.0.0.1"), 255}), "wrong-destination");
+  EXPECT_EQ(discarded({ip("192.0.2.251"), ip("224.0.0.18"), 254}), "ip-ttl-errors");
 }
 
 TEST(ReceiveRulesTest, SourcesThatNobodyCanHaveAreRefused) {

@@ -358,6 +358,26 @@ TEST(ParametersTest, TheSameParametersChangeNothing) {
   }
 }
 
+TEST(ParametersTest, AReloadDoesNotMakeAnOwnerPreemptTheOwnerItYieldedTo) {
+  RouterParameters parameters = usual();
+  parameters.priority = kOwnerPriority;
+  VirtualRouter router = backup(parameters);
+  router.handle(kStart + 500ms, heard(255));
+  EXPECT_THAT(router.handle(kStart + 600ms, ParametersChanged{parameters}), IsEmpty());
+  EXPECT_EQ(router.state(), State::kBackup);
+}
+
+TEST(ParametersTest, AnIntervalLearnedBeforeARestartIsForgotten) {
+  VirtualRouter router = backup();
+  router.handle(kStart + 1s, heard(200, kGreater, 2s));
+  router.handle(kStart + 2s, Shutdown{});
+  router.handle(kStart + 3s, Startup{});
+  RouterParameters parameters = usual();
+  parameters.advertisement_interval = 4s;
+  router.handle(kStart + 3s, ParametersChanged{parameters});
+  EXPECT_EQ(router.next_deadline(), kStart + 17'437'500us);  // 3 + 3 * 4 + 156/256 * 4
+}
+
 // ---- Hold ---------------------------------------------------------------------------------------------------------
 
 TEST(HoldTest, WhileHeldSilenceIsTimedAndUsedAtOnceWhenReleased) {
