@@ -13,8 +13,7 @@ void Engine::Impl::watch_links(const config::Config& next) {
   for (const config::Instance& instance : next.instances) {
     Watched& families = wanted[instance.interface];
     for (const Prefix& prefix : instance.addresses) {
-      // Unicast needs no group.
-      if (instance.unicast) continue;
+      // With unicast too: the link must be listened to, and a group that nobody needs does no harm.
       (prefix.address.is_ipv6() ? families.ipv6 : families.ipv4) = true;
     }
   }
