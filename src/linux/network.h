@@ -24,8 +24,8 @@ namespace baton::linux {
 struct NetworkOptions {
   /// Directory for the journal `addresses`, normally /run/baton; borrowed for the call only. -1: no journal.
   int runtime_dir = -1;
-  /// How long received frames may wait under high load before they are looked at, unless a deadline of the engine comes
-  /// first.
+  /// How long received frames may wait above 1000 a second before they are looked at, unless a deadline of the engine
+  /// comes first; above 5000 a second four times as long.
   Nanos receive_pause = std::chrono::milliseconds{1};
   /// Tests: receive buffer of the monitor in bytes, 0 = the default (8 MiB).
   int monitor_buffer = 0;

@@ -12,8 +12,10 @@ namespace {
 
 using std::chrono::milliseconds;
 
-/// Above this many frames a second a wake-up for each is dearer than the pause.
-constexpr std::size_t kBusyRate = 1000;
+/// Above this many frames a second a wake-up for each is dearer than the pause; far above, the pause is worth more.
+constexpr Nanos::rep kBusyRate = 1000;
+constexpr Nanos::rep kVeryBusyRate = 5000;
+constexpr int kLongPause = 4;
 constexpr Nanos kMeasure = milliseconds{20};
 /// Of one socket in one drain: a flood must not keep the thread from its deadlines.
 constexpr std::size_t kSocketLimit = 2048;
@@ -83,14 +85,15 @@ void ReceivePath::drain(Instant now, NetworkSink& sink) {
 void ReceivePath::consider_pause(Instant now, std::size_t frames) {
   measured_frames_ += frames;
   if (const Nanos elapsed = now - measured_since_; elapsed >= kMeasure) {
-    const auto limit = static_cast<Nanos::rep>(kBusyRate) * elapsed.count() / Nanos{std::chrono::seconds{1}}.count();
-    busy_ = static_cast<Nanos::rep>(measured_frames_) > limit;
+    const Nanos::rep rate =
+        static_cast<Nanos::rep>(measured_frames_) * Nanos{std::chrono::seconds{1}}.count() / elapsed.count();
+    wanted_pause_ = rate > kVeryBusyRate ? pause_ * kLongPause : rate > kBusyRate ? pause_ : Nanos{0};
     measured_since_ = now;
     measured_frames_ = 0;
   }
-  const bool pause = busy_ && pause_ > Nanos{0};
+  const bool pause = wanted_pause_ > Nanos{0};
   if (pause != resume_at_.has_value()) set_waited_for(!pause);
-  resume_at_ = pause ? std::optional{now + pause_} : std::nullopt;
+  resume_at_ = pause ? std::optional{now + wanted_pause_} : std::nullopt;
 }
 
 void ReceivePath::set_waited_for(bool waited_for) {

@@ -49,7 +49,7 @@ class ReceivePath {
   std::optional<Instant> resume_at_;
   Instant measured_since_{};
   std::size_t measured_frames_ = 0;
-  bool busy_ = false;
+  Nanos wanted_pause_{0};  ///< by the measured rate
 };
 
 }  // namespace baton::linux

@@ -173,7 +173,7 @@ TEST_F(FramesTest, FloodIsReadWithPausesAndNothingIsLost) {
     turn(1ms);
   }
   ASSERT_TRUE(network->next_wakeup()) << "frames by the thousand a second, and no pause";
-  EXPECT_LE(*network->next_wakeup() - posix::now(), 1ms);
+  EXPECT_LE(*network->next_wakeup() - posix::now(), 4ms);
   inject(frame);
   network->drain_frames(posix::now(), sink);  // a deadline does not wait for the pause
   ++sent;

@@ -230,7 +230,9 @@ TEST_F(MonitorTest, HostFactsAreTheHostsOwnAddressesWithoutFloatingOnes) {
     EXPECT_EQ(fact.mtu, 1400u);
     int ipv4 = 0;
     for (const Prefix& prefix : fact.prefixes) {
-      if (!prefix.address.is_ipv6()) EXPECT_EQ(prefix.text(), "10.9.0.1/24"), ++ipv4;
+      if (prefix.address.is_ipv6()) continue;
+      EXPECT_EQ(prefix.text(), "10.9.0.1/24");
+      ++ipv4;
     }
     EXPECT_EQ(ipv4, 1);
     return;

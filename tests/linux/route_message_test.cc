@@ -137,13 +137,12 @@ TEST(RouteRequestsTest, InstallationIsExclusiveMarkedAndHasItsLifetime) {
   RouteRequests requests{9};
   requests.add_address(
       {.ifindex = 3, .prefix = *Prefix::parse("10.0.0.50/20"), .lifetime_seconds = 3, .mark = 0x62, .replace = false});
-  const Bytes expected = {
-      76, 0,  0,  0,  20,   0, 0x05, 0x06, 9,  0, 0,  0,   0,  0, 0, 0,  // RTM_NEWADDR, REQUEST|ACK, EXCL|CREATE,
-                                                                         // sequence 9
-      2,  20, 0,  0,  3,    0, 0,    0,    8,  0, 2,  0,   10, 0, 0, 50, 8, 0, 1, 0,
-      10, 0,  0,  50, 8,    0, 4,    0,    10, 0, 15, 255,                            // broadcast of a /20
-      20, 0,  6,  0,  3,    0, 0,    0,    3,  0, 0,  0,   0,  0, 0, 0,  0, 0, 0, 0,  // preferred and valid 3 s
-      5,  0,  11, 0,  0x62, 0, 0,    0};
+  const Bytes expected = {76, 0, 0, 0, 20, 0, 0x05, 0x06, 9, 0, 0, 0, 0, 0, 0, 0,  // RTM_NEWADDR, REQUEST|ACK,
+                                                                                   // EXCL|CREATE, sequence 9
+                          2, 20, 0, 0, 3, 0, 0, 0, 8, 0, 2, 0, 10, 0, 0, 50, 8, 0, 1, 0, 10, 0, 0, 50, 8, 0, 4, 0, 10,
+                          0, 15, 255,                                                   // broadcast of a /20
+                          20, 0, 6, 0, 3, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  // preferred and valid 3 s
+                          5, 0, 11, 0, 0x62, 0, 0, 0};
   Bytes wanted = expected;
   wanted[0] = static_cast<std::uint8_t>(expected.size());
   EXPECT_EQ(Bytes(requests.bytes().begin(), requests.bytes().end()), wanted);
