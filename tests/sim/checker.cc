@@ -38,7 +38,7 @@ Checker::Checker(World& world) : world_(world) {
       if (std::none_of(instance.addresses.begin(), instance.addresses.end(), has)) continue;
       units_[static_cast<std::size_t>(unit)].routers.push_back(static_cast<int>(routers_.size()));
       router_by_wire_[{link, family, instance.vrid.value()}] = static_cast<int>(routers_.size());
-      routers_.push_back({unit, index, link, family, instance.version, Nanos{0}});
+      routers_.push_back({unit, index, link, family, instance.version});
     }
   }
   HostView empty;
@@ -51,6 +51,7 @@ Checker::Checker(World& world) : world_(world) {
     for (std::size_t i = 0; i < routers_.size(); ++i) {
       const Nanos interval = instances[static_cast<std::size_t>(routers_[i].instance)].advertisement_interval;
       hosts_[host].routers[i].interval = interval;
+      routers_[i].fastest = std::min(routers_[i].fastest, interval);
       routers_[i].slowest = std::max(routers_[i].slowest, interval);
     }
   }

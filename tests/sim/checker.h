@@ -68,7 +68,8 @@ class Checker {
     int link = 0;
     Family family = Family::kIpv4;
     vrrp::Version version = vrrp::Version::kV3;
-    Nanos slowest{0};  ///< the longest Advertisement_Interval of any host
+    Nanos fastest = Nanos::max();  ///< the shortest Advertisement_Interval of any host
+    Nanos slowest{0};              ///< the longest Advertisement_Interval of any host
   };
   struct UnitModel {
     std::string name;

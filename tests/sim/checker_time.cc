@@ -229,10 +229,9 @@ void Checker::resumed(Host& host, Nanos stalled) {
     const int priority = priority_of(host, static_cast<int>(i));
     for (const int index : units_[i].routers) {
       const RouterModel& model = routers_[static_cast<std::size_t>(index)];
-      const Nanos interval = there.routers[static_cast<std::size_t>(index)].interval;
       if (stalled <= with_drift(down_interval(model.version, priority, model.slowest)) + kLateness) continue;
       if (there.units[i].state == State::kActive) there.units[i].must_leave = true;
-      const Nanos skew = down_interval(model.version, priority, interval) - 3 * interval;
+      const Nanos skew = down_interval(model.version, priority, model.fastest) - 3 * model.fastest;
       for (const int all : units_[i].routers) {
         there.routers[static_cast<std::size_t>(all)].silent_until = host.local() + skew - kSlack;
       }
