@@ -1,6 +1,8 @@
 #include "daemon/engine_process.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +27,7 @@ using std::chrono::seconds;
 constexpr std::size_t kMaxConfigBytes = 64u << 20;
 /// Adverts due within the same millisecond leave together (design section 2).
 constexpr Nanos kSlack = milliseconds{1};
+constexpr Nanos kSurveyInterval = milliseconds{200};
 /// The heartbeat is never rarer than this, whatever the intervals.
 constexpr Nanos kSlowestHeartbeat = milliseconds{500};
 /// The guardian waits 5 s for Goodbye; releasing takes milliseconds.
@@ -36,6 +39,17 @@ Result<config::Config> read_config(int memory) {
   const auto bytes = posix::read_sealed(memory, kMaxConfigBytes);
   if (!bytes) return Unexpected<Error>{bytes.error()};
   return config::deserialize(*bytes);
+}
+
+/// Options that the host may refuse: then the engine runs as any other process, and says so.
+void raise_priority(const config::Daemon& daemon) {
+  const auto refused = [](const char* key) {
+    log::warning("option_refused", {{"key", key}, {"errno", std::strerror(errno)}}, "going on without it");
+  };
+  sched_param lowest{};
+  lowest.sched_priority = ::sched_get_priority_min(SCHED_RR);
+  if (daemon.realtime && ::sched_setscheduler(0, SCHED_RR, &lowest) != 0) refused("realtime");
+  if (daemon.memory_lock && ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) refused("memory_lock");
 }
 
 class EngineProcess : public linux::NetworkSink {
@@ -63,7 +77,7 @@ class EngineProcess : public linux::NetworkSink {
  private:
   Instant next_wake(Instant now) const;
   void turn(Instant now);
-  void beat(Instant now);
+  void survey(Instant now);
   void watch_scribe(Instant now);
   void release();
 
@@ -86,6 +100,7 @@ class EngineProcess : public linux::NetworkSink {
 
   Instant now_{};  ///< of the running turn, for the channel handlers
   Instant last_beat_{};
+  Instant last_survey_{};
   Nanos beat_interval_ = kSlowestHeartbeat;
   std::optional<Instant> scribe_owes_since_;
   bool scribe_silent_ = false;
@@ -131,7 +146,8 @@ Result<void> EngineProcess::start(bool adopt, bool drained) {
   }
   engine_.start(now, adopted, drained);
   engine_.end_turn(now);
-  beat(posix::now());
+  last_beat_ = posix::now();
+  survey(last_beat_);
   guardian_.send(ipc::Ready{});
   return {};
 }
@@ -159,13 +175,14 @@ void EngineProcess::turn(Instant now) {
   }
   engine_.end_turn(after);
   for (ipc::Channel* channel : {&guardian_, &ports_.steward(), &ports_.scribe()}) channel->flush();
-  // Every turn is a sign of life; the interval that it is measured by is looked at less often.
   ports_.board().heartbeat(after);
-  if (after - last_beat_ >= beat_interval_) beat(after);
+  last_beat_ = after;
+  if (after - last_survey_ >= kSurveyInterval) survey(after);
 }
 
-void EngineProcess::beat(Instant now) {
-  last_beat_ = now;
+/// What is looked at now and then only: with a thousand routers it costs more than a heartbeat.
+void EngineProcess::survey(Instant now) {
+  last_survey_ = now;
   const Nanos shortest = engine_.shortest_active_down_interval();
   ports_.board().set_shortest_active_down_interval(shortest);
   ports_.board().set_host_counters(engine_.counters());
@@ -277,7 +294,7 @@ void EngineProcess::reload(std::uint64_t nonce, int memory) {
                          {"added", std::to_string(answer.summary.added.size())},
                          {"removed", std::to_string(answer.summary.removed.size())}});
   guardian_.send(answer);
-  beat(now_);
+  survey(now_);
 }
 
 void EngineProcess::receive_steward() {
@@ -330,6 +347,7 @@ int run_engine(EngineArguments arguments) {
     log::error("engine_failed", {}, config.error().message());
     return 1;
   }
+  raise_priority(config->daemon);
   auto memory = posix::Mapping::read_write(arguments.board.get());
   linux::NetworkOptions options;
   options.runtime_dir = arguments.runtime_dir.get();

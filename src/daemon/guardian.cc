@@ -20,6 +20,7 @@ using std::chrono::seconds;
 
 constexpr Nanos kScribeStartLimit = seconds{1};
 constexpr Nanos kStopLimit = seconds{5};
+constexpr Nanos kStartRetry = milliseconds{200};
 constexpr Nanos kLastResortLimit = seconds{5};
 /// An engine that has not said Ready may take this long: it opens a socket a link and reads all addresses.
 constexpr Nanos kStartLimit = seconds{2};
@@ -112,8 +113,11 @@ void Guardian::turn() {
   const Nanos lateness = planned_wake_ == kNever ? Nanos{0} : std::max(now - planned_wake_, Nanos{0});
   loop_.dispatch();
   watch_heartbeat(now, lateness);
-  for (const Process process : {Process::kSteward, Process::kScribe}) {
-    if (worker(process).restart_at && *worker(process).restart_at <= now) start_side_process(process);
+  for (const Process process : {Process::kEngine, Process::kSteward, Process::kScribe}) {
+    if (!worker(process).restart_at || *worker(process).restart_at > now) continue;
+    worker(process).restart_at.reset();
+    if (process != Process::kEngine) start_side_process(process);
+    if (process == Process::kEngine && phase_ == Phase::kRunning) start_engine(board_is_fresh(now));
   }
   if (reader_ && now >= reader_deadline_) on_reader();
   if (applying_ && now >= applying_->deadline) {
@@ -153,7 +157,18 @@ void Guardian::watch_heartbeat(Instant now, Nanos own_lateness) {
   if (own_lateness > limit / 4) grace_until_ = now + limit;
   const auto board = ipc::BoardReader::open(memory_.const_bytes());
   const Instant beat = board ? std::max(board->heartbeat().at, engine.started) : engine.started;
-  if (now - beat < limit || now < grace_until_) return;
+  if (now - beat < limit) {
+    pulse_.note();
+    return;
+  }
+  if (now < grace_until_) return;
+  if (pulse_.starved(now - beat)) {
+    if (!starving_)
+      log::warning("engine_starved", {}, "the host does not let the engine run; it is not replaced for that");
+    starving_ = true;
+    grace_until_ = now + limit / 4;
+    return;
+  }
   log::error("engine_hung", {{"silent_ms", std::to_string((now - beat).count() / 1'000'000)},
                              {"limit_ms", std::to_string(limit.count() / 1'000'000)}});
   engine_died(end_child(engine));
@@ -241,9 +256,13 @@ void Guardian::start_engine(bool adopt) {
   };
   if (auto started = start_worker(Process::kEngine, body, keep); !started) {
     log::error("engine_not_started", {}, started.error().message());
-    worker(Process::kEngine).restart_at.reset();
-    engine_died(0);
+    // No process could be made (F50): that is no death of an engine, and is tried again.
+    worker(Process::kEngine).restart_at = posix::now() + kStartRetry;
+    return;
   }
+  pulse_ = Pulse{worker(Process::kEngine).child.pid()};
+  pulse_.note();
+  starving_ = false;
 }
 
 /// Three deaths in a minute: whatever kills it would kill the next one too, and the addresses must not flap.

@@ -14,6 +14,7 @@
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/premises.h"
+#include "daemon/pulse.h"
 #include "ipc/channel.h"
 #include "ipc/state_board.h"
 #include "posix/event_loop.h"
@@ -120,6 +121,8 @@ class Guardian {
   bool recovered_ = false;
   Instant planned_wake_{};
   Instant grace_until_{};  ///< the guardian itself was late: the engine gets a turn first
+  Pulse pulse_;
+  bool starving_ = false;
   std::optional<Instant> stop_deadline_;
   Instant next_watchdog_{};
   int exit_status_ = 0;

@@ -1,6 +1,12 @@
 #include "daemon/last_resort.h"
 
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "config/serialize.h"
 #include "linux/cleanup.h"
@@ -29,25 +35,74 @@ const config::Instance* find_instance(const config::Config& config, const ports:
   return nullptr;
 }
 
-vrrp::Bytes resignation(const config::Instance& instance, const ports::RouterState& router, const MacAddress& mac) {
-  const bool six = router.family == static_cast<std::uint8_t>(Family::kIpv6);
-  const IpAddress source = IpAddress::from_bytes(ConstBytes{router.primary}.first(six ? 16 : 4));
+vrrp::Advert resignation(const config::Instance& instance, Family family) {
   vrrp::Advert advert;
   advert.version = instance.version;
   advert.vrid = instance.vrid;
   advert.priority = kResignPriority;
   advert.max_advertise_interval = instance.advertisement_interval;
   for (const Prefix& prefix : instance.addresses) {
-    if (prefix.address.is_ipv6() == six) advert.addresses.push_back(prefix.address);
+    if (prefix.address.family() == family) advert.addresses.push_back(prefix.address);
   }
   if (instance.version == vrrp::Version::kV2 && !instance.password.empty()) {
     advert.auth_type = 1;
     const std::size_t size = std::min(instance.password.size(), advert.auth_data.size());
     std::copy_n(instance.password.begin(), size, advert.auth_data.begin());
   }
+  return advert;
+}
+
+/// To the group, or to each peer of the router's family.
+void add_resignations(const config::Instance& instance, const ports::RouterState& router, const MacAddress& mac,
+                      std::vector<Resignation>& out) {
+  const Family family = router.family == static_cast<std::uint8_t>(Family::kIpv6) ? Family::kIpv6 : Family::kIpv4;
+  const IpAddress source = IpAddress::from_bytes(ConstBytes{router.primary}.first(family == Family::kIpv6 ? 16 : 4));
+  const vrrp::Advert advert = resignation(instance, family);
   const auto form = static_cast<vrrp::ChecksumForm>(router.checksum_form);
-  const auto message = vrrp::encode(advert, form, source, vrrp::multicast_group(source.family()));
-  return vrrp::multicast_frame(mac, source, message);
+  if (!instance.unicast) {
+    const auto message = vrrp::encode(advert, form, source, vrrp::multicast_group(family));
+    out.push_back({instance.interface, vrrp::multicast_frame(mac, source, message), std::nullopt, source});
+    return;
+  }
+  for (const config::UnicastPeer& peer : instance.unicast_peers) {
+    if (peer.address.family() != family) continue;
+    out.push_back({instance.interface, vrrp::encode(advert, form, source, peer.address), peer.address, source});
+  }
+}
+
+sockaddr_storage socket_address(const IpAddress& address, const std::string& interface) {
+  sockaddr_storage storage{};
+  if (address.is_ipv6()) {
+    auto& six = reinterpret_cast<sockaddr_in6&>(storage);
+    six.sin6_family = AF_INET6;
+    if (address.is_link_local()) six.sin6_scope_id = ::if_nametoindex(interface.c_str());
+    std::copy(address.bytes().begin(), address.bytes().end(), six.sin6_addr.s6_addr);
+  } else {
+    auto& four = reinterpret_cast<sockaddr_in&>(storage);
+    four.sin_family = AF_INET;
+    std::memcpy(&four.sin_addr, address.bytes().data(), 4);
+  }
+  return storage;
+}
+
+Result<void> send_to_peer(const Resignation& one) {
+  const bool six = one.peer->is_ipv6();
+  const posix::Fd socket{
+      ::socket(six ? AF_INET6 : AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, vrrp::kIpProtocol)};
+  if (!socket.valid()) return fail("open VRRP socket", errno);
+  const int limit = vrrp::kHopLimit;
+  const int level = six ? IPPROTO_IPV6 : IPPROTO_IP;
+  const int option = six ? IPV6_UNICAST_HOPS : IP_TTL;
+  const auto source = socket_address(one.source, one.interface);
+  const auto peer = socket_address(*one.peer, one.interface);
+  const socklen_t length = six ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  if (::setsockopt(socket.get(), level, option, &limit, sizeof limit) != 0 ||
+      ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&source), length) != 0 ||
+      ::sendto(socket.get(), one.bytes.data(), one.bytes.size(), 0, reinterpret_cast<const sockaddr*>(&peer), length) <
+          0) {
+    return fail("send to unicast peer", errno, one.peer->text());
+  }
+  return {};
 }
 
 /// All zero if the interface is gone.
@@ -78,10 +133,9 @@ std::vector<Resignation> resignations(const ipc::BoardReader& board, const confi
     if (entry.instance.state != vrrp::State::kActive) continue;
     for (const ports::RouterState& router : entry.routers) {
       const config::Instance* instance = find_instance(config, router);
-      if (instance == nullptr || instance->unicast) continue;
-      const std::string interface = interface_of(router);
-      const MacAddress mac = mac_of(interface);
-      if (!mac.is_zero()) frames.push_back({interface, resignation(*instance, router, mac)});
+      if (instance == nullptr) continue;
+      const MacAddress mac = mac_of(instance->interface);
+      if (!mac.is_zero()) add_resignations(*instance, router, mac, frames);
     }
   }
   return frames;
@@ -102,7 +156,7 @@ int run_last_resort(const LastResortArguments& arguments) {
   }
   if (!frames) return 1;
   for (const Resignation& one : *frames) {
-    const auto sent = linux::send_frame_once(one.interface, one.frame);
+    const auto sent = one.peer ? send_to_peer(one) : linux::send_frame_once(one.interface, one.bytes);
     if (!sent) log::error("resignation_failed", {{"interface", one.interface}}, sent.error().message());
   }
   return complete ? 0 : 1;

@@ -2,6 +2,8 @@
 // what the dead engine left on the board. Runs in a process of its own, with the engine's rights.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "base/error.h"
@@ -11,12 +13,15 @@
 
 namespace baton::daemon {
 
+/// One priority 0 advert: a whole frame for the multicast group, or a message for one unicast peer.
 struct Resignation {
   std::string interface;
-  vrrp::Bytes frame;  ///< from the Ethernet header on
+  std::vector<std::uint8_t> bytes;  ///< from the Ethernet header on; to a peer: the VRRP message
+  std::optional<IpAddress> peer;
+  IpAddress source;  ///< with `peer`
 };
 
-/// One priority 0 advert for each multicast router that the board shows Active. Pure but for `mac_of`.
+/// For each router that the board shows Active. Pure but for `mac_of`.
 std::vector<Resignation> resignations(const ipc::BoardReader& board, const config::Config& config,
                                       MacAddress (*mac_of)(const std::string& interface));
 

@@ -27,6 +27,14 @@ Result<gid_t> daemon_group(const std::string& name) {
   return fail("there is no group " + name + "; create it with: groupadd --system " + name);
 }
 
+Result<void> keep_guardian_capabilities() {
+  if (!posix::missing_capabilities({kWelcomeCapability}).empty()) {
+    return posix::keep_only_capabilities(kGuardianCapabilities);
+  }
+  return posix::keep_only_capabilities({CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_CHOWN,
+                                        CAP_DAC_READ_SEARCH, kWelcomeCapability});
+}
+
 }  // namespace
 
 Result<Users> find_users() {
@@ -78,9 +86,7 @@ Result<Premises> prepare(const Options& options) {
   auto control = posix::listen_stream(options.runtime_dir + "/control.sock", 0666, premises.users.view_gid);
   if (!control) return Unexpected<Error>{control.error()};
   premises.control = std::move(*control);
-  if (auto kept = posix::keep_only_capabilities(kGuardianCapabilities); !kept) {
-    return Unexpected<Error>{kept.error()};
-  }
+  if (auto kept = keep_guardian_capabilities(); !kept) return Unexpected<Error>{kept.error()};
   return premises;
 }
 

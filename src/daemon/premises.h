@@ -20,6 +20,8 @@ inline constexpr std::initializer_list<int> kEngineCapabilities = {CAP_NET_ADMIN
 /// directories.
 inline constexpr std::initializer_list<int> kGuardianCapabilities = {
     CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_CHOWN, CAP_DAC_READ_SEARCH};
+/// Kept if it is there: with it the children's bounding sets shrink too.
+inline constexpr int kWelcomeCapability = CAP_SETPCAP;
 
 struct Users {
   posix::User engine;

@@ -26,6 +26,13 @@ bool contains(std::initializer_list<int> list, int value) {
   return std::find(list.begin(), list.end(), value) != list.end();
 }
 
+/// Without CAP_SETPCAP the bounding set stays: harmless with no_new_privs, which every child sets.
+void drop_bounding_set(std::initializer_list<int> kept) {
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
+    if (!contains(kept, capability)) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
+  }
+}
+
 }  // namespace
 
 Result<User> find_user(const std::string& name) {
@@ -59,10 +66,7 @@ std::vector<std::string> missing_capabilities(std::initializer_list<int> wanted)
 }
 
 Result<void> keep_only_capabilities(std::initializer_list<int> kept) {
-  // Without CAP_SETPCAP the bounding set stays: harmless with no_new_privs, which every child sets.
-  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; ++capability) {
-    if (!contains(kept, capability)) ::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
-  }
+  drop_bounding_set(kept);
   ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   capng_clear(CAPNG_SELECT_CAPS);
   for (const int capability : kept) {
@@ -74,6 +78,7 @@ Result<void> keep_only_capabilities(std::initializer_list<int> kept) {
 }
 
 Result<void> drop_to_user(const User& user, std::initializer_list<int> kept, std::vector<gid_t> groups) {
+  drop_bounding_set(kept);  // while we still may
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail("keep capabilities", errno);
   if (::setgroups(groups.size(), groups.data()) != 0) return fail("set groups", errno);
   if (::setresgid(user.gid, user.gid, user.gid) != 0) return fail("become group", errno, std::to_string(user.gid));
