@@ -15,6 +15,12 @@ bool silent_leave(Reason reason) {
   return reason == Reason::kHigherPriority || reason == Reason::kEqualPriorityHigherAddress || reason == Reason::kStall;
 }
 
+/// Leaving by our own word and without haste: addresses away, then one priority 0.
+bool orderly_leave(Reason reason) {
+  return reason == Reason::kShutdown || reason == Reason::kSwitchover || reason == Reason::kDrained ||
+         reason == Reason::kConfigRemoved;
+}
+
 bool same_election(const ports::InstanceState& a, const ports::InstanceState& b) {
   return a.state == b.state && a.reason == b.reason && a.effective_priority == b.effective_priority &&
          a.transitions == b.transitions && a.against == b.against && a.since_ns == b.since_ns;
@@ -216,10 +222,15 @@ void Checker::reported(Host& host, const ports::Report& report) {
   const State from = there.state;
   there.state = report.to;
   there.reason = report.reason;
+  const Nanos since = there.since;
   there.since = there.patient_since = world_.now();
   ++there.transitions;
   if (report.to == State::kActive) ++there.became_active;
-  if (report.to == State::kActive && from == State::kBackup) check_takeover(host, unit, report.reason);
+  if (report.to == State::kActive && from == State::kBackup) check_takeover(host, unit, report.reason, since);
+  for (const int router : units_[static_cast<std::size_t>(unit)].routers) {
+    view(host).routers[static_cast<std::size_t>(router)].heard_at.reset();
+    view(host).routers[static_cast<std::size_t>(router)].resigned_at.reset();
+  }
   if (from != State::kInitialize && report.to != State::kInitialize) ++there.moves_since_heal;
   if (world_.now() > settled_at_) fail("I1", &host, "a transition long after the last fault");
   // I1: a node that was there when the last fault ended moves at most twice.
@@ -293,9 +304,21 @@ void Checker::turn_ends(Host& host) {
   if (hostile_inputs_ > 0 && good_inputs_ == 0 && (board_changes_ != 0 || !outputs_.empty())) {
     fail("I6", &host, "a spoilt frame changed something");
   }
+  check_links(host);
   check_addresses_gone(host);
   check_counts(host);
   check_dual_active();
+}
+
+/// S-12: without its interface a unit is in Initialize, from the turn on in which the host is told.
+void Checker::check_links(Host& host) {
+  const HostView& there = view(host);
+  for (std::size_t i = 0; i < routers_.size(); ++i) {
+    const UnitView& unit = there.units[static_cast<std::size_t>(routers_[i].unit)];
+    if (unit.state == State::kActive && !there.usable[static_cast<std::size_t>(routers_[i].link)] && !host.stopping()) {
+      return fail("S-12", &host, "Active on a link that is not usable");
+    }
+  }
 }
 
 bool Checker::becomes_active_next(std::size_t at) const {
@@ -348,8 +371,27 @@ void Checker::check_resign(Host& host, std::size_t at) {
     same_release = true;
   }
   if (!same_release) --router.releases;
+  check_order_of_leaving(host, at);
   router.release_due.reset();
   router.last_advert.reset();
+}
+
+/// Design section 7: the addresses go first, so that nobody else answers beside us; a worker in trouble is waited for
+/// only so long.
+void Checker::check_order_of_leaving(Host& host, std::size_t at) {
+  const HostView& there = view(host);
+  const int unit = outputs_[at].unit;
+  const auto leaves = [unit](const Output& output) {
+    return output.kind == OutputKind::kTransition && output.unit == unit && orderly_leave(output.reason);
+  };
+  const bool orderly = std::any_of(outputs_.begin() + static_cast<std::ptrdiff_t>(at), outputs_.end(), leaves);
+  if (!orderly || world_.now() - there.trouble < std::chrono::seconds{3} || host.worker_blocked()) return;
+  for (const auto& [link, id] : there.known) {
+    const auto instance = instance_by_id_.find(id);
+    if (instance == instance_by_id_.end() || instance->second < 0 || there.known_foreign.contains({link, id})) continue;
+    if (unit_of_instance_[static_cast<std::size_t>(instance->second)] != unit) continue;
+    return fail("I4", &host, "priority 0 before " + address_text(id) + " is away");
+  }
 }
 
 void Checker::check_announcement(Host& host, std::size_t at, State state) {
@@ -380,9 +422,7 @@ void Checker::apply_transition(Host& host, const Output& output) {
     // A priority 0 that left earlier in this turn has been counted already.
     const bool sent = router.releases < 0;
     router.releases = sent ? 0 : 1;
-    const bool due = output.reason == Reason::kShutdown || output.reason == Reason::kSwitchover ||
-                     output.reason == Reason::kDrained || output.reason == Reason::kConfigRemoved;
-    if (due && !sent) router.release_due = world_.now();
+    if (orderly_leave(output.reason) && !sent) router.release_due = world_.now();
   }
 }
 

@@ -41,6 +41,7 @@ class Checker {
   /// No output, no published change, no other deadline since turn_begins() or hostile_begins().
   void unchanged(Host& host, const char* invariant, std::optional<Instant> before, std::optional<Instant> after);
   void told(Host& host, int link, const ports::AddressFact& fact);
+  void told_link(Host& host, int link, bool usable);
   void answered(Host& host, int link, const ports::AddressResult& result);
   void dump_begins(Host& host);
   // ---- What happens to it ----
@@ -111,9 +112,10 @@ class Checker {
     std::vector<RouterView> routers;
     std::set<std::pair<int, std::uint64_t>> known, known_foreign;  ///< addresses that the engine was told of
     std::array<std::optional<ports::InstanceState>, Board::kInstanceSlots> board;
-    Nanos trouble{0};      ///< the last time that something kept addresses from being installed
-    Nanos interrupted{0};  ///< the last stall, death or start
-    Nanos removed{0};      ///< the last foreign removal
+    std::array<bool, kMaxLinks> usable{};  ///< what the engine was last told of its links
+    Nanos trouble{0};                      ///< the last time that something kept addresses from being installed
+    Nanos interrupted{0};                  ///< the last stall, death or start
+    Nanos removed{0};                      ///< the last foreign removal
   };
   enum class OutputKind : std::uint8_t { kAdvert, kAnnouncement, kTransition };
   struct Output {
@@ -138,10 +140,13 @@ class Checker {
 
   void check_advert(Host& host, std::size_t at, vrrp::State state);
   void check_resign(Host& host, std::size_t at);
+  void check_order_of_leaving(Host& host, std::size_t at);
   void check_announcement(Host& host, std::size_t at, vrrp::State state);
   void apply_transition(Host& host, const Output& output);
   bool becomes_active_next(std::size_t at) const;
-  void check_takeover(Host& host, int unit, Reason reason);
+  /// `since`: when it became Backup.
+  void check_takeover(Host& host, int unit, Reason reason, Nanos since);
+  void check_links(Host& host);
   void check_addresses_gone(Host& host);
   void check_counts(Host& host);
   void check_adoption(Host& host, const Output& output);
@@ -160,6 +165,7 @@ class Checker {
   std::vector<std::string> instance_names_;
   std::map<std::tuple<int, Family, int>, int> router_by_wire_;
   std::vector<int> unit_of_instance_;
+  std::map<std::uint64_t, int> instance_by_id_;  ///< of addresses that a host was told of
   std::vector<HostView> hosts_;
   std::vector<Output> outputs_;
   std::size_t outputs_before_ = 0;

@@ -80,6 +80,12 @@ void Checker::told(Host& host, int link, const ports::AddressFact& fact) {
   }
   there.known.insert(key);
   if (!fact.ours) there.known_foreign.insert(key);
+  instance_by_id_.emplace(key.second, instance_of(fact.prefix.address));
+}
+
+void Checker::told_link(Host& host, int link, bool usable) {
+  ++good_inputs_;
+  view(host).usable[static_cast<std::size_t>(link)] = usable;
 }
 
 void Checker::answered(Host& host, int link, const ports::AddressResult& result) {
@@ -224,7 +230,10 @@ void Checker::stopped(Host& host) {
 void Checker::resumed(Host& host, Nanos stalled) {
   HostView& there = view(host);
   interrupt(host);
-  for (RouterView& router : there.routers) router.last_advert.reset();
+  for (RouterView& router : there.routers) {
+    router.last_advert.reset();
+    router.resigned_at.reset();
+  }
   for (std::size_t i = 0; i < units_.size(); ++i) {
     const int priority = priority_of(host, static_cast<int>(i));
     for (const int index : units_[i].routers) {
@@ -290,14 +299,22 @@ Nanos Checker::run_until() const { return settled_at_ + 4 * world_.scenario().lo
 
 /// I10 and the lower bounds of RFC 9568 §6.4.2: a Backup takes over only when the last Active that it must respect has
 /// been silent for Active_Down_Interval, or has resigned and Skew_Time is over.
-void Checker::check_takeover(Host& host, int unit, Reason reason) {
+void Checker::check_takeover(Host& host, int unit, Reason reason, Nanos since) {
   if (reason == Reason::kSwitchover || reason == Reason::kGroupMember) return;
   const int priority = priority_of(host, unit);
   for (const int index : units_[static_cast<std::size_t>(unit)].routers) {
     const RouterView& router = view(host).routers[static_cast<std::size_t>(index)];
     const RouterModel& model = routers_[static_cast<std::size_t>(index)];
     if (!router.heard_at) continue;
-    if (router.heard_priority < priority && preempts(host, unit)) continue;
+    if (router.heard_priority < priority && preempts(host, unit)) {
+      // M-04: preempt_delay begins at the earliest when this host became Backup, and matters while the other is there.
+      const Nanos delay = world_.scenario().longest_preempt_delay;
+      const bool there = !router.resigned_at && host.local() - *router.heard_at < 3 * router.heard_interval - kSlack;
+      if (priority < 255 && there && world_.now() - since < delay - kSlack) {
+        return fail("I10", &host, "does not honour preempt_delay");
+      }
+      continue;
+    }
     const Nanos interval = model.version == vrrp::Version::kV2 ? router.interval : router.heard_interval;
     const Nanos down = down_interval(model.version, priority, interval);
     Instant allowed = *router.heard_at + down;
@@ -336,11 +353,16 @@ void Checker::check_patience(Host& host) {
       unit.patient_since = world_.now();
       continue;
     }
-    Nanos down{0};
+    Nanos down{0}, skew{0};
+    bool resigned = true;
     for (const int index : units_[i].routers) {
       const RouterModel& model = routers_[static_cast<std::size_t>(index)];
-      down = std::max(down, down_interval(model.version, priority_of(host, static_cast<int>(i)), model.slowest));
+      const Nanos longest = down_interval(model.version, priority_of(host, static_cast<int>(i)), model.slowest);
+      down = std::max(down, longest);
+      skew = std::max(skew, longest - 3 * model.slowest);
+      resigned = resigned && there.routers[static_cast<std::size_t>(index)].resigned_at;
     }
+    if (resigned) down = skew;  // §6.4.2, S-04
     if (world_.now() - unit.patient_since > with_drift(down) + 2 * kLateness) {
       return fail("I2", &host, "Backup hears nobody and does not take over unit " + units_[i].name);
     }

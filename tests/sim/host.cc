@@ -360,6 +360,7 @@ void Host::deliver(Instant now, const Fact& fact) {
   if (const auto* link = std::get_if<ports::LinkState>(&fact)) {
     trace.add(at, index_, What::kLinkFact, link_of(link->link), link->present * 2u + link->up,
               static_cast<std::uint64_t>(link->ifindex));
+    world_.checker().told_link(*this, watched_[link->link], link->present && link->up);
     engine_->on_link(now, *link);
   } else if (const auto* address = std::get_if<ports::AddressFact>(&fact)) {
     trace.add(at, index_, What::kAddressFact, link_of(address->link), address_id(address->prefix.address),
