@@ -238,7 +238,7 @@ class Baton(Daemon):
         lines = ["[daemon]"] + list(self.daemon_keys)
         for service in self.services:
             lines += ["", "[instance %s]" % service.name, "interface = eth%d" % service.link, "virtual_router_id = %d" % service.vrid]
-            lines += ["owner = yes"] if service.owner else ["priority = %d" % service.priority]
+            lines += ["owner = yes"] if service.owner else ["priority@%s = %d" % (self.host, service.priority)]
             lines += ["version = %d" % service.version, "advertisement_interval = %dms" % service.interval_ms]
             lines += ["address = " + vip for vip in service.vips]
             if not service.preempt:
@@ -249,7 +249,7 @@ class Baton(Daemon):
                 lines.append("password_file = " + self.write(service.name + ".password", service.password + "\n"))
                 os.chmod(self.path(service.name + ".password"), 0o600)
             if service.unicast_source:
-                lines.append("unicast_source = " + service.unicast_source)
+                lines.append("unicast_source@%s = %s" % (self.host, service.unicast_source))
             lines += ["unicast_peer = " + peer for peer in service.unicast_peers]
             lines += list(service.extra)
         for host in self.lab.hosts:
