@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/defect.h"
 
 namespace baton::vrrp {
 namespace {
@@ -51,7 +52,7 @@ Group::Group(std::vector<RouterParameters> routers) {
   routers_.reserve(routers.size());
   for (std::size_t i = 0; i < routers.size(); ++i) {
     routers[i].member = routers.size() > 1;
-    routers[i].lead = i == 0;
+    routers[i].lead = i == 0 || BATON_DEFECT(20);
     routers_.emplace_back(std::move(routers[i]));
   }
 }
@@ -108,7 +109,7 @@ void Group::apply(Instant now, std::size_t router, const Event& event, GroupStep
   if (const auto* change = std::get_if<ParametersChanged>(&event)) {
     ParametersChanged mine = *change;
     mine.parameters.member = routers_.size() > 1;
-    mine.parameters.lead = router == 0;
+    mine.parameters.lead = router == 0 || BATON_DEFECT(20);
     actions = routers_[router].handle(now, mine);
   } else {
     actions = routers_[router].handle(now, event);
@@ -127,6 +128,7 @@ void Group::apply(Instant now, std::size_t router, const Event& event, GroupStep
 /// After an event: let the members be together again, and say at most once where the group now is.
 void Group::settle(Instant now, GroupStep& step) {
   const Departure departure = std::exchange(departure_, std::nullopt).value_or(Departure{});
+  if (BATON_DEFECT(19) && !every(State::kBackup)) return report(routers_[0].state(), departure.reason, step);
   if (every(State::kActive)) return report(State::kActive, departure.reason, step);
   leave_together(now, departure, step);
   if (may_take_over()) return take_over_together(now, down_reason(), step);

@@ -1,6 +1,7 @@
 #include "vrrp/packet.h"
 
 #include "base/check.h"
+#include "base/defect.h"
 #include "vrrp/checksum.h"
 
 namespace baton::vrrp {
@@ -87,9 +88,10 @@ std::optional<DecodeError> decode_into(Advert& advert, ConstBytes payload, const
   const std::size_t size = message_size(advert.version, family, count);
   if (payload.size() < size) return DecodeError::kTruncated;
   // R-07, §5.2.5. RFC 3768 does not speak of it, but an advert without an address says nothing there either.
-  if (count == 0) return DecodeError::kZeroCount;
+  if (count == 0 && !BATON_DEFECT(23)) return DecodeError::kZeroCount;
   // R-08, §7.1.
-  const auto form = verify(advert.version, payload.first(size), envelope);
+  auto form = verify(advert.version, payload.first(size), envelope);
+  if (BATON_DEFECT(21)) form = ChecksumForm::kPseudoHeader;
   if (!form) return DecodeError::kChecksum;
   advert.checksum_form = *form;
   // §5.2.3: 1..255.

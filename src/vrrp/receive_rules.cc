@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/defect.h"
 #include "vrrp/frame.h"
 
 namespace baton::vrrp {
@@ -74,7 +75,7 @@ Expected<AcceptRemarks, DecodeError> ReceiveRules::match(const Envelope& envelop
   if (v2) {
     // D-05, RFC 3768 §7.1: a type that is not the configured one, known or not. D-06: all eight bytes count.
     if (advert.auth_type != parameters_.auth_type) return discard(DecodeError::kAuthType);
-    if (advert.auth_type != kAuthNone && advert.auth_data != parameters_.auth_data) {
+    if (advert.auth_type != kAuthNone && !BATON_DEFECT(22) && advert.auth_data != parameters_.auth_data) {
       return discard(DecodeError::kAuthData);
     }
     // D-03, RFC 3768 §7.1: MUST discard; v3 only remarks, which the state machine does.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/defect.h"
 #include "vrrp/timers.h"
 
 namespace baton::vrrp {
@@ -42,10 +43,12 @@ Nanos VirtualRouter::active_adver_interval() const { return active_adver_interva
 const std::optional<VirtualRouter::HeardActive>& VirtualRouter::heard_active() const { return heard_active_; }
 
 Nanos VirtualRouter::skew() const {
+  if (BATON_DEFECT(1)) return Nanos{0};
   return skew_time(parameters_.version, parameters_.priority, active_adver_interval_);
 }
 
 Nanos VirtualRouter::down_interval() const {
+  if (BATON_DEFECT(1)) return 3 * active_adver_interval_;
   return active_down_interval(parameters_.version, parameters_.priority, active_adver_interval_);
 }
 
@@ -82,6 +85,7 @@ void VirtualRouter::on(Instant, const Shutdown& shutdown, Actions& out) {
     leave_active(out);
     // §6.4.3: priority 0 lets a Backup take over after Skew_Time (S-03). §6.4.2: a Backup says nothing (S-02).
     if (shutdown.farewell) out.push_back(SendAdvert{kResignPriority});
+    if (shutdown.farewell && BATON_DEFECT(16)) out.push_back(SendAdvert{kResignPriority});
   }
   become_backup(Instant{});  // forgets all that was heard and timed
   state_ = State::kInitialize;
@@ -96,6 +100,7 @@ void VirtualRouter::on(Instant now, const DeadlineReached&, Actions& out) {
     out.push_back(SendAdvert{parameters_.priority});
     // T-05: from the deadline, not from now, so that lateness does not add up; what was missed is skipped.
     const Nanos interval = parameters_.advertisement_interval;
+    if (BATON_DEFECT(12)) *adver_deadline_ = now;
     *adver_deadline_ += interval * ((now - *adver_deadline_) / interval + 1);
     return;
   }
@@ -111,7 +116,7 @@ void VirtualRouter::on(Instant now, const DeadlineReached&, Actions& out) {
 void VirtualRouter::down_timer_fired(Instant now, Actions& out) {
   if (resigned_) return down_expires(now, Reason::kActiveResigned, out);
   if (!lower_is_alive(now)) return down_expires(now, Reason::kActiveDownExpired, out);
-  if (held_ || is_owner() || parameters_.preempt_delay == Nanos{0}) {
+  if (held_ || is_owner() || parameters_.preempt_delay == Nanos{0} || BATON_DEFECT(17)) {
     return down_expires(now, Reason::kPreemptLower, out);
   }
   // M-04, no RFC basis: preempt_delay begins. While it runs, lower priorities are obeyed as without Preempt_Mode.
@@ -126,7 +131,7 @@ void VirtualRouter::down_expires(Instant now, Reason reason, Actions& out) {
   down_expired_ = true;
   down_reason_ = reason;
   heard_active_.reset();
-  if (held_) return;
+  if (held_ && !BATON_DEFECT(8)) return;
   if (parameters_.member) {
     out.push_back(DownExpired{});
   } else {
@@ -171,6 +176,7 @@ void VirtualRouter::advert_while_backup(Instant now, const AdvertReceived& adver
     lower_heard_.reset();
     return obey(now, advert);
   }
+  if (BATON_DEFECT(6)) out.push_back(SendAdvert{parameters_.priority});
   lower_heard_ = LowerHeard{advert.priority, advert.max_advertise_interval, now};
   // Without Preempt_Mode a lower priority is obeyed, too. No RFC basis: also while held, when we could not take over,
   // and while preempt_delay runs. Otherwise it is discarded and the timer runs on.
@@ -180,12 +186,14 @@ void VirtualRouter::advert_while_backup(Instant now, const AdvertReceived& adver
 /// T-04, deviation from the letter of §6.4.2: priority 0 may only shorten the timer. Set again at every receipt, as the
 /// RFC has it, a stream of them would hold a Backup down for ever.
 void VirtualRouter::active_resigned(Instant now, Actions& out) {
+  if (BATON_DEFECT(4)) return;
   if (resigned_) out.push_back(Note{Remark::kResignRepeated});
   heard_active_.reset();
   lower_heard_.reset();
   if (!down_deadline_) return;  // expired already, and held or waiting for the group
   resigned_ = true;
   down_deadline_ = std::min(*down_deadline_, now + skew());
+  if (BATON_DEFECT(11)) down_deadline_ = now + skew();
 }
 
 void VirtualRouter::advert_while_active(Instant now, const AdvertReceived& advert, Actions& out) {
@@ -195,7 +203,7 @@ void VirtualRouter::advert_while_active(Instant now, const AdvertReceived& adver
     if (answer(now, out)) adver_deadline_ = now + parameters_.advertisement_interval;
     return;
   }
-  if (must_yield_to(advert)) {
+  if (must_yield_to(advert) && !(BATON_DEFECT(14) && !preempts())) {
     // §6.4.3; Preempt_Mode is not consulted in Active (S-09), and an owner yields to another (erratum 8298, R-12).
     leave_active(out);
     become_backup(now);
@@ -208,6 +216,7 @@ void VirtualRouter::advert_while_active(Instant now, const AdvertReceived& adver
   // RFC 3768 §6.4.3 discards in silence (D-08); a tie is not ours to answer when the group's lead router decides it.
   if (parameters_.version == Version::kV2) return;
   if (advert.priority == parameters_.priority && !parameters_.lead) return;
+  if (BATON_DEFECT(13)) return;
   // §6.4.3, last branch (S-07): assert at once; the Adver_Timer is not touched.
   if (answer(now, out)) out.push_back(Note{Remark::kLowerAnswered});
 }
@@ -216,12 +225,13 @@ void VirtualRouter::advert_while_active(Instant now, const AdvertReceived& adver
 /// order (S-06). Design: of a group only the lead router may lose a tie.
 bool VirtualRouter::must_yield_to(const AdvertReceived& advert) const {
   if (advert.priority != parameters_.priority) return advert.priority > parameters_.priority;
+  if (BATON_DEFECT(2)) return parameters_.lead && advert.source < parameters_.primary;
   return parameters_.lead && advert.source > parameters_.primary;
 }
 
 /// An immediate advert, unless the storm guard (S-08) holds it back.
 bool VirtualRouter::answer(Instant now, Actions& out) {
-  if (last_answer_ && now - *last_answer_ < storm_guard(parameters_.advertisement_interval)) {
+  if (!BATON_DEFECT(5) && last_answer_ && now - *last_answer_ < storm_guard(parameters_.advertisement_interval)) {
     out.push_back(Note{Remark::kAnswerSuppressed});
     return false;
   }
@@ -247,7 +257,7 @@ void VirtualRouter::on(Instant now, const SetHold& hold, Actions& out) {
 void VirtualRouter::on(Instant now, const StepDown& step_down, Actions& out) {
   if (state_ != State::kActive) return;
   leave_active(out);
-  if (step_down.farewell) out.push_back(SendAdvert{kResignPriority});
+  if (step_down.farewell && !BATON_DEFECT(15)) out.push_back(SendAdvert{kResignPriority});
   become_backup(now);
   out.push_back(ReportTransition{State::kActive, State::kBackup, step_down.reason});
 }
@@ -315,12 +325,14 @@ void VirtualRouter::become_backup(Instant now) {
 }
 
 /// Whatever we leave Active for, only the Active has addresses to give up. They go before any farewell.
-void VirtualRouter::leave_active(Actions& out) const { out.push_back(RemoveVips{}); }
+void VirtualRouter::leave_active(Actions& out) const {
+  if (!BATON_DEFECT(7)) out.push_back(RemoveVips{});
+}
 
 /// §6.4.2: learn Active_Adver_Interval, recompute, set the Active_Down_Timer.
 void VirtualRouter::obey(Instant now, const AdvertReceived& advert) {
   learn(advert.max_advertise_interval);
-  down_deadline_ = now + down_interval();
+  if (!BATON_DEFECT(3) || !down_deadline_) down_deadline_ = now + down_interval();
   down_expired_ = false;
   down_reason_ = Reason::kNone;
   resigned_ = false;
@@ -337,14 +349,14 @@ void VirtualRouter::obey_lower() {
 
 /// T-03; version 2 never learns (D-02).
 void VirtualRouter::learn(Nanos interval) {
-  if (parameters_.version == Version::kV2) return;
+  if (parameters_.version == Version::kV2 || BATON_DEFECT(9)) return;
   CHECK(interval > Nanos{0});  // decode refuses zero
   active_adver_interval_ = interval;
   learned_ = true;
 }
 
 /// §6.1: the owner always preempts, whatever the flag (S-10).
-bool VirtualRouter::preempts() const { return parameters_.preempt || is_owner(); }
+bool VirtualRouter::preempts() const { return parameters_.preempt || is_owner() || BATON_DEFECT(10); }
 
 /// Heard within its own down interval.
 bool VirtualRouter::lower_is_alive(Instant now) const {
@@ -382,7 +394,7 @@ void VirtualRouter::restore(const RouterSnapshot& snapshot) {
   held_ = snapshot.held;
   down_expired_ = snapshot.down_expired;
   resigned_ = snapshot.resigned;
-  adver_deadline_ = from_ns(snapshot.adver_deadline_ns);
+  if (!BATON_DEFECT(18)) adver_deadline_ = from_ns(snapshot.adver_deadline_ns);
   down_deadline_ = from_ns(snapshot.down_deadline_ns);
   preempt_deadline_ = from_ns(snapshot.preempt_deadline_ns);
   active_adver_interval_ = Nanos{snapshot.active_adver_interval_ns};
