@@ -33,6 +33,10 @@ void Engine::Impl::start(Instant now, std::span<const ports::AdoptedInstance> ad
     start_plan(now, std::move(plan), old);
   }
   measure();
+  // A predecessor's state may be older than any peer's patience.
+  for (const auto& each : movers) {
+    if (each) each->stall_test(now, Nanos{0});
+  }
 }
 
 /// I5: the stall test comes before anything is sent. It costs nothing while turns come in time.
@@ -238,6 +242,7 @@ void Engine::on_address_result(Instant now, const ports::AddressResult& result) 
 }
 void Engine::on_send_error(Instant now, ports::LinkId link, int sys_errno) {
   if (!impl_->context.links.has(link)) return;
+  impl_->context.links[link].send_errno = sys_errno;
   for (const MoverId each : std::vector<MoverId>(impl_->context.links[link].movers)) {
     if (Mover* const target = impl_->mover(each)) target->on_send_error(now, link, sys_errno);
   }

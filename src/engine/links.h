@@ -48,6 +48,7 @@ struct Link {
   std::unordered_map<IpAddress, Place, IpAddressHash> vips;
   std::uint32_t vips_v4 = 0;
   bool own_changed = false;   ///< in the running dump
+  int send_errno = 0;         ///< frames do not leave; 0 = they do
   bool watched = false;       ///< LinkPort was asked
   Instant duplicate_noted{};  ///< when somebody else last claimed an address of ours
 

@@ -218,17 +218,17 @@ void Mover::linger_over() {
 
 void Mover::change(Instant now, Plan plan) {
   const bool vips_changed = plan.vips != plan_.vips;
-  const bool preference_kept = plan.election.startup_delay == plan_.election.startup_delay;
-  plan_ = std::move(plan);
-  static_cast<void>(preference_kept);
+  const Plan before = std::exchange(plan_, std::move(plan));
   build_routers();
   if (vips_changed) make_vips();
-  lifetime_.configure(plan_.members.front().address_lifetime, vips_.size(), plan_.owner());
+  const Nanos lifetime = lifetime_.lifetime();
+  choose_lifetime();
+  if (wanted_ && lifetime_.lifetime() != lifetime) timers_[kRefresh] = now;
   facts_.no_addresses = vips_.size() == 0;
   for (std::size_t i = 0; i < routers_.size(); ++i) {
-    if (!(parameters_of(i).primary.is_unspecified()) || routers_[i].unusable != Reason::kNone) {
-      perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
-    }
+    const config::Checksum checksum = instance_of(i).checksum;
+    if (before.members[plan_.routers[i].member].checksum != checksum) routers_[i].forms = FormChoice{checksum};
+    perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
     renew_wire(i);
     publish_router(i);
   }
@@ -281,10 +281,11 @@ void Mover::act(Instant now, std::size_t router, const vrrp::Action& action) {
   // AnnounceVips: each address is announced when the kernel has it, so that the first does not wait for the last.
 }
 
-void Mover::send_advert(Instant, std::size_t index, Priority priority) {
+void Mover::send_advert(Instant now, std::size_t index, Priority priority) {
   Router& router = routers_[index];
   publish_router(index);
   if (!router.advertiser.ready()) {
+    if (!router.owed) router.owed_since = now;
     router.owed = priority != kResignPriority;
     return;
   }
@@ -311,6 +312,7 @@ void Mover::transition(Instant now, const vrrp::ReportTransition& change) {
     if (change.to == State::kActive) ++router.counters->master_transitions;
     publish_router(i);
   }
+  if (change.to == State::kActive) expect_sending(now);
   alarm_over(now, ports::Alarm::kDualActive);
   alarm_over(now, ports::Alarm::kOneWay);
   publish(now);
@@ -435,7 +437,7 @@ void Mover::run_timers(Instant now) {
     facts_.duplicate_host = false;
     facts_changed = true;
   }
-  if (due(kSendFailing)) {
+  if (due(kSendFailing) && (facts_.send_failed || group_.state() == State::kActive)) {
     facts_.send_failed = !facts_.send_failed;
     if (facts_.send_failed) timers_[kSendFailing] = now + retry_pause_;
     facts_changed = true;
@@ -462,6 +464,13 @@ void Mover::settle(Instant now) {
       facts_.switched_over = false;
       update_against(now);
     }
+  }
+  if (adopting_ && group_.state() == State::kActive) {
+    // An Active whose adverts cannot leave because its links are not known yet is not heard, either.
+    const bool mute = std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
+      return router.owed && now - router.owed_since > 2 * shortest_interval_;
+    });
+    if (mute) perform(now, group_.handle_all(now, vrrp::StepDown{Reason::kStall, false}));
   }
   if (stop_reason_ && !stopped_ && !releasing_ && group_.state() != State::kInitialize) halt(now);
   schedule();

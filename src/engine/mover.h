@@ -92,6 +92,7 @@ class Mover {
     std::optional<vrrp::ReceiveRules> rules;
     ports::RouterCounters* counters = nullptr;
     ports::LastEvent last_event = ports::LastEvent::kNone;
+    Instant owed_since{};
     bool owed = false;  ///< adopted: an advert was due before the link was known
     // The last Active that was obeyed, for people.
     IpAddress heard;
@@ -156,7 +157,7 @@ class Mover {
   Reason find_fault(const Router& router, const RouterPlan& plan, IpAddress& source) const;
   IpAddress choose_source(const Link& link, const config::Instance& instance, Family family, bool& waiting) const;
   void renew_wire(std::size_t router);
-  bool waits_for_links() const;
+  void expect_sending(Instant now);
 
   // mover_frames.cc
   void discarded(Instant now, std::size_t router, const vrrp::Envelope& envelope, vrrp::DecodeError error);
@@ -170,6 +171,7 @@ class Mover {
 
   // mover_addresses.cc
   void make_vips();
+  void choose_lifetime();
   void drop_vip_places();
   void hold(Instant now);
   void let_go(Instant now);

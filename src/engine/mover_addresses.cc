@@ -1,7 +1,7 @@
 // The addresses of an instance: wanted against what the kernel holds. Ours that is gone comes back at once; somebody
 // else's is never touched; a fight is given up (design section 5, F36, F37, F46).
 #include <algorithm>
-#include <unordered_map>
+#include <map>
 #include <utility>
 
 #include "engine/mover.h"
@@ -27,7 +27,8 @@ constexpr Nanos kFightWindow = 60s;
 /// Makes the table for the plan's list. What is known of addresses that stay is kept; what is under way is asked for
 /// again under its new place.
 void Mover::make_vips() {
-  std::vector<Vip> old(vips_.begin(), vips_.end());
+  std::map<std::pair<ports::LinkId, Prefix>, Vip> old;
+  for (const Vip& vip : vips_) old.emplace(std::pair{vip.link, vip.prefix}, vip);
   drop_vip_places();
   announcer_.clear(vips_);
   vips_.clear();
@@ -38,11 +39,10 @@ void Mover::make_vips() {
     vip.prefix = plan.prefix;
     vip.member = plan.member;
     vip.link = *context_.links.find(plan_.members[plan.member].interface);
-    const auto was = std::find_if(old.begin(), old.end(),
-                                  [&](const Vip& each) { return each.prefix == vip.prefix && each.link == vip.link; });
+    const auto was = old.find({vip.link, vip.prefix});
     if (was != old.end()) {
       const std::size_t member = vip.member;
-      vip = *was;
+      vip = was->second;
       vip.member = member;
       vip.queued = false;
       vip.refresh_ticket = 0;
@@ -64,12 +64,16 @@ void Mover::make_vips() {
     link.vips.emplace(added.prefix.address, Place{id_, static_cast<std::uint32_t>(vips_.size() - 1)});
     if (!added.prefix.address.is_ipv6()) ++link.vips_v4;
   }
-  for (const Vip& vip : old) {
+  for (const auto& [place, vip] : old) {
     if (vip.state == VipState::kAbsent && !(vip.present && vip.ours)) continue;
     ports::AddressCommand remove{.verb = AddressVerb::kRemove, .link = vip.link, .prefix = vip.prefix};
     remove.owner = plan_.owner();
     context_.ports.addresses.submit(remove);
   }
+  choose_lifetime();
+}
+
+void Mover::choose_lifetime() {
   std::size_t busiest = 0;
   for (const Vip& vip : vips_) busiest = std::max<std::size_t>(busiest, context_.links[vip.link].vips_v4);
   lifetime_.configure(plan_.members.front().address_lifetime, busiest, plan_.owner());
@@ -255,7 +259,7 @@ void Mover::retry_addresses(Instant now) {
 // ---- Refresh ------------------------------------------------------------------------------------------------------
 
 void Mover::refresh_more(Instant now) {
-  if (!wanted_ || lifetime_.permanent()) return;
+  if (!wanted_) return;
   if (refresh_next_ == 0) {
     if (refreshes_out_ > 0) {
       // The last cycle is not done: the worker or the kernel is slow. Longer lives, and people should know.
@@ -270,8 +274,8 @@ void Mover::refresh_more(Instant now) {
   for (std::size_t asked = 0; refresh_next_ < vips_.size() && asked < kNextBatch; ++refresh_next_) {
     Vip& vip = vips_[refresh_next_];
     if (vip.state != VipState::kInstalled) continue;
-    vip.refresh_ticket = command(AddressVerb::kRefresh, static_cast<std::uint32_t>(refresh_next_),
-                                 now + std::min(3 * shortest_interval_, lifetime_.lifetime()));
+    vip.refresh_ticket =
+        command(AddressVerb::kRefresh, static_cast<std::uint32_t>(refresh_next_), now + 3 * shortest_interval_);
     ++refreshes_out_;
     ++asked;
   }
@@ -279,7 +283,7 @@ void Mover::refresh_more(Instant now) {
     timers_[kRefresh] = now + 1ms;
   } else {
     refresh_next_ = 0;
-    timers_[kRefresh] = std::max(now, refresh_began_ + lifetime_.period());
+    timers_[kRefresh] = lifetime_.permanent() ? kNever : std::max(now, refresh_began_ + lifetime_.period());
   }
 }
 

@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 void Mover::on_advert(Instant now, std::size_t index, const vrrp::VrrpFrame& frame) {
   Router& router = routers_[index];
-  if (!router.rules || stop_reason_) return;
+  if (!router.rules) return;
   vrrp::Advert& advert = context_.scratch;
   if (const auto error = vrrp::decode_into(advert, frame.payload, frame.envelope)) {
     return discarded(now, index, frame.envelope, *error);

@@ -9,11 +9,6 @@ namespace baton::engine {
 
 using vrrp::State;
 
-bool Mover::waits_for_links() const {
-  return adopting_ && std::any_of(routers_.begin(), routers_.end(),
-                                  [&](const Router& router) { return !context_.links[router.link].known; });
-}
-
 void Mover::look_at_links(Instant now) {
   for (std::size_t i = 0; i < routers_.size(); ++i) look_at_router(now, i);
 }
@@ -185,12 +180,21 @@ void Mover::on_send_error(Instant now, ports::LinkId link, int sys_errno) {
     alarm_over(now, ports::Alarm::kSendFailed);
     if (!facts_.send_failed) timers_[kSendFailing] = kNever;
   } else if (group_.state() == State::kActive) {
-    ports::Report report = report_about(&*here);
+    expect_sending(now);
+  }
+  settle(now);
+}
+
+/// An error is told once, so an Active on a link that had one waits for the word that it is over.
+void Mover::expect_sending(Instant now) {
+  for (const Router& router : routers_) {
+    const int sys_errno = context_.links[router.link].send_errno;
+    if (sys_errno == 0) continue;
+    ports::Report report = report_about(nullptr);
     report.sys_errno = sys_errno;
     alarm(now, ports::Alarm::kSendFailed, report, kForEver);
     if (timers_[kSendFailing] == kNever) timers_[kSendFailing] = now + 2 * shortest_interval_;
   }
-  settle(now);
 }
 
 }  // namespace baton::engine

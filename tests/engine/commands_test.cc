@@ -1,0 +1,112 @@
+#include "tests/engine/bench.h"
+
+namespace baton::engine {
+namespace {
+
+using testing::ElementsAre;
+using vrrp::State;
+
+TEST(CommandsTest, SwitchoverResignsAndStaysYieldedUntilTheOtherIsLost) {
+  Bench bench;
+  bench.become_active();
+  bench.run_for(2s);
+  bench.doors.order.clear();
+  EXPECT_TRUE(bench.command({.verb = Verb::kSwitchover, .instance = "web"}).accepted);
+  EXPECT_THAT(bench.doors.order, ElementsAre("remove 192.0.2.1", "resign"));
+  EXPECT_EQ(bench.doors.transitions.back().reason, Reason::kSwitchover);
+  // The other is lower; we would preempt it if we had not been asked to yield.
+  for (int i = 0; i < 10; ++i) {
+    bench.hear({.priority = 50});
+    bench.run_for(1s);
+  }
+  EXPECT_EQ(bench.state(), State::kBackup);
+  bench.run_for(2'609'374us);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  bench.run_for(1us);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.doors.transitions.back().reason, Reason::kActiveDownExpired);
+}
+
+TEST(CommandsTest, UndrainEndsASwitchover) {
+  Bench bench;
+  bench.become_active();
+  bench.command({.verb = Verb::kSwitchover, .instance = ""});
+  bench.command({.verb = Verb::kUndrain, .instance = ""});
+  EXPECT_TRUE(bench.against().empty());
+}
+
+TEST(CommandsTest, SwitchoverIsRefusedWhereThereIsNothingToGive) {
+  Bench bench;
+  bench.start();
+  const CommandResult result = bench.command({.verb = Verb::kSwitchover, .instance = "web"});
+  EXPECT_FALSE(result.accepted);
+  EXPECT_TRUE(result.refused_by_safety);
+}
+
+TEST(CommandsTest, DryRunChangesNothing) {
+  Bench bench;
+  bench.become_active();
+  const CommandResult result = bench.command({.verb = Verb::kSwitchover, .instance = "web", .dry_run = true});
+  EXPECT_TRUE(result.accepted);
+  EXPECT_FALSE(result.lines.empty());
+  EXPECT_EQ(bench.state(), State::kActive);
+}
+
+TEST(CommandsTest, AFrozenBackupTakesNothingUntilTheTimeIsOver) {
+  Bench bench;
+  bench.start();
+  bench.command({.verb = Verb::kFreeze, .instance = "", .duration = 60s});
+  bench.run(kStart + 59s);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kFrozen));
+  bench.run(kStart + 60s);
+  EXPECT_EQ(bench.state(), State::kActive);
+}
+
+TEST(CommandsTest, AFrozenActiveStaysAndShutdownStillReleases) {
+  Bench bench;
+  bench.become_active();
+  bench.command({.verb = Verb::kFreeze, .instance = "", .duration = 60s});
+  bench.run_for(10s);
+  EXPECT_EQ(bench.state(), State::kActive);
+  bench.turn([&] { bench.engine->shutdown(bench.now); });
+  EXPECT_EQ(bench.doors.adverts.back().priority, 0);
+}
+
+TEST(CommandsTest, ThawEndsAFreezeAtOnce) {
+  Bench bench;
+  bench.start();
+  bench.command({.verb = Verb::kFreeze, .instance = "", .duration = 60s});
+  bench.run_for(10s);
+  bench.command({.verb = Verb::kThaw, .instance = ""});
+  EXPECT_EQ(bench.state(), State::kActive);
+}
+
+TEST(CommandsTest, DrainYieldsEverythingIsWrittenDownAndSurvives) {
+  Bench bench;
+  bench.become_active();
+  bench.command({.verb = Verb::kDrain, .instance = ""});
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_THAT(bench.doors.intents, ElementsAre(":drain"));
+  bench.run_for(60s);
+  EXPECT_EQ(bench.state(), State::kBackup);
+
+  Bench next;
+  next.start(true);
+  next.run_for(60s);
+  EXPECT_EQ(next.state(), State::kBackup);
+  EXPECT_TRUE(next.against().has(Reason::kDrained));
+  next.command({.verb = Verb::kUndrain, .instance = ""});
+  EXPECT_EQ(next.state(), State::kActive);
+}
+
+TEST(CommandsTest, AnUnknownInstanceIsNamed) {
+  Bench bench;
+  bench.start();
+  const CommandResult result = bench.command({.verb = Verb::kDrain, .instance = "wbe"});
+  EXPECT_FALSE(result.accepted);
+  EXPECT_THAT(result.lines, ElementsAre("no instance or group is named 'wbe'"));
+}
+
+}  // namespace
+}  // namespace baton::engine
