@@ -1,7 +1,10 @@
 #include "daemon/premises.h"
 
+#include <poll.h>
+
 #include <cerrno>
 
+#include "posix/clock.h"
 #include "posix/file.h"
 #include "posix/unix_socket.h"
 
@@ -9,6 +12,7 @@ namespace baton::daemon {
 namespace {
 
 constexpr const char* kLockName = "baton";
+constexpr Nanos kLockPatience = std::chrono::milliseconds{1500};
 
 Result<posix::User> daemon_user(const std::string& name) {
   auto user = posix::find_user(name);
@@ -25,6 +29,17 @@ Result<gid_t> daemon_group(const std::string& name) {
   if (group) return group;
   if (group.error().sys_errno != ENOENT) return group;
   return fail("there is no group " + name + "; create it with: groupadd --system " + name);
+}
+
+/// The engine of a daemon that was just killed holds the lock until it has released its addresses: that is worth a
+/// short wait.
+Result<posix::Fd> take_lock() {
+  const Instant limit = posix::now() + kLockPatience;
+  while (true) {
+    auto lock = posix::bind_abstract(kLockName);
+    if (lock || lock.error().sys_errno != EADDRINUSE || posix::now() >= limit) return lock;
+    ::poll(nullptr, 0, 20);
+  }
 }
 
 Result<void> keep_guardian_capabilities() {
@@ -69,7 +84,7 @@ Result<Premises> prepare(const Options& options) {
   auto users = find_users();
   if (!users) return Unexpected<Error>{users.error()};
   premises.users = *users;
-  auto lock = posix::bind_abstract(kLockName);
+  auto lock = take_lock();
   if (!lock) {
     if (lock.error().sys_errno != EADDRINUSE) return Unexpected<Error>{lock.error()};
     return fail("another batond runs in this network namespace (it holds the abstract socket @baton)");
