@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/defect.h"
+
 namespace baton::engine {
 
 bool Alarms::raise(Instant now, ports::Report report, ports::Alarm alarm, Nanos lasts, ports::ReportPort& port) {
@@ -12,6 +14,7 @@ bool Alarms::raise(Instant now, ports::Report report, ports::Alarm alarm, Nanos 
   // Later repetitions only move `ends`; expire() looks again when the noted time has come.
   next_expiry_ = std::min(next_expiry_, state.ends);
   const bool began = !has(alarm);
+  if (BATON_DEFECT(41)) state = {.ends = state.ends};
   bits_ |= std::uint64_t{1} << index;
   if (state.announced || (state.ever_reported && now - state.reported < kReportGap)) return began;
   state.announced = true;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/defect.h"
 #include "engine/transaction.h"
 #include "vrrp/timers.h"
 
@@ -162,7 +163,7 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
     group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)});
     snapshot.routers.push_back(was.machine);
   }
-  mend(snapshot);
+  if (!BATON_DEFECT(30)) mend(snapshot);
   const State state = snapshot.state;
   group_.restore(snapshot);
   if (state != State::kActive) listen_again(now);
@@ -228,7 +229,7 @@ void Mover::change(Instant now, Plan plan) {
   for (std::size_t i = 0; i < routers_.size(); ++i) {
     const config::Checksum checksum = instance_of(i).checksum;
     if (before.members[plan_.routers[i].member].checksum != checksum) routers_[i].forms = FormChoice{checksum};
-    perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
+    if (!BATON_DEFECT(31)) perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
     renew_wire(i);
     publish_router(i);
   }
@@ -298,18 +299,19 @@ void Mover::transition(Instant now, const vrrp::ReportTransition& change) {
   // What StepDown or Shutdown did on our own decision has our reason; a stop outranks the way it happened.
   reason_ = change.reason == Reason::kNone ? release_reason_ : change.reason;
   since_ = now;
-  ++transitions_;
+  if (!BATON_DEFECT(26) || change.to == State::kActive) ++transitions_;
   if (change.to != State::kActive) {
     releasing_ = false;
     timers_[kReleaseOver] = kNever;
   }
+  if (BATON_DEFECT(28) && change.to == State::kInitialize) reason_ = Reason::kNone;
   new_master_reason_ = new_master_reason(change.to, reason_);
   for (std::size_t i = 0; i < routers_.size(); ++i) {
     Router& router = routers_[i];
     router.last_event = last_event(change.to, reason_, router.last_event);
     router.beside_count = 0;
     router.resigned_count = 0;
-    if (change.to == State::kActive) ++router.counters->master_transitions;
+    if (change.to == State::kActive || BATON_DEFECT(27)) ++router.counters->master_transitions;
     publish_router(i);
   }
   if (change.to == State::kActive) expect_sending(now);
@@ -343,7 +345,7 @@ void Mover::release(Instant now, Reason reason) {
   let_go(now);
   timers_[kReleaseOver] = now + std::min(shortest_interval_, Nanos{1s});
   touch();
-  if (pending_addresses() == 0) finish_release(now);
+  if (pending_addresses() == 0 || BATON_DEFECT(29)) finish_release(now);
 }
 
 void Mover::finish_release(Instant now) {
@@ -373,7 +375,7 @@ void Mover::listen_again(Instant now) {
 }
 
 void Mover::stall_test(Instant now, Nanos gap) {
-  if (stopped_) return;
+  if (stopped_ || BATON_DEFECT(24)) return;
   if (group_.state() == State::kActive) {
     bool overdue = false;
     for (std::size_t i = 0; i < routers_.size(); ++i) {
@@ -394,7 +396,7 @@ void Mover::stall_test(Instant now, Nanos gap) {
   }
   bool deaf = false;
   for (std::size_t i = 0; i < routers_.size(); ++i) deaf |= gap > 3 * group_.router(i).active_adver_interval();
-  if (!deaf) return;
+  if (!deaf || BATON_DEFECT(25)) return;
   listen_again(now);
   settle(now);
 }
@@ -492,7 +494,7 @@ void Mover::switchover(Instant now) {
 }
 
 void Mover::set_drained(Instant now, bool drained) {
-  facts_.drained = drained;
+  if (!BATON_DEFECT(32)) facts_.drained = drained;
   if (!drained) facts_.switched_over = false;
   update_against(now);
   settle(now);

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "base/defect.h"
 #include "engine/mover.h"
 
 namespace baton::engine {
@@ -109,6 +110,9 @@ std::uint64_t Mover::command(AddressVerb verb, std::uint32_t index, Instant not_
 void Mover::hold(Instant now) {
   if (wanted_) return;
   wanted_ = true;
+  for (std::uint32_t i = 0; i < vips_.size() && BATON_DEFECT(33); ++i) {
+    Announcer::announce(vips_[i], plan_.members[vips_[i].member], context_.links[vips_[i].link], context_.ports.frames);
+  }
   held_reported_ = false;
   install_next_ = 0;
   install_more(now);
@@ -136,7 +140,7 @@ void Mover::install(Instant now, std::uint32_t index) {
   vips_.set_state(vip, VipState::kInstalling);
   vip.confirmed = false;
   // Nothing queued before a freeze may run after it (design section 2).
-  vip.ticket = command(AddressVerb::kInstall, index, now + 3 * shortest_interval_);
+  vip.ticket = command(AddressVerb::kInstall, index, BATON_DEFECT(34) ? kNever : now + 3 * shortest_interval_);
   touch();
 }
 
@@ -149,6 +153,7 @@ void Mover::let_go(Instant now) {
     vip.refresh_ticket = 0;
     vip.announcements_left = 0;
     const bool there = vip.state == VipState::kInstalling || vip.state == VipState::kInstalled;
+    if (BATON_DEFECT(35) && vip.state == VipState::kInstalling) continue;
     if (there || (vip.state == VipState::kAbsent && vip.present && vip.ours)) remove(now, i);
   }
   refreshes_out_ = 0;
@@ -182,6 +187,7 @@ void Mover::on_result(Instant now, std::size_t index, const ports::AddressResult
 
 void Mover::install_result(Instant now, Vip& vip, const ports::AddressResult& result) {
   if (result.status == AddressStatus::kDone) return installed(now, index_of(vip));
+  if (BATON_DEFECT(36) && result.status == AddressStatus::kForeign) return installed(now, index_of(vip));
   vips_.set_state(vip, VipState::kAbsent);
   touch();
   ports::Report report = report_about(nullptr);
@@ -259,7 +265,7 @@ void Mover::retry_addresses(Instant now) {
 // ---- Refresh ------------------------------------------------------------------------------------------------------
 
 void Mover::refresh_more(Instant now) {
-  if (!wanted_) return;
+  if (!wanted_ || BATON_DEFECT(37)) return;
   if (refresh_next_ == 0) {
     if (refreshes_out_ > 0) {
       // The last cycle is not done: the worker or the kernel is slow. Longer lives, and people should know.
@@ -338,7 +344,7 @@ void Mover::gone(Instant now, Vip& vip) {
   const Link& link = context_.links[vip.link];
   if (!link.state.present || !link.state.up) return;
   count_gone(now, vip);
-  if (wanted_) install(now, index_of(vip));
+  if (wanted_ && !BATON_DEFECT(38)) install(now, index_of(vip));
 }
 
 void Mover::count_gone(Instant now, const Vip& vip) {
@@ -367,7 +373,7 @@ void Mover::on_dump_end(Instant now) {
   const bool adopted = std::exchange(adopting_, false);
   for (std::uint32_t i = 0; i < vips_.size(); ++i) {
     Vip& vip = vips_[i];
-    if (vip.in_dump) continue;
+    if (vip.in_dump || BATON_DEFECT(39)) continue;
     if (adopted && vip.state == VipState::kInstalled && wanted_) {
       install(now, i);  // the predecessor had claimed it, but never got it, or it died of age meanwhile
     } else if (vip.state == VipState::kInstalled && wanted_) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/defect.h"
 #include "engine/mover.h"
 
 namespace baton::engine {
@@ -41,7 +42,7 @@ Reason Mover::find_fault(const Router& router, const RouterPlan& plan, IpAddress
   const Link& link = context_.links[router.link];
   const config::Instance& instance = plan_.members[plan.member];
   if (!link.state.present) return Reason::kInterfaceMissing;
-  if (!link.state.up || link.state.mac.is_zero()) return Reason::kInterfaceDown;
+  if ((!link.state.up && !BATON_DEFECT(40)) || link.state.mac.is_zero()) return Reason::kInterfaceDown;
   bool waiting = false;
   source = choose_source(link, instance, plan.family, waiting);
   if (source.is_unspecified()) return waiting ? Reason::kAddressTentative : Reason::kNoPrimaryAddress;

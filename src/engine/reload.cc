@@ -4,6 +4,7 @@
 #include <set>
 #include <utility>
 
+#include "base/defect.h"
 #include "engine/engine_impl.h"
 
 namespace baton::engine {
@@ -127,9 +128,9 @@ ReloadSummary Engine::Impl::reload(Instant now, const config::Config& next) {
     } else if (old->stopping()) {
       old->successor = std::move(plan);  // still leaving because of an earlier change
       summary.restarted.push_back(name);
-    } else if (same(old->plan(), plan)) {
+    } else if (same(old->plan(), plan) && !BATON_DEFECT(42)) {
       summary.unchanged.push_back(name);
-    } else if (same_wire(old->plan(), plan)) {
+    } else if (same_wire(old->plan(), plan) && !BATON_DEFECT(42)) {
       old->change(now, std::move(plan));
       summary.changed.push_back(name);
     } else {
