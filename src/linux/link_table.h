@@ -35,6 +35,8 @@ class LinkTable {
   /// Gives all facts of links watched since the last call. Before the first dump nothing is known, and the dump will
   /// tell.
   void tell_new();
+  /// Like a link that is watched anew.
+  void tell_again(ports::LinkId link) { new_.insert(link); }
   bool has_new() const { return !new_.empty() && complete_; }
   /// 0: not there.
   int ifindex(ports::LinkId link) const;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,7 @@ namespace {
 constexpr int kMonitorBuffer = 8 << 20;
 constexpr Nanos kFullRingRetry = std::chrono::milliseconds{1};
 constexpr Nanos kDumpRetry = std::chrono::seconds{1};
+constexpr Nanos kSocketRetry = std::chrono::seconds{1};
 
 void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
   if (other && (!earliest || *other < *earliest)) earliest = other;
@@ -64,7 +66,9 @@ class Network::Impl final : public ports::LinkPort, public ports::AddressPort, p
   void dump_begins() override { sink_->on_dump_begin(now_); }
   void dump_ends() override { sink_->on_dump_end(now_); }
 
-  void attach(ports::LinkId link, int ifindex);
+  int attach(ports::LinkId link, int ifindex);
+  void note_sockets(ports::LinkId link, int sys_errno);
+  void retry_sockets();
   void detach(ports::LinkId link);
   void read_monitor();
   void take_worker_events();
@@ -81,7 +85,10 @@ class Network::Impl final : public ports::LinkPort, public ports::AddressPort, p
   Memberships memberships_;
   LinkTable table_;
   std::map<ports::LinkId, Families> families_;
-  std::map<ports::LinkId, int> attached_;  ///< the interface whose sockets are open
+  std::map<ports::LinkId, int> attached_;      ///< the interface whose sockets are open
+  std::map<ports::LinkId, int> last_ifindex_;  ///< the interface that a link is or was
+  std::set<ports::LinkId> deaf_;               ///< links whose sockets could not be opened
+  std::optional<Instant> socket_retry_at_;
   std::vector<ports::AddressResult> ready_results_;
   bool dump_pending_ = false;
   bool dump_again_ = false;
@@ -109,7 +116,7 @@ Network::Impl::Impl(Parts parts, bool kernel_marks)
 void Network::Impl::watch(ports::LinkId link, const std::string& name, bool ipv4, bool ipv6) {
   families_[link] = {ipv4, ipv6};
   if (table_.name(link) == name) {
-    if (const auto open = attached_.find(link); open != attached_.end()) attach(link, open->second);
+    table_.tell_again(link);  // with the sockets of a family that is new
     return;
   }
   detach(link);
@@ -121,14 +128,25 @@ void Network::Impl::forget(ports::LinkId link) {
   memberships_.want(link, table_.name(link), 0, false, false);
   table_.forget(link);
   families_.erase(link);
+  last_ifindex_.erase(link);
+  deaf_.erase(link);
   worker_->flush();
 }
 
 void Network::Impl::submit(const ports::AddressCommand& command) {
-  const int ifindex = table_.ifindex(command.link);
+  const bool removal = command.verb == ports::AddressVerb::kRemove;
+  int ifindex = table_.ifindex(command.link);
+  // The interface may live on under another name, with our addresses.
+  if (const auto last = last_ifindex_.find(command.link); ifindex == 0 && removal && last != last_ifindex_.end()) {
+    ifindex = last->second;
+  }
   if (ifindex == 0) {
-    ready_results_.push_back(
-        {command.ticket, command.verb, command.link, command.prefix, ports::AddressStatus::kNoLink, ENODEV});
+    ready_results_.push_back({.ticket = command.ticket,
+                              .verb = command.verb,
+                              .link = command.link,
+                              .prefix = command.prefix,
+                              .status = removal ? ports::AddressStatus::kDone : ports::AddressStatus::kNoLink,
+                              .sys_errno = removal ? 0 : ENODEV});
     return;
   }
   AddressJob job;
@@ -147,6 +165,7 @@ std::optional<Instant> Network::Impl::next_wakeup() const {
   std::optional<Instant> earliest = receive_->resume_at();
   keep_earliest(earliest, memberships_.retry_at());
   keep_earliest(earliest, dump_retry_at_);
+  keep_earliest(earliest, socket_retry_at_);
   if (worker_->backlog()) keep_earliest(earliest, now_ + kFullRingRetry);
   return earliest;
 }
@@ -163,6 +182,7 @@ void Network::Impl::dispatch(Instant now, NetworkSink& sink) {
   if (is_ready(monitor_->fd()) || monitor_has_more_) read_monitor();
   memberships_.tell_left(now, sink);  // before anything that was joined instead
   if (is_ready(worker_->event_fd())) take_worker_events();
+  if (socket_retry_at_ && now >= *socket_retry_at_) retry_sockets();
   table_.tell_new();
   for (const ports::AddressResult& result : std::exchange(ready_results_, {})) sink.on_address_result(now, result);
   send_.tell_errors(now, sink);
@@ -184,8 +204,30 @@ void Network::Impl::adopt(const std::string& interface, Family family, posix::Fd
 void Network::Impl::link_changed(const ports::LinkState& state) {
   const auto open = attached_.find(state.link);
   if (open != attached_.end() && open->second != state.ifindex) detach(state.link);
-  if (state.present) attach(state.link, state.ifindex);
-  sink_->on_link(now_, state);
+  ports::LinkState known = state;
+  if (state.present) {
+    last_ifindex_[state.link] = state.ifindex;
+    const int sys_errno = attach(state.link, state.ifindex);
+    known.up = known.up && sys_errno == 0;  // who cannot hear must not think that nobody speaks
+    note_sockets(state.link, sys_errno);
+  }
+  sink_->on_link(now_, known);
+}
+
+void Network::Impl::note_sockets(ports::LinkId link, int sys_errno) {
+  const bool before = !deaf_.empty();
+  if (sys_errno != 0) {
+    deaf_.insert(link);
+    socket_retry_at_ = now_ + kSocketRetry;
+  } else {
+    deaf_.erase(link);
+  }
+  if (before != !deaf_.empty()) sink_->on_trouble(now_, Trouble::kSocket, sys_errno);
+}
+
+void Network::Impl::retry_sockets() {
+  socket_retry_at_.reset();
+  for (const ports::LinkId link : deaf_) table_.tell_again(link);
 }
 
 void Network::Impl::address_changed(const ports::AddressFact& fact, int ifindex) {
@@ -194,19 +236,19 @@ void Network::Impl::address_changed(const ports::AddressFact& fact, int ifindex)
   sink_->on_address(now_, fact);
 }
 
-/// Opens the sockets of a link. What cannot be opened is tried again at the next change of the link; sending then says
-/// ENODEV.
-void Network::Impl::attach(ports::LinkId link, int ifindex) {
+/// Opens the sockets of a link that are not open yet. 0 or the errno.
+int Network::Impl::attach(ports::LinkId link, int ifindex) {
   const Families families = families_[link];
   if (attached_.emplace(link, ifindex).second && families.ipv4) worker_->post(KeepSecondariesJob{ifindex});
-  send_.attach(link, ifindex);
-  receive_->attach(link, ifindex, families.ipv4, families.ipv6);
+  const int sending = send_.attach(link, ifindex);
+  const int receiving = receive_->attach(link, ifindex, families.ipv4, families.ipv6);
   memberships_.want(link, table_.name(link), ifindex, families.ipv4, families.ipv6);
+  return sending != 0 ? sending : receiving;
 }
 
 void Network::Impl::detach(ports::LinkId link) {
   if (attached_.erase(link) == 0) return;
-  worker_->post(CloseJob{send_.detach(link)});
+  if (posix::Fd socket = send_.detach(link); socket.valid()) worker_->post(CloseJob{std::move(socket)});
   for (posix::Fd& socket : receive_->detach(link)) worker_->post(CloseJob{std::move(socket)});
 }
 

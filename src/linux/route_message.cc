@@ -70,6 +70,7 @@ RouteMessage parse_link(ConstBytes message, bool removed) {
   // bridge.
   if (header == nullptr || header->ifi_family != AF_UNSPEC || header->ifi_index <= 0) return UnknownMessage{};
   LinkMessage link;
+  bool whole = removed;  // wireless drivers send notes of the same type that carry nothing but the name
   link.removed = removed;
   link.ifindex = header->ifi_index;
   link.flags = header->ifi_flags;
@@ -80,13 +81,14 @@ RouteMessage parse_link(ConstBytes message, bool removed) {
       link.name.assign(text, strnlen(text, length));
     } else if (type == IFLA_MTU) {
       link.mtu = read_u32(value).value_or(0);
+      whole = true;
     } else if (type == IFLA_ADDRESS && value.size() == link.mac.bytes.size()) {
       std::copy(value.begin(), value.end(), link.mac.bytes.begin());
     } else if (type == IFLA_AF_SPEC) {
       link.forwarding_v6 = forwarding_of(value);
     }
   });
-  if (link.name.empty()) return UnknownMessage{};
+  if (link.name.empty() || !whole) return UnknownMessage{};
   return link;
 }
 

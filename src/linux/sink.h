@@ -25,6 +25,7 @@ enum class Trouble : std::uint8_t {
   kJournal,         ///< the address journal cannot be written (F51); addresses are still handled
   kMembership,      ///< a multicast group cannot be joined; tried again each second
   kNetlink,         ///< a dump failed; tried again each second
+  kSocket,          ///< a link's packet sockets cannot be opened; it counts as down; tried again each second
 };
 
 class NetworkSink {

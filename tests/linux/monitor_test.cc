@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -129,6 +131,39 @@ TEST_F(MonitorTest, InterfaceRenamedAwayIsGoneAndOneRenamedIntoTheNameIsTaken) {
   EXPECT_TRUE(until([&] { return link().up; }));
   EXPECT_NE(link().ifindex, first);
   EXPECT_TRUE(told("10.9.0.2/24", true));
+}
+
+TEST_F(MonitorTest, AddressesAreRemovedFromAnInterfaceThatWasRenamedAway) {
+  open();
+  watch_bt0();
+  perform(AddressVerb::kInstall, "10.9.0.50/24", 100s);
+  shell("ip link set bt0 down && ip link set bt0 name bt0moved");
+  ASSERT_TRUE(until([&] { return !link().present; }));
+  EXPECT_EQ(perform(AddressVerb::kInstall, "10.9.0.51/24", 100s).status, ports::AddressStatus::kNoLink);
+  EXPECT_EQ(perform(AddressVerb::kRemove, "10.9.0.50/24").status, ports::AddressStatus::kDone);
+  EXPECT_FALSE(kernel_has("bt0moved", "10.9.0.50/24"));
+}
+
+TEST_F(MonitorTest, LinkThatCannotBeHeardCountsAsDownUntilItsSocketsOpen) {
+  open();
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int next_fd = ::dup(0);
+  ::close(next_fd);
+  // The send socket still fits, the first receive socket does not.
+  const rlimit tight{.rlim_cur = static_cast<rlim_t>(next_fd) + 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &tight), 0);
+  network->links().watch(0, "bt0", true, true);
+  const bool told = until([&] { return !sink.links.empty(); });
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_TRUE(told);
+  EXPECT_TRUE(link().present);
+  EXPECT_FALSE(link().up);
+  ASSERT_FALSE(sink.troubles.empty());
+  EXPECT_EQ(sink.troubles[0].trouble, Trouble::kSocket);
+  EXPECT_EQ(sink.troubles[0].sys_errno, EMFILE);
+  EXPECT_TRUE(until([&] { return link().up; }));
+  EXPECT_EQ(sink.troubles.back().sys_errno, 0);
 }
 
 TEST_F(MonitorTest, TentativeAndDuplicateAddressesAreSaid) {

@@ -81,6 +81,12 @@ TEST(RouteMessageTest, RefusesWhatIsNoAddressOfOurs) {
       << "a bridge's port";
 }
 
+TEST(RouteMessageTest, NoteOfAWirelessDriverIsNoLinkState) {
+  const Bytes only_name(kLinkBody.begin(), kLinkBody.begin() + 28);
+  EXPECT_TRUE(std::holds_alternative<UnknownMessage>(parse_route_message(message(RTM_NEWLINK, only_name))));
+  EXPECT_TRUE(std::holds_alternative<LinkMessage>(parse_route_message(message(RTM_DELLINK, only_name))));
+}
+
 TEST(RouteMessageTest, EveryPrefixOfAMessageIsReadWithoutHarm) {
   for (const auto& [type, body] : {std::pair{RTM_NEWADDR, kAddressBody}, std::pair{RTM_NEWLINK, kLinkBody}}) {
     for (std::size_t size = 0; size < body.size(); ++size) {
