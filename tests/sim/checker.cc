@@ -230,6 +230,7 @@ void Checker::reported(Host& host, const ports::Report& report) {
   for (const int router : units_[static_cast<std::size_t>(unit)].routers) {
     view(host).routers[static_cast<std::size_t>(router)].heard_at.reset();
     view(host).routers[static_cast<std::size_t>(router)].resigned_at.reset();
+    view(host).routers[static_cast<std::size_t>(router)].resigned_before.reset();
   }
   if (from != State::kInitialize && report.to != State::kInitialize) ++there.moves_since_heal;
   if (world_.now() > settled_at_) fail("I1", &host, "a transition long after the last fault");

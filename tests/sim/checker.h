@@ -101,6 +101,7 @@ class Checker {
     std::optional<Nanos> release_due;
     std::optional<Instant> silent_until;
     std::optional<Instant> heard_at, resigned_at;
+    std::optional<Instant> resigned_before;  ///< as resigned_at, but a pause does not make it forgotten
     int heard_priority = 0;
     Nanos heard_interval{0};
     std::uint64_t base_active = 0;

@@ -46,11 +46,12 @@ void Checker::heard(Host& host, const Packet& packet) {
   unit.patient_since = world_.now();
   if (state_before_frame_ == State::kInitialize || unit.state != State::kBackup) return;
   if (seen.priority == 0) {
-    router.resigned_at = host.local();
+    router.resigned_at = router.resigned_before = host.local();
     return;
   }
   router.heard_at = host.local();
   router.resigned_at.reset();
+  router.resigned_before.reset();
   router.heard_priority = seen.priority;
   router.heard_interval =
       seen.version == 2 ? Nanos{seconds{seen.interval_units}} : Nanos{milliseconds{10}} * seen.interval_units;
@@ -318,10 +319,11 @@ void Checker::check_takeover(Host& host, int unit, Reason reason, Nanos since) {
     const Nanos interval = model.version == vrrp::Version::kV2 ? router.interval : router.heard_interval;
     const Nanos down = down_interval(model.version, priority, interval);
     Instant allowed = *router.heard_at + down;
-    if (router.resigned_at) {
+    // A short pause forgets nothing; after one that is longer than a stall silent_until says more.
+    if (router.resigned_before) {
       const Nanos skew = down_interval(model.version, priority, std::min(interval, router.interval)) -
                          3 * std::min(interval, router.interval);
-      allowed = std::min(allowed, *router.resigned_at + skew);
+      allowed = std::min(allowed, *router.resigned_before + skew);
     }
     if (host.local() + kSlack < allowed) {
       const auto early = std::chrono::duration_cast<std::chrono::microseconds>(allowed - host.local());
