@@ -226,7 +226,12 @@ void Checker::reported(Host& host, const ports::Report& report) {
   there.since = there.patient_since = world_.now();
   ++there.transitions;
   if (report.to == State::kActive) ++there.became_active;
-  if (report.to == State::kActive && from == State::kBackup) check_takeover(host, unit, report.reason, since);
+  if (report.to == State::kActive && from == State::kBackup) {
+    check_takeover(host, unit, report.reason, since);
+    if (host.board().instances.at(report.instance)->against != 0)
+      fail("I2", &host, "takes over although something speaks against it");
+  }
+  if (report.to == State::kActive && view(host).drained) fail("I4", &host, "takes over while drained");
   for (const int router : units_[static_cast<std::size_t>(unit)].routers) {
     view(host).routers[static_cast<std::size_t>(router)].heard_at.reset();
     view(host).routers[static_cast<std::size_t>(router)].resigned_at.reset();
@@ -298,6 +303,11 @@ void Checker::turn_ends(Host& host) {
   }
   for (UnitView& unit : there.units) {
     if (unit.must_leave && unit.state == State::kActive) fail("I5", &host, "still Active after a long stall");
+    // Addresses first, for an interval or a second at most; then the role.
+    const Nanos patience = std::min<Nanos>(world_.scenario().longest_interval, std::chrono::seconds{1}) + 2 * kLateness;
+    if (there.drained && unit.state == State::kActive && world_.now() - there.interrupted > patience) {
+      fail("I4", &host, "still Active although drained");
+    }
     unit.must_leave = false;
   }
   // I11: a turn answers each router at most twice a peer, and announces each address a few times.
@@ -344,7 +354,7 @@ void Checker::check_advert(Host& host, std::size_t at, State state) {
     if (gap > router.interval + kLateness + kSlack + router.grace) {
       return fail(
           "advert gap", &host,
-          std::to_string(gap.count() / 1000) + " us between two adverts of vrid " + std::to_string(output.unit));
+          std::to_string(gap.count() / 1000) + " us between two adverts of unit " + std::to_string(output.unit));
     }
   }
   if (!router.last_advert || now > *router.last_advert) router.grace = Nanos{0};

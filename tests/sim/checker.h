@@ -114,6 +114,7 @@ class Checker {
     std::set<std::pair<int, std::uint64_t>> known, known_foreign;  ///< addresses that the engine was told of
     std::array<std::optional<ports::InstanceState>, Board::kInstanceSlots> board;
     std::array<bool, kMaxLinks> usable{};  ///< what the engine was last told of its links
+    bool drained = false;                  ///< by an operator\'s word
     Nanos trouble{0};                      ///< the last time that something kept addresses from being installed
     Nanos interrupted{0};                  ///< the last stall, death or start
     Nanos removed{0};                      ///< the last foreign removal

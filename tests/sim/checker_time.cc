@@ -177,6 +177,7 @@ void Checker::starting(Host& host, bool adopt) {
     if (!adopt) router.last_advert.reset();
     router.grace = adopt ? router.interval + (world_.now() - router.grace) : Nanos{0};
   }
+  if (!adopt) there.drained = false;  // this simulator keeps no intent on disk
   interrupt(host);
 }
 
@@ -253,7 +254,12 @@ void Checker::reloading(Host& host, const config::Config&) { interrupt(host); }
 
 void Checker::reloaded(Host& host) { interrupt(host); }
 
-void Checker::commanding(Host& host, const engine::Command&) { interrupt(host); }
+void Checker::commanding(Host& host, const engine::Command& command) {
+  interrupt(host);
+  if (command.dry_run || !command.instance.empty()) return;
+  if (command.verb == engine::Verb::kDrain) view(host).drained = true;
+  if (command.verb == engine::Verb::kUndrain) view(host).drained = false;
+}
 
 void Checker::kernel_changed(Host& host, const KernelChange& change) {
   const int instance = instance_of(change.prefix.address);
