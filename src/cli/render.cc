@@ -210,7 +210,7 @@ std::string compared_lines(const Json& router) {
   if (heard != router.end() && heard->is_object()) {
     const std::string host = text_of(*heard, "host");
     text += indent + "heard  priority " + std::to_string(number_of(*heard, "priority")) + " from " +
-            text_of(*heard, "address") + (host.empty() ? "" : " (" + host + ")") + ", " +
+            text_of(*heard, "address") + (host.empty() ? "" : " (" + host + ")") + ", at most " +
             exact_duration(from_ms(number_of(*heard, "ms_ago"))) + " ago\n";
   } else {
     text += indent + "heard  nobody\n";
@@ -218,8 +218,13 @@ std::string compared_lines(const Json& router) {
   text += indent + "Active_Down_Interval " + exact_duration(from_us(number_of(router, "active_down_interval_us"))) +
           " = 3 x " + exact_duration(from_ms(number_of(router, "active_adver_interval_ms"))) + " + Skew_Time " +
           exact_duration(from_us(number_of(router, "skew_us"))) + "\n";
-  if (router.contains("down_timer_ms") && router["down_timer_ms"].is_number()) {
-    text += indent + "Active_Down_Timer fires in " + exact_duration(from_ms(number_of(router, "down_timer_ms"))) + "\n";
+  // The board notes what a Backup hears once a second: the timer may have been re-armed since, never shortened by an
+  // advert.
+  const long long down_timer = number_of(router, "down_timer_ms");
+  if (down_timer > 0) {
+    const bool heard_one = heard != router.end() && heard->is_object();
+    text += indent + "Active_Down_Timer fires in " + exact_duration(from_ms(down_timer)) +
+            (heard_one ? " or later: each advert re-arms it\n" : "\n");
   }
   if (router.contains("next_advert_ms") && router["next_advert_ms"].is_number()) {
     text += indent + "next advert in " + exact_duration(from_ms(number_of(router, "next_advert_ms"))) + "\n";

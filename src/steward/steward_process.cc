@@ -39,12 +39,17 @@ std::string_view process_word(ipc::Process process) {
 
 std::string death_words(const ipc::Lifecycle& lifecycle) {
   std::string text = "the " + std::string{process_word(lifecycle.process)};
-  if (WIFSIGNALED(lifecycle.wait_status)) {
+  if (lifecycle.wait_status < 0) {
+    text += " ended";  // its successor was started before the kernel said how
+  } else if (WIFSIGNALED(lifecycle.wait_status)) {
     text += " was killed by signal " + std::to_string(WTERMSIG(lifecycle.wait_status));
   } else {
     text += " ended with status " + std::to_string(WEXITSTATUS(lifecycle.wait_status));
   }
-  if (lifecycle.reason != Reason::kNone) text += ": " + std::string{reason_words(lifecycle.reason)};
+  // That its state could not be continued is known only when the next one has started, and then said by it.
+  if (lifecycle.reason == Reason::kTooManyDeaths || lifecycle.reason == Reason::kStall) {
+    text += ": " + std::string{reason_words(lifecycle.reason)};
+  }
   return text;
 }
 
@@ -184,12 +189,12 @@ void StewardProcess::replace_channel(ipc::Process peer, std::vector<posix::Fd>& 
 
 void StewardProcess::on_lifecycle(const ipc::Lifecycle& lifecycle) {
   knowledge_.note_lifecycle(lifecycle);
+  if (lifecycle.reason == Reason::kAdopted) return;  // the new engine reports that itself
   Event event;
   event.report.reason = lifecycle.reason;
   event.report.instance = ports::kNoInstance;
   event.report.at = Instant{Nanos{lifecycle.at_ns}};
-  event.text =
-      lifecycle.reason == Reason::kAdopted ? std::string{reason_words(Reason::kAdopted)} : death_words(lifecycle);
+  event.text = death_words(lifecycle);
   publish(std::move(event));
 }
 

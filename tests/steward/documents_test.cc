@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "posix/file.h"
 #include "tests/steward/views.h"
 
 namespace baton::steward {
@@ -336,6 +337,46 @@ TEST(ExplainDocumentTest, ActiveSaysWhoCouldTakeIt) {
             "another router advertises a priority greater than 100, or 100 from an address greater than 10.0.0.1");
   EXPECT_EQ(web["compared"][0]["next_advert_ms"], 250);
   EXPECT_TRUE(web["compared"][0]["down_timer_ms"].is_null());
+}
+
+/// Every key of the document stands in the page, as code or in quotes.
+void expect_documented(const Json& document, const std::string& page) {
+  if (document.is_array()) {
+    for (const Json& element : document) expect_documented(element, page);
+  }
+  if (!document.is_object()) return;
+  for (const auto& [key, value] : document.items()) {
+    const bool found =
+        page.find("`" + key + "`") != std::string::npos || page.find("\"" + key + "\"") != std::string::npos;
+    EXPECT_TRUE(found) << key << " is not in CONTROL.md";
+    expect_documented(value, page);
+  }
+}
+
+TEST(ControlPageTest, NamesEveryFieldOfEveryDocument) {
+  const auto bytes = posix::read_file(BATON_SOURCE_DIR "/src/steward/CONTROL.md", 1 << 20);
+  ASSERT_TRUE(bytes);
+  const std::string page{bytes->begin(), bytes->end()};
+  ASSERT_GT(page.size(), 1000u);
+  HostView host = host_db1();
+  host.instances = {instance_web(), web_active()};
+  hear_db2(host.instances[0].routers[0], 110);
+  host.instances[0].state.against = std::uint64_t{1} << static_cast<unsigned>(Reason::kDrained);
+  host.instances[0].alarms = alarms_in_force(2, {});
+  expect_documented(status_document(host, ""), page);
+  expect_documented(explain_document(host, ""), page);
+  ports::Report report;
+  report.kind = ports::EventKind::kTransition;
+  report.other = ip("10.0.0.2");
+  report.other_mac = MacAddress::parse("02:00:00:00:00:07").value();
+  report.address = ip("10.0.0.50");
+  report.priority = 1;
+  report.sys_errno = 1;
+  report.duration_ns = 1;
+  expect_documented(event_document(report, "web", 1, 1, host.names), page);
+  report.kind = ports::EventKind::kAlarm;
+  report.alarm = ports::Alarm::kRival;
+  expect_documented(event_document(report, "web", 1, 1, host.names), page);
 }
 
 }  // namespace
