@@ -318,7 +318,10 @@ void Checker::check_takeover(Host& host, int unit, Reason reason, Nanos since) {
       const Nanos delay = world_.scenario().longest_preempt_delay;
       const bool there = !router.resigned_at && host.local() - *router.heard_at < 3 * router.heard_interval - kSlack;
       if (priority < 255 && there && world_.now() - since < delay - kSlack) {
-        return fail("I10", &host, "does not honour preempt_delay");
+        const auto ago = std::chrono::duration_cast<std::chrono::microseconds>(host.local() - *router.heard_at);
+        return fail("I10", &host,
+                    "does not honour preempt_delay: priority " + std::to_string(router.heard_priority) + " was heard " +
+                        std::to_string(ago.count()) + " us ago by router " + std::to_string(index));
       }
       continue;
     }

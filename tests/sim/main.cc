@@ -4,6 +4,8 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <string_view>
 
 #include "tests/sim/world.h"
@@ -45,12 +47,23 @@ bool parse(int argc, char** argv, Options& options) {
   return true;
 }
 
+/// What is checked out where this was built; empty if that cannot be told.
+std::string commit() {
+  const std::string git = std::string{BATON_SOURCE_DIR} + "/.git/";
+  std::string head;
+  std::getline(std::ifstream{git + "HEAD"}, head);
+  if (!head.starts_with("ref: ")) return head;
+  std::string hash;
+  std::getline(std::ifstream{git + head.substr(5)}, hash);
+  return hash;
+}
+
 void print_failure(std::uint64_t seed, World& world) {
   std::printf("VIOLATION %s\n  at %.6f ms of seed %" PRIu64 ", %d hosts; the last events:\n",
               world.checker().violation().c_str(), static_cast<double>(world.now().count()) / 1e6, seed, world.hosts());
   world.trace().print_last(stdout);
   std::fputs(describe(world.scenario()).c_str(), stdout);
-  std::printf("reproduce: sim --seed %" PRIu64 " --verbose\n", seed);
+  std::printf("commit %s\nreproduce: sim --seed %" PRIu64 " --verbose\n", commit().c_str(), seed);
 }
 
 }  // namespace
