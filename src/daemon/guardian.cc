@@ -27,6 +27,8 @@ constexpr Nanos kStartLimit = seconds{2};
 /// With intervals of a few centiseconds half of Active_Down_Interval is less than what a loaded host may need to run us
 /// at all.
 constexpr Nanos kShortestLimit = milliseconds{50};
+constexpr int kHighDescriptor = 512;
+constexpr int kStatusUnknown = -1;
 constexpr Nanos kLongestLimit = seconds{10};
 
 }  // namespace
@@ -171,7 +173,33 @@ void Guardian::watch_heartbeat(Instant now, Nanos own_lateness) {
   }
   log::error("engine_hung", {{"silent_ms", std::to_string((now - beat).count() / 1'000'000)},
                              {"limit_ms", std::to_string(limit.count() / 1'000'000)}});
-  engine_died(end_child(engine));
+  replace_engine();
+}
+
+/// The engine hangs or has hung up. After SIGKILL it runs no instruction of its own any more, but the kernel may need
+/// 100 ms and more to close its packet sockets: the successor does not wait for that.
+void Guardian::replace_engine() {
+  Worker& engine = worker(Process::kEngine);
+  loop_.remove(engine.child.pidfd());
+  engine.child.signal(SIGKILL);
+  const auto status = engine.child.reap();
+  if (!status) bury(std::move(engine.child));
+  engine_died(status.value_or(kStatusUnknown));
+}
+
+/// Reaps it once the kernel is done with it.
+void Guardian::bury(posix::Child child) {
+  const int pidfd = child.pidfd();
+  dying_.push_back(std::move(child));
+  const auto added = loop_.add(pidfd, EPOLLIN, [this, pidfd](std::uint32_t) {
+    const auto dead = std::find_if(dying_.begin(), dying_.end(), [&](const auto& one) { return one.pidfd() == pidfd; });
+    loop_.remove(pidfd);
+    if (dead == dying_.end()) return;
+    const auto status = dead->reap();
+    log::info("engine_ended", {{"status", status ? posix::describe_wait_status(*status) : "unknown"}});
+    dying_.erase(dead);
+  });
+  if (!added) log::error("process_lost", {}, added.error().message());
 }
 
 bool Guardian::board_is_fresh(Instant now) const {
@@ -212,7 +240,7 @@ void Guardian::engine_died(int status) {
   }
   if (phase_ != Phase::kRunning) return;
   const AfterDeath next = deaths_.died(now);
-  log::error("engine_died", {{"status", posix::describe_wait_status(status)}});
+  log::error("engine_died", {{"status", status < 0 ? "hung up" : posix::describe_wait_status(status)}});
   tell_steward(Process::kEngine, Reason::kEngineDied, status);
   if (next == AfterDeath::kStayDown) {
     stay_down();
@@ -241,6 +269,10 @@ void Guardian::start_engine(bool adopt) {
       if (!dropped) log::error("engine_failed", {}, dropped.error().message());
       return 1;
     }
+    // The kernel closes a dead process's descriptors from the highest down, and packet sockets take long: this one goes
+    // first, so that the guardian hears of the death at once.
+    const int high = ::fcntl(channel.get(), F_DUPFD_CLOEXEC, kHighDescriptor);
+    if (high >= 0) channel.reset(high);
     arguments.guardian = std::move(channel);
     arguments.steward = std::move(steward);
     arguments.scribe = std::move(scribe);

@@ -62,6 +62,8 @@ class Guardian {
   void on_signal(int number);
   void watch_heartbeat(Instant now, Nanos own_lateness);
   Nanos heartbeat_limit() const;
+  void replace_engine();
+  void bury(posix::Child child);
   void engine_died(int status);
   void start_engine(bool adopt);
   bool board_is_fresh(Instant now) const;
@@ -110,6 +112,7 @@ class Guardian {
   Notifier notifier_;
 
   Phase phase_ = Phase::kStarting;
+  std::vector<posix::Child> dying_;               ///< killed engines that the kernel still takes apart
   std::array<Worker, 4> workers_;                 ///< by Process; the guardian's own place stays empty
   std::array<std::array<posix::Fd, 4>, 4> ends_;  ///< [self][peer]: an end that waits for `self` to be started
   std::map<std::pair<std::string, Family>, posix::Fd> memberships_;

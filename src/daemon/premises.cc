@@ -1,6 +1,7 @@
 #include "daemon/premises.h"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <cerrno>
 
@@ -92,7 +93,8 @@ Result<Premises> prepare(const Options& options) {
   premises.lock = std::move(*lock);
   // The address journal lives in the runtime directory and is written by the engine; the control socket's door is
   // guarded by the steward, which asks the kernel who connected, so that a refusal can be explained.
-  auto runtime = posix::prepare_directory(options.runtime_dir, premises.users.engine, 0755);
+  // Its group is ours, so that we can remove the socket without CAP_DAC_OVERRIDE.
+  auto runtime = posix::prepare_directory(options.runtime_dir, {premises.users.engine.uid, ::getegid()}, 0775);
   if (!runtime) return Unexpected<Error>{runtime.error()};
   premises.runtime_dir = std::move(*runtime);
   auto state = posix::prepare_directory(options.state_dir, premises.users.scribe, 0750);

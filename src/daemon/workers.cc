@@ -213,7 +213,9 @@ void Guardian::on_channel(Process process, std::uint32_t) {
     // Whoever breaks the protocol or hangs up is of no use: the pidfd brings the rest.
     loop_.remove(one.channel.fd());
     one.channel.close();
-    if (phase_ != Phase::kStopping) one.child.signal(SIGKILL);
+    if (phase_ == Phase::kStopping) return;
+    if (process == Process::kEngine && phase_ == Phase::kRunning) return replace_engine();
+    one.child.signal(SIGKILL);
     return;
   }
 }

@@ -63,7 +63,7 @@ struct ReloadResult {  ///< with a sealed memfd: JSON {"diagnostics":[...],"diff
 struct Lifecycle {
   Process process = Process::kEngine;
   Reason reason = Reason::kNone;  ///< kAdopted, kEngineDied, kTooManyDeaths, kStall
-  std::int32_t wait_status = 0;
+  std::int32_t wait_status = 0;   ///< of waitpid; negative: not known yet
   std::int64_t at_ns = 0;
 };
 struct Recovered {
