@@ -140,7 +140,8 @@ void Scribe::replace(ipc::Process peer, std::vector<posix::Fd>& fds) {
   if (peer == ipc::Process::kSteward) told_failure_ = 0;  // it has not heard of trouble yet
 }
 
-/// Only what must outlive a reboot is kept: drain and undrain of the whole host. Anything else is acknowledged as it is.
+/// Only what must outlive a reboot is kept: drain and undrain of the whole host. Anything else is acknowledged as it
+/// is.
 void Scribe::on_intent(const ipc::Intent& intent) {
   if (intent.instance.empty() && (intent.what == "drain" || intent.what == "undrain")) {
     intentions_.drained = intent.what == "drain";
