@@ -127,8 +127,10 @@ void Engine::Impl::on_address(Instant now, const AddressFact& fact) {
   Link& link = context.links[fact.link];
   const auto vip = link.vips.find(fact.prefix.address);
   if (vip != link.vips.end()) {
-    if (Mover* const target = mover(vip->second.mover)) target->on_vip_fact(now, vip->second.index, fact);
-    return;
+    Mover* const target = mover(vip->second.mover);
+    if (target != nullptr) target->on_vip_fact(now, vip->second.index, fact);
+    // The owner's virtual address is its own address (RFC 9568 section 1.6), and so the source of its adverts.
+    if (target == nullptr || !target->plan().owner() || fact.ours) return;
   }
   if (fact.present && fact.ours) {
     // Left by an earlier life under another configuration: ours to remove.

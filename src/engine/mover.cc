@@ -310,7 +310,6 @@ void Mover::transition(Instant now, const vrrp::ReportTransition& change) {
     Router& router = routers_[i];
     router.last_event = last_event(change.to, reason_, router.last_event);
     router.beside_count = 0;
-    router.resigned_count = 0;
     if (change.to == State::kActive || BATON_DEFECT(27)) ++router.counters->master_transitions;
     publish_router(i);
   }

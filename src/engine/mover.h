@@ -108,7 +108,7 @@ class Mover {
     Instant rejected_last{};
     std::uint32_t rejected_count = 0;
     // Priority 0.
-    Instant resigned_since{};
+    Instant resigned_last{};
     std::uint32_t resigned_count = 0;
   };
   enum Timer : std::uint8_t {

@@ -119,7 +119,15 @@ void Mover::accepted(Instant now, std::size_t index, const vrrp::VrrpFrame& fram
   if (advert.priority == kResignPriority) {
     ++counters.priority_zero_pkts_rcvd;
     resigned(now, router, frame);
+    // F11: the fourth resignation in a row forces no election any more; a dead Active is found by the timer as ever.
+    if (router.resigned_count > 3 && group_.state() == State::kBackup) {
+      context_.heard = {};
+      return settle(now);
+    }
   }
+  // No basis in the RFC: the last word of an Active that yields tells the winner that somebody else was Active (F25).
+  const bool yields = was_active && wanted_ && advert.priority > priority();
+  if (yields) send_advert(now, index, priority());
   const vrrp::GroupStep step = group_.handle(
       now, index, vrrp::AdvertReceived{frame.envelope.source, advert.priority, advert.max_advertise_interval});
   const auto& active = group_.router(index).heard_active();
@@ -184,6 +192,9 @@ void Mover::beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame,
   if (router.beside_count == 0 || now - router.beside_last > down) {
     router.beside_count = 0;
     router.beside_since = now;
+    // F25: who was Active beside us while the network was cut has told clients its own MAC address; they learn ours
+    // again.
+    repeat_announcements(now, true);
   }
   router.beside_last = now;
   ++router.beside_count;
@@ -202,10 +213,8 @@ void Mover::beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame,
 /// F11: priority 0 again and again.
 void Mover::resigned(Instant now, Router& router, const vrrp::VrrpFrame& frame) {
   const auto index = static_cast<std::size_t>(&router - routers_.data());
-  if (router.resigned_count == 0 || now - router.resigned_since > group_.router(index).down_interval()) {
-    router.resigned_since = now;
-    router.resigned_count = 0;
-  }
+  if (now - router.resigned_last > 3 * group_.router(index).down_interval()) router.resigned_count = 0;
+  router.resigned_last = now;
   if (++router.resigned_count < 3) return;
   ports::Report report = report_about(&router);
   report.other = frame.envelope.source;

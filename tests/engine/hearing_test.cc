@@ -25,12 +25,12 @@ TEST(HearingTest, ABackupStaysBackupUnderABetterActive) {
   EXPECT_EQ(bench.doors.routers[0].heard_priority, 200);
 }
 
-TEST(HearingTest, AnActiveYieldsSilentlyToAHigherPriority) {
+TEST(HearingTest, AnActiveYieldsToAHigherPriorityWithALastAdvertThatTellsTheWinner) {
   Bench bench;
   bench.become_active();
   bench.doors.order.clear();
   bench.hear({.priority = 200});
-  EXPECT_THAT(bench.doors.order, testing::ElementsAre("remove 192.0.2.1"));
+  EXPECT_THAT(bench.doors.order, testing::ElementsAre("advert", "remove 192.0.2.1"));
   EXPECT_EQ(bench.state(), State::kBackup);
   EXPECT_EQ(bench.doors.transitions.back().reason, Reason::kHigherPriority);
   EXPECT_EQ(bench.doors.transitions.back().other, ip("192.0.2.251"));
