@@ -117,11 +117,12 @@ def test_owner_is_active_at_once_and_keeps_its_address(scene, family):
     else:
         own = scene.lab.ip4("db1")
         vips = (own + "/24",)
-    backup = scene.start("baton", "db2", Service(vips=vips))
+    owned = ("owner@db1 = yes",)  # the same file on both hosts
+    backup = scene.start("baton", "db2", Service(vips=vips, extra=owned))
     wait_until(lambda: scene.capture.adverts("db2"), 3, "db2 is Active while the owner is away")
     backup.wait_ready()
     began = time.time()
-    owner = scene.start("baton", "db1", Service(vips=vips, owner=True, preempt=False))
+    owner = scene.start("baton", "db1", Service(vips=vips, preempt=False, extra=owned))
     first = wait_until(lambda: scene.capture.adverts("db1", since=began), 3)[0]
     assert first.priority == 255
     wait_until(lambda: not scene.lab.holds("db2", own), 2, "db2 has given way")

@@ -259,13 +259,13 @@ def test_F51_a_full_disk_under_the_state_directory_stops_no_election(scene):
     one = scene.daemon("baton", "db1", Service(priority=200))
     proc.run("mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", one.state)
     scene.lab.undo.callback(lambda: proc.run("umount", "-l", one.state, check=False))
-    with open(os.path.join(one.state, "filler"), "wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
+    filler = os.open(os.path.join(one.state, "filler"), os.O_WRONLY | os.O_CREAT)
+    try:
+        while os.write(filler, b"x" * 4096):
             pass
+    except OSError:
+        pass  # full
+    os.close(filler)
     one.start()
     scene.start("baton", "db2", Service())
     scene.wait_holder("db1", deadline=10)

@@ -1,10 +1,12 @@
 """Packets from a third host on the segment: what must change nothing (I6), what must be obeyed, and what must be said."""
+import os
 import socket
 import time
 
 import pytest
 
 from lib import frames
+from lib.capture import Capture
 from lib.daemons import Service
 from lib.proc import wait_until
 
@@ -182,6 +184,7 @@ def test_F11_T04_a_stream_of_priority_zero_does_not_hold_a_backup_down(scene):
 
 def test_F11_forged_resignations_are_said_and_bounded(scene):
     _, other = scene.pair()
+    scene.faults.one_way("client", "db1")  # db1 itself would see a second host with its address (F14)
     attacker = Attacker(scene)
     began = time.time()
     attacker.bombard(attacker.advert(priority=0, source=scene.lab.ip4("db1")), seconds=2.0, every=0.1)
@@ -298,7 +301,7 @@ def test_I10_carp_on_the_same_protocol_number_is_dropped(scene):
 def test_R12_two_owners_elect_by_address_and_say_so(scene):
     """Erratum 8298, frame W03."""
     own = scene.lab.ip4("db1")
-    one = scene.start("baton", "db1", Service(vips=(own + "/24",), owner=True))
+    one = scene.start("baton", "db1", Service(vips=(own + "/24",), extra=("owner@db1 = yes",)))
     wait_until(lambda: scene.capture.adverts("db1"), 3)
     attacker = Attacker(scene)
     attacker.bombard(attacker.advert(priority=255, vips=(own,)), seconds=0.6)
@@ -321,6 +324,8 @@ def test_F18_a_flood_delays_own_adverts_by_less_than_5_ms(scene, kind):
     """The sender shares two cores with everything else, so the rate is what this machine gives; it is printed."""
     scene.pair()
     attacker = Attacker(scene)
+    scene.capture.close()  # a capture of the flood itself would lose frames
+    scene.capture = Capture(scene.lab, os.path.join(scene.lab.directory, "quiet"), expression="ether src " + scene.lab.mac("db1"))
     frame = attacker.advert(priority=10, vrid=99) if kind == "valid-looking" else attacker.advert(message=lambda raw: b"\xff" * len(raw))
     raw_socket: socket.socket = attacker.injector.socket
     began, sent = time.time(), 0

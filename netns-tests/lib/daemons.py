@@ -100,6 +100,7 @@ class Daemon:
         proc.signal_all(pids, signal.SIGSTOP)
         proc.signal_all(pids, signal.SIGKILL)
         self.process.wait(5)
+        proc.wait_until(lambda: not any(proc.alive(pid) for pid in pids), 5, "all processes are gone")
 
     def pause(self):
         self.signal(signal.SIGSTOP)
