@@ -37,16 +37,18 @@ std::vector<vrrp::RouterParameters> first_parameters(const Plan& plan) {
 /// The records of one step are written before anything of that step leaves. If the predecessor died between them,
 /// nothing has left: then this host listens as a Backup.
 void mend(vrrp::GroupSnapshot& snapshot) {
-  const auto active = [](const vrrp::RouterSnapshot& machine) { return machine.state == State::kActive; };
-  const bool all = std::all_of(snapshot.routers.begin(), snapshot.routers.end(), active);
-  const bool any = std::any_of(snapshot.routers.begin(), snapshot.routers.end(), active);
-  if (all == any && all == (snapshot.state == State::kActive)) return;
-  snapshot.state = State::kBackup;
+  std::size_t active = 0;
+  State rest = State::kBackup;
+  for (const vrrp::RouterSnapshot& machine : snapshot.routers) {
+    if (machine.state == State::kActive) ++active;
+    if (machine.state == State::kInitialize) rest = State::kInitialize;
+  }
+  const bool all = active == snapshot.routers.size();
+  if (snapshot.state == (all ? State::kActive : rest) && (all || active == 0)) return;
+  snapshot.state = rest;
   for (vrrp::RouterSnapshot& machine : snapshot.routers) {
-    if (active(machine)) {
-      machine = {.state = State::kBackup, .active_adver_interval_ns = machine.active_adver_interval_ns};
-    }
-    if (machine.state == State::kInitialize) snapshot.state = State::kInitialize;
+    if (machine.state != State::kActive) continue;
+    machine = {.state = State::kBackup, .active_adver_interval_ns = machine.active_adver_interval_ns};
   }
 }
 
