@@ -1,5 +1,6 @@
-// Seeded defects: `if (BATON_DEFECT(7)) ...` stands beside the line that it spoils and is constant false, unless the build has
-// -DBATON_DEFECTS=ON; then the environment variable BATON_DEFECT chooses one. tests/sim/defects shows that the suites find them.
+// Seeded defects: `if (BATON_DEFECT(7)) ...` stands beside the line that it spoils and is constant false, unless the
+// build has -DBATON_DEFECTS=ON; then the environment variable BATON_DEFECT chooses one. tests/sim/defects shows that
+// the suites find them.
 #pragma once
 
 #ifdef BATON_DEFECTS

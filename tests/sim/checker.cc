@@ -324,7 +324,7 @@ void Checker::turn_ends(Host& host) {
 /// S-12: without its interface a unit is in Initialize, from the turn on in which the host is told.
 void Checker::check_links(Host& host) {
   const HostView& there = view(host);
-  for (std::size_t i = 0; i < routers_.size(); ++i) {
+  for (std::size_t i = 0; i < routers_.size() && there.dumped; ++i) {
     const UnitView& unit = there.units[static_cast<std::size_t>(routers_[i].unit)];
     if (unit.state == State::kActive && !there.usable[static_cast<std::size_t>(routers_[i].link)] && !host.stopping()) {
       return fail("S-12", &host, "Active on a link that is not usable");

@@ -44,6 +44,7 @@ class Checker {
   void told_link(Host& host, int link, bool usable);
   void answered(Host& host, int link, const ports::AddressResult& result);
   void dump_begins(Host& host);
+  void dump_ends(Host& host) { view(host).dumped = true; }
   // ---- What happens to it ----
   void starting(Host& host, bool adopt);
   void started(Host& host, bool adopt);
@@ -114,7 +115,8 @@ class Checker {
     std::set<std::pair<int, std::uint64_t>> known, known_foreign;  ///< addresses that the engine was told of
     std::array<std::optional<ports::InstanceState>, Board::kInstanceSlots> board;
     std::array<bool, kMaxLinks> usable{};  ///< what the engine was last told of its links
-    bool drained = false;                  ///< by an operator\'s word
+    bool drained = false;                  ///< by an operator's word
+    bool dumped = false;                   ///< it has been told of everything since it started
     Nanos trouble{0};                      ///< the last time that something kept addresses from being installed
     Nanos interrupted{0};                  ///< the last stall, death or start
     Nanos removed{0};                      ///< the last foreign removal

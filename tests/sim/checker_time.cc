@@ -114,6 +114,7 @@ void Checker::reset_engine(Host& host) {
   HostView& there = view(host);
   there.known.clear();
   there.known_foreign.clear();
+  there.dumped = false;
   for (RouterView& router : there.routers) {
     const RouterView before = router;
     router = RouterView{};
@@ -161,11 +162,15 @@ void Checker::starting(Host& host, bool adopt) {
       unit.reason = state->reason;
       unit.base = state->transitions;
       unit.slot = static_cast<int>(slot);
-      unit.torn = false;
+      std::uint32_t active = 0, unusable = 0;
       for (std::uint32_t k = 0; k < state->router_count; ++k) {
         const auto& router = host.board().routers.at(state->first_router_slot + k);
-        unit.torn |= !router || (router->machine.state == State::kActive) != (state->state == State::kActive);
+        if (router && router->machine.state == State::kActive) ++active;
+        if (!router || router->machine.state == State::kInitialize) ++unusable;
       }
+      const State rest = unusable > 0 ? State::kInitialize : State::kBackup;
+      unit.torn = state->state != (active == state->router_count ? State::kActive : rest) ||
+                  (active > 0 && active < state->router_count);
       for (const int router : units_[i].routers) {
         there.routers[static_cast<std::size_t>(router)].base_active =
             host.board().counters.at(state->first_router_slot).master_transitions;

@@ -371,6 +371,7 @@ void Host::deliver(Instant now, const Fact& fact) {
     world_.checker().dump_begins(*this);
     engine_->on_dump_begin(now);
   } else if (std::holds_alternative<DumpEnd>(fact)) {
+    world_.checker().dump_ends(*this);
     engine_->on_dump_end(now);
   } else if (const auto* result = std::get_if<ports::AddressResult>(&fact)) {
     trace.add(at, index_, What::kResult, static_cast<std::uint64_t>(result->verb),
