@@ -45,23 +45,22 @@ std::vector<KeyChange> compare(const Values& before, const Values& after) {
 }
 
 /// What differs but must not be shown.
-void add_secret(std::vector<KeyChange>& changes, const std::string& key, bool before, bool after) {
-  KeyChange change{.key = key, .before = {}, .after = {}};
-  if (before) change.before.emplace_back(kMask);
-  if (after) change.after.emplace_back(kMask);
-  changes.push_back(std::move(change));
+void add_secret(std::vector<KeyChange>& changes, const std::string& key) {
+  changes.push_back({.key = key, .before = {std::string(kMask)}, .after = {std::string(kMask)}});
 }
 
+/// A password that was not read is unknown, not changed; that its file came or went shows in password_file.
 void compare_secrets(const Instance& before, const Instance& after, std::vector<KeyChange>& changes) {
-  if (before.password != after.password)
-    add_secret(changes, "password", !before.password.empty(), !after.password.empty());
+  if (before.password.empty() || after.password.empty()) return;
+  if (before.password != after.password) add_secret(changes, "password");
 }
 
 void compare_secrets(const Plugin& before, const Plugin& after, std::vector<KeyChange>& changes) {
   const auto secrets = [](const Plugin& plugin) {
     std::map<std::string, std::vector<std::string>> values;
     for (const auto& [key, value] : plugin.settings) {
-      if (is_secret_key(key)) values[key].push_back(value);
+      // One that is masked, as in effective text, is unknown.
+      if (is_secret_key(key) && value != kMask) values[key].push_back(value);
     }
     return values;
   };
@@ -70,7 +69,7 @@ void compare_secrets(const Plugin& before, const Plugin& after, std::vector<KeyC
     const auto old_values = old_secrets.find(key);
     // Added or removed ones show in the properties already.
     if (old_values != old_secrets.end() && old_values->second.size() == values.size() && old_values->second != values) {
-      add_secret(changes, key, true, true);
+      add_secret(changes, key);
     }
   }
 }

@@ -59,6 +59,8 @@ bool check_limits(const Document& document, const std::string& file, Report& rep
 /// The Config of the selected host; all other hosts are built and checked too, since they read the same text.
 Config build_all(const Document& document, const ParseOptions& options, Report& report) {
   Config selected = build(document, options.host, options.read_secret, report);
+  selected.hash = sha256_hex(canonical_text(document));
+  if (!options.judge) return selected;
   lint_document(document, report);
   lint_host(document, selected, options.interfaces, report);
   std::vector<Config> all;
@@ -71,7 +73,6 @@ Config build_all(const Document& document, const ParseOptions& options, Report& 
     lint_host(document, all.back(), std::nullopt, report);
   }
   lint_hosts(document, all, report);
-  selected.hash = sha256_hex(canonical_text(document));
   return selected;
 }
 

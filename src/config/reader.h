@@ -41,6 +41,9 @@ struct ParseOptions {
   /// Empty function: password files are not read, passwords stay empty (`batonctl check` as a user who may not read
   /// them).
   SecretReader read_secret;
+  /// False: values and references are read, but what they mean together is not judged, nor what other hosts would read.
+  /// For text that was judged before, as the effective configuration of a running daemon.
+  bool judge = true;
 };
 
 struct LoadOptions {

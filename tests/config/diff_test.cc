@@ -63,6 +63,17 @@ TEST(Diff, AChangedPasswordIsSeenButNotShown) {
   EXPECT_EQ(render_diff(diff(with("hunter2"), with("hunter2"))), "");
 }
 
+TEST(Diff, ASecretThatWasNotReadIsNotAChange) {
+  Config before = config_of(instance("version = 2\npassword_file = /pw\n"));
+  Config after = before;
+  after.instances.at(0).password = "hunter2";
+  EXPECT_EQ(render_diff(diff(before, after)), "");
+  const auto with = [](const std::string& token) {
+    return instance("[plugin p]\nmodule = m\napi_token = " + token + "\n");
+  };
+  EXPECT_EQ(difference(with("********"), with("abc")), "");
+}
+
 TEST(Diff, AChangedSecretOfAPluginIsSeenButNotShown) {
   const auto with = [](const std::string& token) {
     return instance("[plugin p]\nmodule = m\napi_token = " + token + "\n");

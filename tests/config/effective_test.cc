@@ -92,6 +92,18 @@ TEST(Effective, ReadsBackToTheSameConfig) {
   EXPECT_EQ(without_places(again), without_places(config));
 }
 
+// On db2 the text does not say that db1 owns 10.0.0.1: judged, it would be refused; it was judged before.
+TEST(Effective, OfABackupOfAnOwnerReadsBackUnjudged) {
+  const Config config = config_of(
+      "[instance web]\ninterface = eth0\nvirtual_router_id = 51\naddress = 10.0.0.1/24\nowner@db1 = yes\n"
+      "[peer db1]\naddress = 10.0.0.1\n[peer db2]\naddress = 10.0.0.2\n",
+      on_host("db2"));
+  EXPECT_FALSE(parse_text(effective(config), on_host("db2")).config);
+  ParseOptions options = on_host("db2");
+  options.judge = false;
+  EXPECT_EQ(without_places(config_of(effective(config), options)), without_places(config));
+}
+
 TEST(Effective, SaysWhereSectionsCameFrom) {
   EXPECT_THAT(effective(config_of(kRich), {.origins = true}), HasSubstr("\n# from baton.conf:6\n[instance web]\n"));
   EXPECT_THAT(effective(config_of(kRich)), Not(HasSubstr("# from")));
