@@ -5,12 +5,12 @@
 #include <array>
 
 #include "cli/config_json.h"
-#include "linux/host_facts.h"
 #include "cli/output.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "config/reader.h"
+#include "linux/host_facts.h"
 
 namespace baton::cli {
 namespace {
@@ -112,6 +112,7 @@ int config_diff(const Options& options, const FileArguments& arguments) {
   if (!fresh.config) return invalid(options, fresh, std::move(document));
   config::ParseOptions parse;
   parse.host = file.host;
+  parse.judge = false;  // it was, before it ran
   const config::Loaded before = config::parse({{"running configuration", text_of(*running, "text")}}, parse);
   if (!before.config)
     return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
