@@ -145,7 +145,7 @@ def test_F56_frozen_for_ten_seconds_and_thawed_it_says_nothing_before_it_has_lis
     assert not scene.capture.announcements(VIP, "db1", since=thawed, until=thawed + 0.25)
     # It listens, hears the lower db2, and preempts by the rules.
     scene.wait_holder("db1", deadline=5)
-    first = scene.capture.adverts("db1", since=thawed)[0]
+    first = wait_until(lambda: scene.capture.adverts("db1", since=thawed), 2)[0]
     assert first.at - thawed > 0.25
     assert scene.owners.longest_double(VIP, thawed) < 0.05
     one.alarmed("stall")
