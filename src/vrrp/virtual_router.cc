@@ -114,7 +114,9 @@ void VirtualRouter::on(Instant now, const DeadlineReached&, Actions& out) {
 
 /// RFC 9568 §6.4.2: the Active_Down_Timer fired. Why it was allowed to becomes the reason.
 void VirtualRouter::down_timer_fired(Instant now, Actions& out) {
-  if (resigned_) return down_expires(now, Reason::kActiveResigned, out);
+  // Somebody of lower priority who was faster than we after a resignation is there now: preempt_delay counts for him.
+  const bool delayed = lower_is_alive(now) && !held_ && !is_owner() && parameters_.preempt_delay > Nanos{0};
+  if (resigned_ && !delayed) return down_expires(now, Reason::kActiveResigned, out);
   if (!lower_is_alive(now)) return down_expires(now, Reason::kActiveDownExpired, out);
   if (held_ || is_owner() || parameters_.preempt_delay == Nanos{0} || BATON_DEFECT(17)) {
     return down_expires(now, Reason::kPreemptLower, out);
@@ -178,6 +180,10 @@ void VirtualRouter::advert_while_backup(Instant now, const AdvertReceived& adver
   }
   if (BATON_DEFECT(6)) out.push_back(SendAdvert{parameters_.priority});
   lower_heard_ = LowerHeard{advert.priority, advert.max_advertise_interval, now};
+  // M-04: a member whose timer has fired and that only waits for its group finds somebody there after all.
+  if (down_expired_ && preempts() && !is_owner() && !held_ && parameters_.preempt_delay > Nanos{0}) {
+    preempt_deadline_ = now + parameters_.preempt_delay;
+  }
   // Without Preempt_Mode a lower priority is obeyed, too. No RFC basis: also while held, when we could not take over,
   // and while preempt_delay runs. Otherwise it is discarded and the timer runs on.
   if (!preempts() || held_ || preempt_deadline_) obey(now, advert);

@@ -59,6 +59,17 @@ TEST(GroupTest, IsInInitializeUntilTheLastMemberHasStarted) {
   EXPECT_EQ(step.transition, moved(State::kInitialize, State::kBackup, Reason::kStartup));
 }
 
+TEST(GroupTest, AMemberThatOnlyWaitsForTheOthersHonoursPreemptDelay) {
+  RouterParameters patient = usual();
+  patient.preempt_delay = 10s;
+  Group group = backup(patient);
+  group.handle(kStart + 3s, 1, heard(200, kGreater6));
+  group.on_deadline(kStart + kDown);  // the first has waited long enough, the second has not
+  group.handle(kStart + 5s, 0, heard(50));
+  EXPECT_THAT(group.on_deadline(kStart + 3s + kDown).actions, IsEmpty());
+  EXPECT_EQ(group.state(), State::kBackup);
+}
+
 TEST(GroupTest, BecomesActiveAsOneAdvertsFirst) {
   Group group = backup();
   EXPECT_EQ(group.next_deadline(), kStart + kDown);

@@ -44,6 +44,18 @@ Actions hear_every(VirtualRouter& router, Nanos from, Nanos to, Nanos gap, const
 
 // ---- S-08: storm guard --------------------------------------------------------------------------------------------
 
+TEST(VirtualRouterTest, WhoWasFasterAfterAResignationIsPreemptedOnlyAfterPreemptDelay) {
+  RouterParameters patient = usual();
+  patient.preempt_delay = 10s;
+  VirtualRouter router{patient};
+  router.handle(kStart, Startup{});
+  router.handle(kStart + 1s, heard(0));
+  router.handle(kStart + 1'100ms, heard(50));
+  EXPECT_EQ(router.handle(kStart + 1'609'375us, DeadlineReached{}), Actions{});  // Skew_Time after the resignation
+  EXPECT_EQ(router.state(), State::kBackup);
+  EXPECT_EQ(router.next_deadline(), kStart + 1'100ms + 3'609'375us);
+}
+
 TEST(StormGuardTest, AnswersALosingRouterAtMostOnceInATenthOfTheInterval) {
   VirtualRouter router = active();
   Actions all;
