@@ -246,6 +246,8 @@ void Checker::resumed(Host& host, Nanos stalled) {
     for (const int index : units_[i].routers) {
       const RouterModel& model = routers_[static_cast<std::size_t>(index)];
       if (stalled <= with_drift(down_interval(model.version, priority, model.slowest)) + kLateness) continue;
+      // From Initialize it starts as the RFC has it: listening, or as the owner.
+      if (there.units[i].state == State::kInitialize) continue;
       if (there.units[i].state == State::kActive) there.units[i].must_leave = true;
       const Nanos skew = down_interval(model.version, priority, model.fastest) - 3 * model.fastest;
       for (const int all : units_[i].routers) {
