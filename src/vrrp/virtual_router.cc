@@ -181,7 +181,9 @@ void VirtualRouter::advert_while_backup(Instant now, const AdvertReceived& adver
   if (BATON_DEFECT(6)) out.push_back(SendAdvert{parameters_.priority});
   lower_heard_ = LowerHeard{advert.priority, advert.max_advertise_interval, now};
   // M-04: a member whose timer has fired and that only waits for its group finds somebody there after all.
-  if (down_expired_ && preempts() && !is_owner() && !held_ && parameters_.preempt_delay > Nanos{0}) {
+  // Once: whoever has waited for preempt_delay does not wait for it again.
+  const bool nobody_was_there = down_expired_ && down_reason_ != Reason::kPreemptDelayOver;
+  if (nobody_was_there && preempts() && !is_owner() && !held_ && parameters_.preempt_delay > Nanos{0}) {
     preempt_deadline_ = now + parameters_.preempt_delay;
   }
   // Without Preempt_Mode a lower priority is obeyed, too. No RFC basis: also while held, when we could not take over,

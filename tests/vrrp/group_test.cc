@@ -70,6 +70,20 @@ TEST(GroupTest, AMemberThatOnlyWaitsForTheOthersHonoursPreemptDelay) {
   EXPECT_EQ(group.state(), State::kBackup);
 }
 
+TEST(GroupTest, WhoHasWaitedForPreemptDelayWaitsForTheOthersOnly) {
+  RouterParameters patient = usual();
+  patient.preempt_delay = 5s;
+  Group group = backup(patient);
+  const auto lower = [&](Instant now) {
+    group.on_deadline(now);
+    group.handle(now, 0, heard(50));
+    group.handle(now + 500ms, 1, heard(50, kGreater6));
+  };
+  for (int second = 1; second <= 12; ++second) lower(kStart + second * 1s);
+  // The timers fire after 3.609375 s, preempt_delay is over for both 5 s later.
+  EXPECT_EQ(group.state(), State::kActive);
+}
+
 TEST(GroupTest, BecomesActiveAsOneAdvertsFirst) {
   Group group = backup();
   EXPECT_EQ(group.next_deadline(), kStart + kDown);
