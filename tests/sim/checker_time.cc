@@ -259,7 +259,14 @@ void Checker::resumed(Host& host, Nanos stalled) {
 
 void Checker::reloading(Host& host, const config::Config&) { interrupt(host); }
 
-void Checker::reloaded(Host& host) { interrupt(host); }
+/// Timers that run keep what the old priority made of them (S-13).
+void Checker::reloaded(Host& host) {
+  interrupt(host);
+  for (RouterView& router : view(host).routers) {
+    router.heard_at.reset();
+    router.resigned_at.reset();
+  }
+}
 
 void Checker::commanding(Host& host, const engine::Command& command) {
   interrupt(host);
