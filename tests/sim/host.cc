@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "base/check.h"
 #include "tests/sim/doors.h"
@@ -276,13 +277,14 @@ void Host::wake() {
 void Host::turn() {
   const Instant now = local();
   in_turn_ = true;
-  if (resumed_) {
-    resumed_ = false;
+  const bool resumed = std::exchange(resumed_, false);
+  if (resumed) {
     world_.trace().add(world_.now(), index_, What::kResumed);
     world_.checker().resumed(*this, world_.now() - stall_began_);
     world_.disturb();
   }
   world_.checker().turn_begins(*this);
+  if (resumed) world_.checker().timed();
   engine_->begin_turn(now);
   const bool facts_first = (index_ & 1) == 0;
   if (facts_first) deliver_facts(now);
@@ -325,6 +327,8 @@ void Host::request_turn(const std::function<void(Instant)>& request, bool must_c
 
 void Host::finish_stop() {
   world_.trace().add(world_.now(), index_, What::kStopped);
+  // The engine waits for a blocked worker for a second at most; the guardian removes what it left.
+  if (worker_blocked()) kernel_.remove_ours();
   world_.checker().stopped(*this);
   forget_process();
   board_ = Board{};
