@@ -57,7 +57,13 @@ void Mover::discarded(Instant now, std::size_t index, const vrrp::Envelope& enve
     router.rejected_count = 0;
   }
   router.rejected_last = now;
-  if (++router.rejected_count < 3 || now - router.rejected_since < 2 * interval) return;
+  // Well formed, and refused for what it says: another configuration, told at once. (keepalived 2.2.7 as Active beside
+  // us puts its own advert off with each of ours that it refuses, so there may be only one.) Garbage has to repeat
+  // itself.
+  const bool understood = error == DecodeError::kAuthType || error == DecodeError::kAuthData ||
+                          error == DecodeError::kIntervalMismatch || error == DecodeError::kAddressList;
+  ++router.rejected_count;
+  if (!understood && (router.rejected_count < 3 || now - router.rejected_since < 2 * interval)) return;
   ports::Report report = report_about(&router);
   report.decode_error = static_cast<std::uint8_t>(error);
   report.other = envelope.source;
@@ -205,7 +211,8 @@ void Mover::beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame,
   if (router.beside_count > 3 && now - router.beside_since >= 3 * interval && !explained) {
     alarm(now, Alarm::kOneWay, report, while_heard());
   }
-  if (router.beside_count > 3 && now - router.beside_since > down) {
+  const bool answers_for_our_address = alarms_.has(Alarm::kRival) && rival_mac_ == frame.source_mac;
+  if (answers_for_our_address || (router.beside_count > 3 && now - router.beside_since > down)) {
     alarm(now, Alarm::kDualActive, report, while_heard());
   }
 }
