@@ -179,7 +179,8 @@ void Checker::starting(Host& host, bool adopt) {
   }
   for (std::size_t i = 0; i < routers_.size(); ++i) {
     RouterView& router = there.routers[i];
-    if (!adopt) router.last_advert.reset();
+    const UnitView& unit = there.units[static_cast<std::size_t>(routers_[i].unit)];
+    if (unit.state != State::kActive || unit.torn) router.last_advert.reset();
     router.grace = adopt ? router.interval + (world_.now() - router.grace) : Nanos{0};
   }
   if (!adopt) there.drained = false;  // this simulator keeps no intent on disk
