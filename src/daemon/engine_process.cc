@@ -1,5 +1,6 @@
 #include "daemon/engine_process.h"
 
+#include <malloc.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -149,6 +150,7 @@ Result<void> EngineProcess::start(bool adopt, bool drained) {
   last_beat_ = posix::now();
   survey(last_beat_);
   guardian_.send(ipc::Ready{});
+  ::malloc_trim(0);  // what reading the configuration took
   return {};
 }
 
@@ -342,7 +344,7 @@ void EngineProcess::on_trouble(Instant now, linux::Trouble trouble, int sys_errn
 
 int run_engine(EngineArguments arguments) {
   posix::set_timer_slack(Nanos{1});
-  const auto config = read_config(arguments.configuration.get());
+  auto config = read_config(arguments.configuration.get());
   if (!config) {
     log::error("engine_failed", {}, config.error().message());
     return 1;
@@ -362,6 +364,7 @@ int run_engine(EngineArguments arguments) {
   const bool adopt = arguments.adopt;
   const bool drained = arguments.drained;
   EngineProcess process{std::move(arguments), *config, std::move(*memory), std::move(*network), std::move(*loop)};
+  *config = config::Config{};  // the engine has its own copy
   auto ended = process.start(adopt, drained);
   if (ended) ended = process.run();
   if (ended) return 0;

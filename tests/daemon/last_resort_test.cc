@@ -31,8 +31,8 @@ class LastResortTest : public ::testing::Test {
     router.vrid = 51;
     router.checksum_form = static_cast<std::uint8_t>(vrrp::ChecksumForm::kPseudoHeader);
     std::strncpy(router.interface.data(), interface, router.interface.size() - 1);
-    const auto source = IpAddress::parse("10.0.0.1")->bytes();
-    std::copy(source.begin(), source.end(), router.primary.begin());
+    const IpAddress source = *IpAddress::parse("10.0.0.1");
+    std::copy(source.bytes().begin(), source.bytes().end(), router.primary.begin());
     writer->publish_router(0, router);
     ports::InstanceState instance;
     std::strcpy(instance.name.data(), "web");
