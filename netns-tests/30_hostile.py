@@ -338,10 +338,3 @@ def test_F18_a_flood_delays_own_adverts_by_less_than_5_ms(scene, kind):
     print("flood of %d packets a second; the latest advert %.2f ms late" % (sent / 4, 1000 * late))
     assert late < 0.005, "%.2f ms late at %d packets a second" % (1000 * late, sent / 4)
     assert not scene.owners.changes(VIP, since=began)
-
-
-def test_F90_another_program_with_our_vrid_on_this_host_is_said(scene):
-    one = scene.start("baton", "db1", Service(priority=200))
-    scene.wait_holder("db1")
-    scene.start("keepalived", "db1", Service(name="theirs", priority=50, vips=("10.77.0.70/24",)))
-    one.alarmed("same_vrid_here", 8)
