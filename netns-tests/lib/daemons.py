@@ -239,7 +239,7 @@ class Baton(Daemon):
         lines = ["[daemon]"] + list(self.daemon_keys)
         for service in self.services:
             lines += ["", "[instance %s]" % service.name, "interface = eth%d" % service.link, "virtual_router_id = %d" % service.vrid]
-            lines += ["owner = yes"] if service.owner else ["priority@%s = %d" % (self.host, service.priority)]
+            lines += ["owner = yes"] if service.owner else ["priority = 50", "priority@%s = %d" % (self.host, service.priority)]
             lines += ["version = %d" % service.version, "advertisement_interval = %dms" % service.interval_ms]
             lines += ["address = " + vip for vip in service.vips]
             if not service.preempt:
