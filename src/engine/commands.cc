@@ -15,6 +15,27 @@ std::string switchover_line(const Mover& mover, bool dry_run) {
                would + " (addresses away, then priority 0) and stays Backup until the other router is lost or undrain");
 }
 
+/// Only an Active has something to give.
+CommandResult give_up(Instant now, const Command& command, std::vector<Mover*> concerned) {
+  CommandResult result;
+  std::erase_if(concerned, [](const Mover* each) { return each->state() != vrrp::State::kActive; });
+  if (concerned.empty()) {
+    result.refused_by_safety = true;
+    result.lines.push_back(command.instance.empty() ? "refused: this host is Active for nothing"
+                                                    : "refused: " + command.instance + " is not Active here");
+    return result;
+  }
+  result.accepted = true;
+  for (Mover* each : concerned) {
+    result.lines.push_back(switchover_line(*each, command.dry_run));
+    if (!command.dry_run) each->switchover(now);
+  }
+  result.lines.push_back(
+      "Backups are silent, so it is not known here whether one is there to take over; if none does within "
+      "Active_Down_Interval, this host takes the role back");
+  return result;
+}
+
 }  // namespace
 
 CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
@@ -41,24 +62,7 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
     }
   };
   switch (command.verb) {
-    case Verb::kSwitchover: {
-      std::erase_if(concerned, [](const Mover* each) { return each->state() != vrrp::State::kActive; });
-      if (concerned.empty()) {
-        result.refused_by_safety = true;
-        result.lines.push_back(command.instance.empty() ? "refused: this host is Active for nothing"
-                                                        : "refused: " + command.instance + " is not Active here");
-        return result;
-      }
-      result.accepted = true;
-      for (Mover* each : concerned) {
-        result.lines.push_back(switchover_line(*each, command.dry_run));
-        if (!command.dry_run) each->switchover(now);
-      }
-      result.lines.push_back(
-          "Backups are silent, so it is not known here whether one is there to take over; if none does within "
-          "Active_Down_Interval, this host takes the role back");
-      return result;
-    }
+    case Verb::kSwitchover: return give_up(now, command, std::move(concerned));
     case Verb::kFreeze:
       if (command.duration <= Nanos{0}) {
         result.lines.push_back("a freeze needs a time after which it ends");

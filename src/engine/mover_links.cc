@@ -1,6 +1,7 @@
 // Whether the routers of an instance can take part: interface, source address, MTU (S-12, S-14, E-04, E-05, F21, F23,
 // F31, F32).
 #include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/defect.h"
@@ -179,6 +180,7 @@ void Mover::on_send_error(Instant now, ports::LinkId link, int sys_errno) {
   if (here == routers_.end()) return;
   if (sys_errno == 0) {
     alarm_over(now, ports::Alarm::kSendFailed);
+    alarm_over(now, ports::Alarm::kMtu);
     if (!facts_.send_failed) timers_[kSendFailing] = kNever;
   } else if (group_.state() == State::kActive) {
     expect_sending(now);
@@ -193,7 +195,7 @@ void Mover::expect_sending(Instant now) {
     if (sys_errno == 0) continue;
     ports::Report report = report_about(nullptr);
     report.sys_errno = sys_errno;
-    alarm(now, ports::Alarm::kSendFailed, report, kForEver);
+    alarm(now, sys_errno == EMSGSIZE ? ports::Alarm::kMtu : ports::Alarm::kSendFailed, report, kForEver);
     if (timers_[kSendFailing] == kNever) timers_[kSendFailing] = now + 2 * shortest_interval_;
   }
 }

@@ -1,5 +1,5 @@
-// What the world tells the engine: frames, links, addresses. Plain values that src/linux makes and src/engine takes, so that
-// neither room has to know the other. Everything here is delivered on the protocol thread.
+// What the world tells the engine: frames, links, addresses. Plain values that src/linux makes and src/engine takes, so
+// that neither room has to know the other. Everything here is delivered on the protocol thread.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ struct LinkState {
   bool operator==(const LinkState&) const = default;
 };
 
-/// One address on a watched link. Sent for every change, and for every address after a full dump (then between on_dump_begin and
-/// on_dump_end, after which what was not seen is gone).
+/// One address on a watched link. Sent for every change, and for every address after a full dump (then between
+/// on_dump_begin and on_dump_end, after which what was not seen is gone).
 struct AddressFact {
   LinkId link = 0;
   Prefix prefix;

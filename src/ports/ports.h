@@ -38,7 +38,8 @@ class FramePort {
 class LinkPort {
  public:
   virtual ~LinkPort() = default;
-  /// Watch `name` from now on; its state comes as Engine::on_link. The families say what to listen to and which groups to join.
+  /// Watch `name` from now on; its state comes as Engine::on_link. The families say what to listen to and which groups
+  /// to join.
   virtual void watch(LinkId link, const std::string& name, bool ipv4, bool ipv6) = 0;
   virtual void forget(LinkId link) = 0;
 };

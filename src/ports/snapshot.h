@@ -73,7 +73,7 @@ struct RouterState {
   std::uint8_t checksum_form = 0;  ///< the form sent now (vrrp::ChecksumForm)
   LastEvent last_event = LastEvent::kNone;
   std::uint8_t heard_priority = 0;
-  std::uint8_t both_checksum_forms = 0;  ///< 1: each advert goes out in both
+  std::uint8_t both_checksum_forms = 0;         ///< 1: each advert goes out in both
   std::array<char, 16> interface {};            ///< name, NUL-terminated
   std::array<std::uint8_t, 16> heard_source{};  ///< last accepted Active, family as above; all zero = none
   std::array<std::uint8_t, 16> primary{};       ///< our source address
