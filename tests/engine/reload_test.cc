@@ -47,6 +47,18 @@ TEST(ReloadTest, AnAddedAddressIsInstalledAndAnnouncedAlone) {
   EXPECT_EQ(bench.doors.last_advert.addresses.size(), 2u);
 }
 
+TEST(ReloadTest, AnAddedIpv6AddressIsAnnouncedByItsOwnNeighborAdvertisement) {
+  config::Instance six = web();
+  six.addresses = {prefix("fe80::1/64")};
+  Bench bench(with({six}));
+  bench.become_active();
+  bench.run_for(2s);
+  bench.doors.order.clear();
+  six.addresses.push_back(prefix("2001:db8::1/64"));
+  bench.reload(with({six}));
+  EXPECT_THAT(bench.doors.order, ElementsAre("install 2001:db8::1", "announce 2001:db8::1"));
+}
+
 TEST(ReloadTest, ARemovedAddressGoesAndTheOthersAreKeptAlive) {
   config::Instance two = web();
   two.addresses.push_back(prefix("192.0.2.2/32"));
