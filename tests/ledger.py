@@ -55,6 +55,9 @@ def main():
         if fields[0] in seen:
             bad.append("%s: %s stands twice" % (where, fields[0]))
         seen.add(fields[0])
+        if "open:" in line:
+            bad.append("%s: %s is still open" % (where, fields[0]))
+            continue
         shown = fields[2]
         if shown.startswith("gap:"):
             gaps += 1
