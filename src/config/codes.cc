@@ -108,7 +108,7 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"E059", "impossible source address",
      "Adverts are sent from an address of the interface: for IPv6 multicast its link-local address; at most one "
      "for each family."},
-    {"E099", "more errors than shown", "Only the first 1000 errors and warnings are listed."},
+    {"E099", "more errors than shown", "Only the first 1000 errors are listed."},
     {"W001", "address outside every prefix",
      "No address of the interface has a prefix that holds this virtual address, so that clients on that network "
      "may not reach it. /32 and /128 say that this is meant."},
@@ -135,8 +135,9 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"W013", "address is this host's own",
      "The interface has the virtual address already. Baton never touches an address that it did not add: remove it "
      "from the network configuration, or set owner = yes on the host that it belongs to."},
+    {"W099", "more warnings than shown", "Only the first 1000 warnings are listed."},
 });
-static_assert(kTable.size() == static_cast<std::size_t>(Code::kOwnAddress) + 1);
+static_assert(kTable.size() == static_cast<std::size_t>(Code::kTooManyWarnings) + 1);
 
 }  // namespace
 

@@ -79,6 +79,7 @@ enum class Code : std::uint8_t {
   kSecretReadable,
   kIgnoredHere,
   kOwnAddress,
+  kTooManyWarnings,
 };
 
 Severity code_severity(Code code);

@@ -109,10 +109,7 @@ std::string Report::text(const Place& place) const {
 void Report::add(Code code, const Place& place, std::string message, std::string help) {
   CHECK(place.file < files_.size());
   failed_ = failed_ || code_severity(code) == Severity::kError;
-  if (full()) {
-    overflowed_ = true;
-    return;
-  }
+  if (!has_room(code_severity(code))) return;
   const SourceFile& file = files_[place.file];
   std::string_view line = file.line(place.line);
   std::string shown = printable(masked(line.substr(0, kShownLine)));
@@ -130,10 +127,7 @@ void Report::add(Code code, const Place& place, std::string message, std::string
 
 void Report::add_file(Code code, std::string file, std::string message, std::string help) {
   failed_ = failed_ || code_severity(code) == Severity::kError;
-  if (full()) {
-    overflowed_ = true;
-    return;
-  }
+  if (!has_room(code_severity(code))) return;
   keep({.severity = code_severity(code),
         .code = std::string(code_text(code)),
         .file = std::move(file),
@@ -141,10 +135,18 @@ void Report::add_file(Code code, std::string file, std::string message, std::str
         .help = printable(help)});
 }
 
+bool Report::has_room(Severity severity) {
+  if ((severity == Severity::kError ? errors_ : warnings_) < kMaxDiagnostics) return true;
+  (severity == Severity::kError ? overflowed_ : warnings_cut_) = true;
+  return false;
+}
+
 void Report::keep(Diagnostic diagnostic) {
   const std::string identity = diagnostic.code + '\n' + diagnostic.file + '\n' + std::to_string(diagnostic.line) + ':' +
                                std::to_string(diagnostic.column) + '\n' + diagnostic.message;
-  if (seen_.insert(identity).second) diagnostics_.push_back(std::move(diagnostic));
+  if (!seen_.insert(identity).second) return;
+  ++(diagnostic.severity == Severity::kError ? errors_ : warnings_);
+  diagnostics_.push_back(std::move(diagnostic));
 }
 
 std::vector<Diagnostic> Report::take() {
@@ -152,15 +154,23 @@ std::vector<Diagnostic> Report::take() {
   names.reserve(files_.size());
   for (const SourceFile& file : files_) names.push_back(file.name());
   sort_diagnostics(diagnostics_, names);
-  if (overflowed_) {
-    diagnostics_.push_back({.severity = Severity::kError,
-                            .code = std::string(code_text(Code::kTooManyDiagnostics)),
+  // A flood of warnings is no error: the configuration stays usable, and no error hides behind them.
+  if (warnings_cut_) {
+    diagnostics_.push_back({.severity = Severity::kWarning,
+                            .code = std::string(code_text(Code::kTooManyWarnings)),
                             .file = names.empty() ? std::string() : names.front(),
-                            .message = "more errors and warnings than the " + std::to_string(kMaxDiagnostics) +
-                                       " shown: mend these first"});
+                            .message = "more warnings than the " + std::to_string(kMaxDiagnostics) + " shown"});
+  }
+  if (overflowed_) {
+    diagnostics_.push_back(
+        {.severity = Severity::kError,
+         .code = std::string(code_text(Code::kTooManyDiagnostics)),
+         .file = names.empty() ? std::string() : names.front(),
+         .message = "more errors than the " + std::to_string(kMaxDiagnostics) + " shown: mend these first"});
     failed_ = true;
   }
   seen_.clear();
+  errors_ = warnings_ = 0;
   return std::exchange(diagnostics_, {});
 }
 

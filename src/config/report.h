@@ -1,5 +1,5 @@
 // Collects diagnostics while sources are read: knows the lines, so that each finding is shown with its text. Keeps at
-// most kMaxDiagnostics of them, each once; masks the values of secret keys.
+// most kMaxDiagnostics errors and as many warnings, each once; masks the values of secret keys.
 #pragma once
 
 #include <cstddef>
@@ -52,7 +52,7 @@ class Report {
   /// True once an error was added.
   bool failed() const { return failed_; }
   /// No more are kept: expensive searches for help may stop.
-  bool full() const { return diagnostics_.size() >= kMaxDiagnostics; }
+  bool full() const { return errors_ >= kMaxDiagnostics; }
   /// An error was found that is not described, as the report is full.
   void cut_short() { failed_ = overflowed_ = true; }
   /// "FILE:LINE".
@@ -61,6 +61,8 @@ class Report {
   std::vector<Diagnostic> take();
 
  private:
+  /// False when as many of that severity are kept as are shown.
+  bool has_room(Severity severity);
   void keep(Diagnostic diagnostic);
 
   const std::vector<SourceFile>& files_;
@@ -68,6 +70,9 @@ class Report {
   std::unordered_set<std::string> seen_;
   bool failed_ = false;
   bool overflowed_ = false;
+  bool warnings_cut_ = false;
+  std::size_t errors_ = 0;
+  std::size_t warnings_ = 0;
 };
 
 /// True for key names whose values are never shown: "password", "auth_token", but not "password_file".

@@ -97,6 +97,21 @@ TEST(Diagnostics, AFloodIsCut) {
   EXPECT_EQ(loaded.diagnostics.back().code, "E099");
 }
 
+TEST(Diagnostics, AFloodOfWarningsIsCutButNoError) {
+  // Every host has priority 100: one W002 an instance.
+  std::string text = "[peer db1]\naddress = 10.0.0.1\n[peer db2]\naddress = 10.0.0.2\n";
+  for (int i = 0; i < 1020; ++i) {
+    text += "[instance i" + std::to_string(i) + "]\ninterface = eth" + std::to_string(i / 255) +
+            "\nvirtual_router_id = " + std::to_string(i % 255 + 1) + "\naddress = 10.1." + std::to_string(i / 250) +
+            "." + std::to_string(i % 250 + 1) + "/32\n";
+  }
+  const Loaded loaded = parse_text(text);
+  EXPECT_TRUE(loaded.config);
+  ASSERT_EQ(loaded.diagnostics.size(), 1001u);
+  EXPECT_EQ(loaded.diagnostics.front().code, "W002");
+  EXPECT_EQ(loaded.diagnostics.back().code, "W099");
+}
+
 TEST(Diagnostics, SecretsAreMasked) {
   const Loaded loaded =
       parse_text(instance("[plugin p]\nmodule = m\npassword = hunter2 ;x\napi_token = \x01hunter2\n"));
