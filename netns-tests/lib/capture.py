@@ -13,8 +13,8 @@ RECORD = struct.Struct("<IIII")
 
 
 class Capture:
-    def __init__(self, lab, path, links=None, expression=FILTER, snap=0, live=True):
-        """live: frames can be read while it runs; else only after close(), at less cost for the machine that is measured."""
+    def __init__(self, lab, path, links=None, expression=FILTER, snap=2048, live=True):
+        """snap: bytes kept of a frame; read live, each takes that much of the kernel's buffer. live: frames can be read while it runs; else only after close(), at less cost for the machine that is measured."""
         self.lab = lab
         self.files = {}
         self.processes = []

@@ -81,7 +81,8 @@ def process_name(pid):
 def alive(pid):
     try:
         with open("/proc/%d/stat" % pid, encoding="ascii", errors="replace") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+            state = file.read().rsplit(")", 1)[1].split()[0]
+        return state not in "ZX" or len(os.listdir("/proc/%d/task" % pid)) > 1  # a dead first thread waits for the others
     except OSError:
         return False
 

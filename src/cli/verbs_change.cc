@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <thread>
 
 #include "cli/config_json.h"
 #include "cli/output.h"
@@ -17,12 +18,24 @@ using namespace std::chrono_literals;
 using steward::ExitCode;
 
 constexpr Nanos kCommandPatience = 10s;
+constexpr Nanos kLockPatience = 1s;   // a daemon just killed holds its lock until its last thread is gone
 constexpr Nanos kReloadPatience = 40s;  // the steward gives up after 30 s and says so
 
 Expected<Json, Trouble> ask_once(const Options& options, const Json& request, Nanos patience) {
   auto connection = Connection::open(options.runtime_dir);
   if (!connection) return Unexpected<Trouble>{connection.error()};
   return connection->ask(request, patience);
+}
+
+/// The daemon's own lock: while it is held none can start.
+Result<posix::Fd> daemon_lock() {
+  const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
+  while (true) {
+    auto lock = posix::bind_abstract("baton");
+    const bool held = !lock && lock.error().sys_errno == EADDRINUSE;
+    if (!held || std::chrono::steady_clock::now() > deadline) return lock;
+    std::this_thread::sleep_for(20ms);
+  }
 }
 
 /// A command to the engine: its lines are what it did, or would do.
@@ -77,8 +90,7 @@ int reload(const Options& options, bool dry_run) {
 }
 
 int cleanup(const Options& options) {
-  // The daemon's own lock: held for as long as this works, so that none can start meanwhile.
-  const auto lock = posix::bind_abstract("baton");
+  const auto lock = daemon_lock();
   if (!lock && lock.error().sys_errno == EADDRINUSE) {
     return report_trouble(
         {ExitCode::kRefused, "a batond runs in this network namespace and holds the addresses; stop it first"},

@@ -103,6 +103,7 @@ class Mover {
     Instant beside_since{};
     Instant beside_last{};
     std::uint32_t beside_count = 0;
+    MacAddress beside_mac;
     // Heard but rejected.
     Instant rejected_since{};
     Instant rejected_last{};
@@ -166,6 +167,7 @@ class Mover {
                 const vrrp::AcceptRemarks& remarks);
   void note(Instant now, std::size_t router, vrrp::Remark remark);
   void beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame, const vrrp::Advert& advert);
+  void claims_beside_us(Instant now, MacAddress owner);
   void resigned(Instant now, Router& router, const vrrp::VrrpFrame& frame);
   void heard_form(Instant now, std::size_t router, const vrrp::Advert& advert, bool obeyed);
 

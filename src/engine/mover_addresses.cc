@@ -416,6 +416,7 @@ void Mover::on_claim(Instant now, std::size_t index, const vrrp::AddressClaim& c
   report.address = vip.prefix.address;
   report.other_mac = claim.owner;
   alarm(now, Alarm::kRival, report, 60s);
+  claims_beside_us(now, claim.owner);
   if (vip.reannounced == Instant{} || now - vip.reannounced >= 1s) {
     vip.reannounced = now;
     Announcer::announce(vip, plan_.members[vip.member], link, context_.ports.frames);

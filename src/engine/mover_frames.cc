@@ -204,6 +204,7 @@ void Mover::beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame,
   }
   router.beside_last = now;
   ++router.beside_count;
+  router.beside_mac = frame.source_mac;
   ports::Report report = report_about(&router);
   report.other = frame.envelope.source;
   report.priority = advert.priority.value();
@@ -214,6 +215,19 @@ void Mover::beside_us(Instant now, Router& router, const vrrp::VrrpFrame& frame,
   const bool answers_for_our_address = alarms_.has(Alarm::kRival) && rival_mac_ == frame.source_mac;
   if (answers_for_our_address || (router.beside_count > 3 && now - router.beside_since > down)) {
     alarm(now, Alarm::kDualActive, report, while_heard());
+  }
+}
+
+/// A router that has once advertised beside us is silent since, and yet claims our address longer after than a takeover
+/// race lasts. (keepalived that cannot read our checksum starts its advert timer anew at each advert of ours.)
+void Mover::claims_beside_us(Instant now, MacAddress owner) {
+  for (std::size_t i = 0; i < routers_.size(); ++i) {
+    const Router& router = routers_[i];
+    if (router.beside_count == 0 || router.beside_mac != owner) continue;
+    if (now - router.beside_since <= group_.router(i).down_interval()) continue;
+    ports::Report report = report_about(&router);
+    report.other_mac = owner;
+    alarm(now, Alarm::kDualActive, report, 60s);
   }
 }
 

@@ -113,7 +113,7 @@ std::string peer_alarm(const Report& report, const HostNames& names) {
     case Alarm::kDuplicateHost: return other + " sends adverts from this host's own address";
     case Alarm::kEqualPriority: return other + " has the same priority as this host";
     case Alarm::kRival: return other + " announces " + vip(report) + ", which this host holds";
-    case Alarm::kDualActive: return other + " keeps advertising beside this host, which is Active";
+    case Alarm::kDualActive: return other + " behaves as Active beside this host, which is Active";
     case Alarm::kAdvertsRejected: return "adverts of " + other + " are discarded: " + rejected_because(report);
     case Alarm::kUnknownPeer: return other + " uses our VRID and is no configured peer";
     case Alarm::kOneWay: return "frames pass in one direction only between this host and " + other;

@@ -142,6 +142,21 @@ TEST(HearingTest, ARouterThatShouldYieldAndDoesNotIsADualActive) {
   EXPECT_EQ(bench.state(), State::kActive);
 }
 
+TEST(HearingTest, ARouterThatFallsSilentBesideUsButClaimsTheAddressIsADualActive) {
+  Bench bench;
+  bench.become_active();
+  const auto claim = [&] {
+    bench.hear_frame(vrrp::gratuitous_arp(kOtherMac, ip("192.0.2.1"), vrrp::ArpForm::kRequest));
+  };
+  bench.hear({.priority = 50});
+  claim();
+  EXPECT_FALSE(bench.alarmed(Alarm::kDualActive)) << "a takeover race";
+  bench.run_for(4s);
+  claim();
+  EXPECT_TRUE(bench.alarmed(Alarm::kDualActive));
+  EXPECT_EQ(told(bench, Alarm::kDualActive).other_mac, kOtherMac);
+}
+
 TEST(HearingTest, OurOwnFrameComingBackIsALoopAndChangesNothing) {
   Bench bench;
   bench.become_active();
