@@ -2,13 +2,14 @@
 #include <fcntl.h>
 
 #include <cerrno>
-#include <thread>
 
 #include "cli/config_json.h"
 #include "cli/output.h"
 #include "cli/render.h"
 #include "cli/verbs.h"
 #include "linux/cleanup.h"
+#include "posix/clock.h"
+#include "posix/event_loop.h"
 #include "posix/unix_socket.h"
 
 namespace baton::cli {
@@ -18,7 +19,7 @@ using namespace std::chrono_literals;
 using steward::ExitCode;
 
 constexpr Nanos kCommandPatience = 10s;
-constexpr Nanos kLockPatience = 1s;   // a daemon just killed holds its lock until its last thread is gone
+constexpr Nanos kLockPatience = 1s;     // a daemon just killed holds its lock until its last thread is gone
 constexpr Nanos kReloadPatience = 40s;  // the steward gives up after 30 s and says so
 
 Expected<Json, Trouble> ask_once(const Options& options, const Json& request, Nanos patience) {
@@ -29,12 +30,14 @@ Expected<Json, Trouble> ask_once(const Options& options, const Json& request, Na
 
 /// The daemon's own lock: while it is held none can start.
 Result<posix::Fd> daemon_lock() {
-  const auto deadline = std::chrono::steady_clock::now() + kLockPatience;
+  auto pause = posix::EventLoop::create();
+  if (!pause) return Unexpected<Error>{pause.error()};
+  const Instant deadline = posix::now() + kLockPatience;
   while (true) {
     auto lock = posix::bind_abstract("baton");
     const bool held = !lock && lock.error().sys_errno == EADDRINUSE;
-    if (!held || std::chrono::steady_clock::now() > deadline) return lock;
-    std::this_thread::sleep_for(20ms);
+    if (!held || posix::now() > deadline) return lock;
+    if (auto waited = pause->wait(posix::now() + 20ms); !waited) return Unexpected<Error>{waited.error()};
   }
 }
 

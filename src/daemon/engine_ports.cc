@@ -1,15 +1,18 @@
 #include "daemon/engine_ports.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/check.h"
 #include "log/log.h"
+#include "posix/clock.h"
 #include "vrrp/packet.h"
 
 namespace baton::daemon {
 namespace {
 
 constexpr std::size_t kMaxUnrecorded = 64;
+constexpr Nanos kReportPause = std::chrono::milliseconds{2};
 
 std::string_view event_token(ports::EventKind kind) {
   switch (kind) {
@@ -59,11 +62,18 @@ std::string EnginePorts::name_of(std::uint32_t instance) const {
 }
 
 void EnginePorts::report(const ports::Report& report) {
-  const std::string instance = name_of(report.instance);
-  write_line(report, instance);
-  steward_.send(ipc::ReportMessage{instance, ++sequence_, steward_.dropped(), report});
-  // Holding follows each transition within milliseconds: it is for watchers, not for the history.
-  if (report.kind != ports::EventKind::kHolding) scribe_.send(ipc::History{instance, report});
+  if (!reports_due_) reports_due_ = posix::now() + kReportPause;
+  kept_.push_back({name_of(report.instance), report});
+}
+
+void EnginePorts::flush_reports() {
+  reports_due_.reset();
+  for (const auto& [instance, report] : std::exchange(kept_, {})) {
+    write_line(report, instance);
+    steward_.send(ipc::ReportMessage{instance, ++sequence_, steward_.dropped(), report});
+    // Holding follows each transition within milliseconds: it is for watchers, not for the history.
+    if (report.kind != ports::EventKind::kHolding) scribe_.send(ipc::History{instance, report});
+  }
 }
 
 void EnginePorts::report_host(ports::EventKind kind, ports::Alarm alarm, int sys_errno, Instant at) {

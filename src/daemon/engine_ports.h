@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,7 +17,12 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort, public p
  public:
   EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe);
 
+  /// Kept for a moment: whom it wakes would take the processor from the takeover that is reported.
   void report(const ports::Report& report) override;
+  /// When flush_reports() is due; nullopt: nothing is kept.
+  std::optional<Instant> reports_due() const { return reports_due_; }
+  /// To the log, the steward and the scribe.
+  void flush_reports();
   void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override;
   void publish_router(std::uint32_t slot, const ports::RouterState& state) override;
   void retire_instance(std::uint32_t slot) override;
@@ -39,12 +45,18 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort, public p
   void report_host(ports::EventKind kind, ports::Alarm alarm, int sys_errno, Instant at);
 
  private:
+  struct Kept {
+    std::string instance;
+    ports::Report report;
+  };
   std::string name_of(std::uint32_t instance) const;
 
   ipc::BoardWriter board_;
   ipc::Channel steward_;
   ipc::Channel scribe_;
   std::vector<std::string> names_;  ///< by instance slot
+  std::vector<Kept> kept_;
+  std::optional<Instant> reports_due_;
   std::uint64_t sequence_ = 0;
   std::uint64_t next_ticket_ = 1;
   std::deque<ipc::Intent> unrecorded_;

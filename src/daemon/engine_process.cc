@@ -157,8 +157,10 @@ Result<void> EngineProcess::start(bool adopt, bool drained) {
 Instant EngineProcess::next_wake(Instant now) const {
   Instant wake = last_beat_ + beat_interval_;
   if (const auto due = engine_.next_deadline()) wake = std::min(wake, *due);
+  if (const auto due = engine_.next_alert()) wake = std::min(wake, *due);
   if (const auto due = network_->next_wakeup()) wake = std::min(wake, *due);
   if (release_deadline_) wake = std::min(wake, *release_deadline_);
+  if (const auto due = ports_.reports_due()) wake = std::min(wake, *due);
   return std::max(wake, now);
 }
 
@@ -176,6 +178,7 @@ void EngineProcess::turn(Instant now) {
     engine_.on_deadline(after, kSlack);
   }
   engine_.end_turn(after);
+  if (const auto due = ports_.reports_due(); due && *due <= after) ports_.flush_reports();
   for (ipc::Channel* channel : {&guardian_, &ports_.steward(), &ports_.scribe()}) channel->flush();
   ports_.board().heartbeat(after);
   last_beat_ = after;
@@ -221,6 +224,7 @@ Result<void> EngineProcess::run() {
 /// All was released, or it is too late for that: say so and end.
 void EngineProcess::release() {
   if (!engine_.finished()) log::warning("release_incomplete", {}, "not every address could be removed in time");
+  ports_.flush_reports();
   guardian_.send(ipc::Goodbye{});
   done_ = true;
 }
@@ -332,6 +336,7 @@ void EngineProcess::on_trouble(Instant now, linux::Trouble trouble, int sys_errn
   }
   const char* what = trouble == linux::Trouble::kJournal      ? "address_journal"
                      : trouble == linux::Trouble::kMembership ? "multicast_membership"
+                     : trouble == linux::Trouble::kSocket     ? "packet_socket"
                                                               : "netlink_dump";
   if (sys_errno == 0) {
     log::info("trouble_over", {{"trouble", what}});

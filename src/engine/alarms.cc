@@ -6,15 +6,22 @@
 
 namespace baton::engine {
 
+Alarms::State& Alarms::state_of(ports::Alarm alarm) {
+  for (State& state : states_) {
+    if (state.alarm == alarm) return state;
+  }
+  return states_.emplace_back(State{.alarm = alarm});
+}
+
 bool Alarms::raise(Instant now, ports::Report report, ports::Alarm alarm, Nanos lasts, ports::ReportPort& port) {
   const auto index = static_cast<std::size_t>(alarm);
   CHECK(index < kAlarms);
-  State& state = states_[index];
+  State& state = state_of(alarm);
   state.ends = lasts == Nanos::max() ? kNever : now + lasts;
   // Later repetitions only move `ends`; expire() looks again when the noted time has come.
   next_expiry_ = std::min(next_expiry_, state.ends);
   const bool began = !has(alarm);
-  if (BATON_DEFECT(41)) state = {.ends = state.ends};
+  if (BATON_DEFECT(41)) state = {.alarm = alarm, .ends = state.ends};
   bits_ |= std::uint64_t{1} << index;
   if (state.announced || (state.ever_reported && now - state.reported < kReportGap)) return began;
   state.announced = true;
@@ -31,7 +38,7 @@ bool Alarms::clear(Instant now, std::uint32_t instance, ports::Alarm alarm, port
   if (!has(alarm)) return false;
   const auto index = static_cast<std::size_t>(alarm);
   bits_ &= ~(std::uint64_t{1} << index);
-  State& state = states_[index];
+  State& state = state_of(alarm);
   state.ends = kNever;
   if (!state.announced) return true;
   state.announced = false;
@@ -47,8 +54,8 @@ bool Alarms::clear(Instant now, std::uint32_t instance, ports::Alarm alarm, port
 bool Alarms::expire(Instant now, std::uint32_t instance, ports::ReportPort& port) {
   if (now < next_expiry_) return false;
   bool changed = false;
-  for (std::size_t i = 0; i < kAlarms; ++i) {
-    if (states_[i].ends <= now) changed |= clear(now, instance, static_cast<ports::Alarm>(i), port);
+  for (const State& state : states_) {
+    if (state.ends <= now) changed |= clear(now, instance, state.alarm, port);
   }
   find_next_expiry();
   return changed;
@@ -58,10 +65,11 @@ void Alarms::restore(Instant now, std::uint64_t bits, Nanos lasts) {
   bits_ = bits;
   for (std::size_t i = 0; i < kAlarms; ++i) {
     if ((bits >> i & 1) == 0) continue;
-    states_[i].announced = true;
-    states_[i].ever_reported = true;
-    states_[i].reported = now;
-    states_[i].ends = now + lasts;
+    State& state = state_of(static_cast<ports::Alarm>(i));
+    state.announced = true;
+    state.ever_reported = true;
+    state.reported = now;
+    state.ends = now + lasts;
   }
   find_next_expiry();
 }

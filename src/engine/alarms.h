@@ -3,8 +3,8 @@
 // has not been seen for a while.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <vector>
 
 #include "base/check.h"
 #include "base/time.h"
@@ -35,16 +35,18 @@ class Alarms {
 
  private:
   struct State {
+    ports::Alarm alarm = ports::Alarm::kNone;
     Instant ends = kNever;
     Instant reported{};
     bool ever_reported = false;
     bool announced = false;  ///< people know that it is in force
   };
+  State& state_of(ports::Alarm alarm);
   void find_next_expiry();
 
   std::uint64_t bits_ = 0;
   Instant next_expiry_ = kNever;
-  std::array<State, kAlarms> states_{};
+  std::vector<State> states_;  ///< of those that were ever raised: few
 };
 
 }  // namespace baton::engine

@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
+#include <vector>
 
 #include "config/config.h"
 #include "engine/addresses.h"
@@ -21,7 +21,7 @@ class Announcer {
 
   void enqueue(VipTable& vips, std::uint32_t index);
   void clear(VipTable& vips);
-  bool idle() const { return queue_.empty(); }
+  bool idle() const { return next_ == queue_.size(); }
   /// Sends what may go now. Returns when to come again; kNever if the queue is empty.
   Instant pump(Instant now, VipTable& vips, const std::vector<config::Instance>& members, const LinkTable& links,
                ports::FramePort& port);
@@ -29,7 +29,8 @@ class Announcer {
   static void announce(const Vip& vip, const config::Instance& instance, const Link& link, ports::FramePort& port);
 
  private:
-  std::deque<std::uint32_t> queue_;
+  std::vector<std::uint32_t> queue_;
+  std::size_t next_ = 0;  ///< in queue_; what is before it has been sent
   Instant not_before_{};
 };
 

@@ -21,6 +21,9 @@ struct Heard {
 };
 
 struct Context {
+  /// From so many instances on their adverts are spread over the interval.
+  static constexpr std::size_t kSpreadFrom = 32;
+
   explicit Context(ports::Ports doors) : ports(doors) {}
 
   ports::Ports ports;
@@ -33,6 +36,7 @@ struct Context {
   vrrp::Advert scratch;                ///< for decoding, so that a plain advert allocates nothing
   std::vector<IpAddress> known_hosts;  ///< [peer] addresses
   Heard heard;
+  bool spread_adverts = false;
   bool dumped = false;  ///< a full dump has been complete at least once
 };
 

@@ -19,6 +19,8 @@ class DeadlineQueue {
   void set(Id id, Instant deadline);
   void remove(Id id) { set(id, kNever); }
   std::optional<Instant> earliest() const;
+  /// Whose deadline that is. REQUIRES one is set.
+  Id first() const { return heap_.front().id; }
   /// Takes out every entry that is due at `limit`, earliest first, into `due`.
   void take_due(Instant limit, std::vector<Id>& due);
 

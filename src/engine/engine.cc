@@ -10,16 +10,16 @@ namespace baton::engine {
 
 using namespace std::chrono_literals;
 
-Engine::Impl::Impl(const config::Config& first, ports::Ports doors, Board board)
-    : context(doors), instance_slots(board.instance_slots), router_slots(board.router_slots), config(first) {}
+Engine::Impl::Impl(const config::Config& config, ports::Ports doors, Board board)
+    : context(doors), instance_slots(board.instance_slots), router_slots(board.router_slots), first_config(config) {}
 
 void Engine::Impl::start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained) {
   last_turn = now;
   now_ = now;
   started = true;
   host_facts.drained = drained;
-  watch_links(config);
-  std::vector<Plan> plans = make_plans(config);
+  std::vector<Plan> plans = take(first_config);
+  first_config = config::Config{};  // the plans have it all
   const auto predecessor = [&](const Plan& plan) -> const ports::AdoptedInstance* {
     const auto found = std::find_if(adopted.begin(), adopted.end(), [&](const ports::AdoptedInstance& each) {
       return plan.name == each.instance.name.data() && continues(plan, each);
@@ -221,6 +221,14 @@ std::optional<Instant> Engine::Impl::next_deadline() const {
   return earliest ? std::min(*earliest, heartbeat) : heartbeat;
 }
 
+std::optional<Instant> Engine::Impl::next_alert() const {
+  const auto earliest = context.deadlines.earliest();
+  if (!earliest) return std::nullopt;
+  const Mover* const next = mover(context.deadlines.first());
+  if (next == nullptr || next->state() != vrrp::State::kBackup) return std::nullopt;
+  return *earliest - kAlert;
+}
+
 // ---- The outside --------------------------------------------------------------------------------------------------
 
 Engine::Engine(const config::Config& config, ports::Ports ports, Board board)
@@ -257,6 +265,7 @@ void Engine::end_turn(Instant now) { impl_->end_turn(now); }
 void Engine::shutdown(Instant now) { impl_->shutdown(now); }
 bool Engine::finished() const { return impl_->finished(); }
 std::optional<Instant> Engine::next_deadline() const { return impl_->next_deadline(); }
+std::optional<Instant> Engine::next_alert() const { return impl_->next_alert(); }
 Nanos Engine::shortest_active_down_interval() const { return impl_->shortest_down; }
 const HostCounters& Engine::counters() const { return impl_->context.counters; }
 

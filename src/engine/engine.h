@@ -83,6 +83,10 @@ class Engine {
 
   /// nullopt: nothing is due.
   std::optional<Instant> next_deadline() const;
+  /// From when on the caller should rather poll than sleep, because it would be woken late: kAlert before a takeover.
+  /// While adverts are heard that moment never comes.
+  static constexpr Nanos kAlert = std::chrono::microseconds{200};
+  std::optional<Instant> next_alert() const;
   /// Of all running routers; the guardian's heartbeat limit is half of it.
   Nanos shortest_active_down_interval() const;
   const HostCounters& counters() const;

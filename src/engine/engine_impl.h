@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -32,12 +33,14 @@ class Engine::Impl {
   void shutdown(Instant now);
   bool finished() const;
   std::optional<Instant> next_deadline() const;
+  std::optional<Instant> next_alert() const;
 
   // commands.cc
   CommandResult on_command(Instant now, const Command& command);
 
   // reload.cc
   ReloadSummary reload(Instant now, const config::Config& config);
+  std::vector<Plan> take(const config::Config& config);
   void watch_links(const config::Config& config);
   void start_plan(Instant now, Plan plan, const ports::AdoptedInstance* adopted);
   void bury_stopped(Instant now);
@@ -52,7 +55,9 @@ class Engine::Impl {
   Context context;
   Slots instance_slots;
   Slots router_slots;
-  config::Config config;
+  config::Config first_config;       ///< until start()
+  std::set<std::string> interfaces;  ///< that the configuration names
+  std::vector<config::Peer> peers;
   std::vector<std::unique_ptr<Mover>> movers;  ///< by id; ids are used again
   std::unordered_map<std::string, MoverId> names;
   struct Watched {

@@ -15,6 +15,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr int kAdvertPhases = 16;
+
 vrrp::RouterParameters election_parameters(const Plan& plan, const config::Instance& instance, Priority priority) {
   vrrp::RouterParameters parameters;
   parameters.version = instance.version;
@@ -83,6 +85,9 @@ Priority Mover::priority() const { return effective_priority(plan_.election.prio
 vrrp::RouterParameters Mover::parameters_of(std::size_t router) const {
   vrrp::RouterParameters parameters = election_parameters(plan_, instance_of(router), priority());
   parameters.primary = routers_[router].primary;
+  if (context_.spread_adverts) {
+    parameters.advert_phase = parameters.advertisement_interval * static_cast<int>(id_ % kAdvertPhases) / kAdvertPhases;
+  }
   return parameters;
 }
 

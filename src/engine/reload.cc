@@ -59,6 +59,17 @@ void Engine::Impl::start_plan(Instant now, Plan plan, const ports::AdoptedInstan
   }
 }
 
+/// What is kept of a configuration, and the plans that it makes.
+std::vector<Plan> Engine::Impl::take(const config::Config& config) {
+  peers = config.peers;
+  interfaces.clear();
+  for (const config::Instance& instance : config.instances) interfaces.insert(instance.interface);
+  watch_links(config);
+  std::vector<Plan> plans = make_plans(config);
+  context.spread_adverts = plans.size() >= Context::kSpreadFrom;
+  return plans;
+}
+
 /// Those that have left for good: their places are free; what replaces them starts now.
 void Engine::Impl::bury_stopped(Instant now) {
   for (const MoverId id : std::exchange(context.stopped, {})) {
@@ -77,9 +88,7 @@ void Engine::Impl::bury_stopped(Instant now) {
   }
   for (ports::LinkId id = 0; id < context.links.size(); ++id) {
     if (!context.links.has(id) || !context.links[id].movers.empty()) continue;
-    const bool named = std::any_of(config.instances.begin(), config.instances.end(),
-                                   [&](const auto& instance) { return instance.interface == context.links[id].name; });
-    if (named) continue;
+    if (interfaces.contains(context.links[id].name)) continue;
     context.ports.links.forget(id);
     context.links.release(id);
   }
@@ -95,7 +104,7 @@ void Engine::Impl::measure() {
     shortest_down = std::min(shortest_down, each->shortest_down_interval());
   }
   context.known_hosts.clear();
-  for (const config::Peer& peer : config.peers) {
+  for (const config::Peer& peer : peers) {
     context.known_hosts.insert(context.known_hosts.end(), peer.addresses.begin(), peer.addresses.end());
   }
 }
@@ -103,9 +112,7 @@ void Engine::Impl::measure() {
 ReloadSummary Engine::Impl::reload(Instant now, const config::Config& next) {
   ReloadSummary summary;
   if (leaving) return summary;
-  config = next;
-  watch_links(config);
-  std::vector<Plan> plans = make_plans(config);
+  std::vector<Plan> plans = take(next);
   std::set<std::string> wanted;
   for (const Plan& plan : plans) wanted.insert(plan.name);
   std::vector<std::string> gone;

@@ -54,13 +54,6 @@ std::uint32_t RouteSocket::take_sequences(std::size_t count) {
 
 Result<ConstBytes> RouteSocket::receive() {
   while (true) {
-    pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&readable, 1, kAnswerTimeoutMs);
-    if (ready == 0) return fail("wait for netlink answer", ETIMEDOUT);
-    if (ready < 0) {
-      if (errno == EINTR) continue;
-      return fail("wait for netlink answer", errno);
-    }
     sockaddr_nl sender{};
     iovec part{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
     msghdr header{};
@@ -69,8 +62,15 @@ Result<ConstBytes> RouteSocket::receive() {
     header.msg_iov = &part;
     header.msg_iovlen = 1;
     const ssize_t size = ::recvmsg(socket_.get(), &header, MSG_DONTWAIT);
+    if (size < 0 && errno == EAGAIN) {  // rare: the kernel answers a change before send() returns
+      pollfd readable{.fd = socket_.get(), .events = POLLIN, .revents = 0};
+      const int ready = ::poll(&readable, 1, kAnswerTimeoutMs);
+      if (ready == 0) return fail("wait for netlink answer", ETIMEDOUT);
+      if (ready < 0 && errno != EINTR) return fail("wait for netlink answer", errno);
+      continue;
+    }
     if (size < 0) {
-      if (errno == EINTR || errno == EAGAIN) continue;
+      if (errno == EINTR) continue;
       return fail("read netlink answer", errno);
     }
     if (sender.nl_pid != 0) continue;  // F45: only the kernel is believed

@@ -67,9 +67,10 @@ void Worker::install(const std::vector<AddressJob>& jobs) {
     requests.add_address(request);
     sent.push_back(job);
   }
-  write_journal();
+  if (!kernel_marks_) write_journal();  // before the act: it alone says what is ours
   const std::vector<int> results = socket_.transact(requests);
   for (std::size_t i = 0; i < sent.size(); ++i) settle_install(sent[i], results[i]);
+  hand_over();  // clients wait for the announcement, nobody for the journal
   write_journal();
 }
 

@@ -95,6 +95,14 @@ void VirtualRouter::on(Instant, const Shutdown& shutdown, Actions& out) {
 
 // ---- Timers -------------------------------------------------------------------------------------------------------
 
+/// By how much an advert that is due at `deadline` is to leave earlier.
+Nanos VirtualRouter::beyond_phase(Instant deadline) const {
+  if (!parameters_.advert_phase) return Nanos{0};
+  const Nanos interval = parameters_.advertisement_interval;
+  const Nanos past = (deadline.time_since_epoch() - *parameters_.advert_phase) % interval;
+  return std::clamp<Nanos>(past, Nanos{0}, interval / kPhaseSteps);
+}
+
 void VirtualRouter::on(Instant now, const DeadlineReached&, Actions& out) {
   if (state_ == State::kActive && adver_deadline_ && now >= *adver_deadline_) {
     out.push_back(SendAdvert{parameters_.priority});
@@ -102,6 +110,7 @@ void VirtualRouter::on(Instant now, const DeadlineReached&, Actions& out) {
     const Nanos interval = parameters_.advertisement_interval;
     if (BATON_DEFECT(12)) *adver_deadline_ = now;
     *adver_deadline_ += interval * ((now - *adver_deadline_) / interval + 1);
+    *adver_deadline_ -= beyond_phase(*adver_deadline_);
     return;
   }
   if (state_ != State::kBackup) return;

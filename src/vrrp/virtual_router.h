@@ -31,6 +31,11 @@ struct RouterParameters {
   bool lead =
       true;  ///< false: an exact tie is left to the group's lead router (design: one family must not win each way)
 
+  /// Where in the interval our adverts gather, 0 to less than the interval after a whole multiple of it, so that those
+  /// of a thousand routers do not leave as one burst: each advert moves there by at most 1/128 of the interval, to the
+  /// earlier. nullopt: they stay where they fall.
+  std::optional<Nanos> advert_phase{};
+
   bool operator==(const RouterParameters&) const = default;
 };
 
@@ -131,6 +136,8 @@ struct RouterSnapshot {
 
 class VirtualRouter {
  public:
+  static constexpr int kPhaseSteps = 128;
+
   explicit VirtualRouter(RouterParameters parameters);
 
   /// Applies one event at `now`. The caller performs the returned actions in order. No I/O, no clock, no log.
@@ -192,6 +199,7 @@ class VirtualRouter {
   void obey(Instant now, const AdvertReceived& advert);
   void obey_lower();
   void down_timer_fired(Instant now, Actions& out);
+  Nanos beyond_phase(Instant deadline) const;
   void down_expires(Instant now, Reason reason, Actions& out);
   void backup_parameters_changed(Instant now, const RouterParameters& old, Actions& out);
 

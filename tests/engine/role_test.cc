@@ -185,5 +185,59 @@ TEST(RoleTest, AGroupMovesTogetherAndOnlyWhenEveryMemberMay) {
   EXPECT_EQ(bench.doors.instances[0].addresses_held, 2);
 }
 
+// ---- Many instances -----------------------------------------------------------------------------------------------
+
+config::Config instances(int count) {
+  std::vector<config::Instance> all;
+  for (int i = 1; i <= count; ++i) {
+    config::Instance instance = web();
+    instance.name = "web" + std::to_string(i);
+    instance.vrid = Vrid{static_cast<std::uint8_t>(i)};
+    instance.addresses = {prefix("10.1.0." + std::to_string(i) + "/32")};
+    all.push_back(instance);
+  }
+  return with(all);
+}
+
+/// Adverts of one second, by when they left, after the steps of 1/128 s have had the time to add up to a whole second.
+std::map<Instant, int> adverts_of_a_second(Bench& bench) {
+  bench.become_active();
+  bench.run_for(200s);
+  bench.doors.adverts.clear();
+  bench.run_for(1s);
+  std::map<Instant, int> found;
+  for (const SentAdvert& advert : bench.doors.adverts) ++found[advert.at];
+  return found;
+}
+
+TEST(ManyTest, TheAdvertsOfManyInstancesAreSpreadOverTheInterval) {
+  Bench bench(instances(32));
+  const std::map<Instant, int> found = adverts_of_a_second(bench);
+  ASSERT_EQ(found.size(), 16u);
+  Instant before = found.begin()->first - 62'500us;
+  for (const auto& [at, count] : found) {
+    EXPECT_EQ(count, 2);
+    EXPECT_EQ(at - before, 62'500us);
+    before = at;
+  }
+}
+
+TEST(ManyTest, ThoseOfFewStayWhereTheyFall) {
+  Bench bench(instances(31));
+  const std::map<Instant, int> found = adverts_of_a_second(bench);
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found.begin()->second, 31);
+}
+
+/// The caller sleeps while an Active is heard, and while this host is Active.
+TEST(ManyTest, OnlyATakeoverIsAwaitedAwake) {
+  Bench bench;
+  bench.start();
+  bench.hear({});
+  EXPECT_EQ(bench.engine->next_alert(), bench.now + 3'609'375us - Engine::kAlert);
+  bench.run_for(5s);
+  EXPECT_EQ(bench.engine->next_alert(), std::nullopt);
+}
+
 }  // namespace
 }  // namespace baton::engine

@@ -152,6 +152,21 @@ TEST(IntervalTest, AdvertsDoNotDriftHoweverLateTheWakeUps) {
   EXPECT_EQ(router.next_deadline(), kStart + 100'100ms);
 }
 
+/// 1000 s is 320 ms after a multiple of 1280 ms, so 20 ms after the phase; a step is 1280 ms / 128 = 10 ms.
+TEST(IntervalTest, AdvertsMoveToTheirPhaseInSmallStepsAndOnlyToTheEarlier) {
+  RouterParameters parameters = usual();
+  parameters.advertisement_interval = 1280ms;
+  parameters.advert_phase = 300ms;
+  parameters.priority = kOwnerPriority;
+  VirtualRouter router = backup(parameters);
+  EXPECT_EQ(router.next_deadline(), kStart + 1280ms);
+  for (const Nanos expected : {2550ms, 3820ms, 5100ms, 6380ms}) {
+    const Instant due = *router.next_deadline();
+    EXPECT_EQ(router.handle(due + 3ms, DeadlineReached{}), Actions{SendAdvert{kOwnerPriority}});
+    EXPECT_EQ(router.next_deadline(), kStart + expected);
+  }
+}
+
 TEST(IntervalTest, AStaleWakeUpDoesNothing) {
   VirtualRouter router = active();
   const RouterSnapshot before = router.snapshot();
