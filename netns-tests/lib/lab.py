@@ -66,13 +66,20 @@ def kill(lab, host, what="all"):
         lab.stop(host, signal.SIGKILL)
 
 
+def lose(lab, percent):
+    share = float(percent) if percent.replace(".", "", 1).isdigit() else 0
+    if not 0.1 <= share < 100:
+        raise SystemExit("loss takes a percentage from 0.1 to 99.9, not '%s'; netns-tests/lab cut loses everything" % percent)
+    lab.faults.loss(share)
+
+
 COMMANDS = {
     "up": up, "status": status, "enter": enter, "kill": kill,
     "down": lambda lab: lab.down(),
     "cut": lambda lab, host: lab.faults.cut(host),
     "unplug": lambda lab, host: lab.faults.unplug(host),
     "oneway": lambda lab, sender, receiver: lab.faults.one_way(sender, receiver),
-    "loss": lambda lab, percent: lab.faults.loss(float(percent)),
+    "loss": lose,
     "heal": lambda lab: lab.faults.heal(),
     "stop": lambda lab, host: lab.stop(host),
     "start": lambda lab, host: lab.start(host).wait_ready(),
