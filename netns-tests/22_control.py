@@ -25,6 +25,17 @@ def test_status_leads_with_the_answer_and_why(scene):
     assert not any(value == "unknown" for value in (there["reason"], one.instance()["reason"]))
 
 
+def test_what_the_unit_starts_is_installed(tmp_path):
+    build = os.path.dirname(BATON_BIN)
+    run("env", "DESTDIR=%s" % tmp_path, "cmake", "--install", build)
+    with open(tmp_path / "usr/local/lib/systemd/system/baton.service", encoding="utf-8") as file:
+        started = [line.split("=", 1)[1].lstrip("-").split()[0] for line in file if line.startswith("Exec")]
+    assert {os.path.basename(program) for program in started} == {"batond", "batonctl", "kill"}
+    for program in started:
+        assert os.access(str(tmp_path) + program if "baton" in program else program, os.X_OK), program
+    run(str(tmp_path) + "/usr/local/bin/batonctl", "check", str(tmp_path) + "/etc/baton/baton.conf", "--host", "db1")
+
+
 def test_explain_compares_the_numbers(scene):
     _, other = scene.pair()
     text = ok(other.control("explain", "svc")).stdout
