@@ -144,3 +144,27 @@ def test_F30_a_slow_line_changes_nothing_while_its_jitter_is_below_the_down_inte
     time.sleep(0.6)  # the adverts that were on the way when the line became slow
     scene.wait_holder("db1", deadline=3)
     scene.sole("db1", seconds=2.0)
+
+
+@pytest.mark.parametrize("vrid", [10, 11], ids=["our-vrid", "another-vrid"])
+def test_F90_keepalived_with_our_vrid_on_this_host_is_said(scene, vrid):
+    theirs = scene.start("keepalived", "db1", Service(name="theirs", vrid=vrid, priority=50, vips=("10.77.0.60/24",)))
+    wait_until(lambda: scene.capture.adverts("db1", vrid=vrid), 5)
+    ours = scene.start("baton", "db1", Service(vrid=10, priority=200))
+    scene.wait_holder("db1", VIP, 5)
+    if vrid == 10:
+        ours.alarmed("same_vrid_here")
+        assert "another program on this host" in ours.control("status").stdout
+    else:
+        began = time.time()
+        wait_until(lambda: len(scene.capture.adverts("db1", since=began, vrid=vrid)) > 20, 5)
+        assert not any(entry.get("alarm") == "same_vrid_here" for entry in ours.events()) and "same_vrid_here" not in ours.alarms()
+    theirs.stop()
+    assert ours.instance()["role"] == "active"
+
+
+def test_F90_keepalived_that_comes_later_is_said_too(scene):
+    ours = scene.start("baton", "db1", Service(vrid=10, priority=200))
+    scene.wait_holder("db1", VIP, 5)
+    scene.start("keepalived", "db1", Service(name="theirs", vrid=10, priority=50, vips=("10.77.0.60/24",)))
+    ours.alarmed("same_vrid_here", 15)

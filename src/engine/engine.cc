@@ -58,6 +58,10 @@ void Engine::Impl::on_frame(Instant now, const ReceivedFrame& frame) {
   if (!context.links.has(frame.link)) return;
   const vrrp::ParsedFrame parsed =
       frame.from_unicast_socket ? vrrp::parse_ip_packet(frame.frame) : vrrp::parse_frame(frame.frame);
+  if (frame.of_this_host) {
+    if (const auto* advert = std::get_if<vrrp::VrrpFrame>(&parsed)) on_vrrp_of_this_host(now, frame.link, *advert);
+    return;
+  }
   if (const auto* advert = std::get_if<vrrp::VrrpFrame>(&parsed)) {
     ++context.counters.frames;
     on_vrrp(now, frame.link, *advert);
@@ -80,6 +84,14 @@ void Engine::Impl::on_vrrp(Instant now, ports::LinkId link, const vrrp::VrrpFram
     return;
   }
   target->on_advert(now, place.index, frame);
+}
+
+/// F90: another program of this host sends it. The election is between hosts; people have to settle this.
+void Engine::Impl::on_vrrp_of_this_host(Instant now, ports::LinkId link, const vrrp::VrrpFrame& frame) {
+  const auto peeked = vrrp::peek(frame.payload);
+  if (!peeked) return;
+  const Place place = context.links[link].router(frame.envelope.source.family(), peeked->vrid);
+  if (Mover* const target = mover(place.mover)) target->on_vrid_in_use_here(now, place.index, frame.envelope.source);
 }
 
 void Engine::Impl::on_claim(Instant now, ports::LinkId id, const vrrp::AddressClaim& claim) {

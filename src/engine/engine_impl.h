@@ -23,6 +23,7 @@ class Engine::Impl {
   void begin_turn(Instant now);
   void on_frame(Instant now, const ReceivedFrame& frame);
   void on_vrrp(Instant now, ports::LinkId link, const vrrp::VrrpFrame& frame);
+  void on_vrrp_of_this_host(Instant now, ports::LinkId link, const vrrp::VrrpFrame& frame);
   void on_claim(Instant now, ports::LinkId link, const vrrp::AddressClaim& claim);
   void on_link(Instant now, const LinkState& state);
   void on_address(Instant now, const AddressFact& fact);

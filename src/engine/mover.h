@@ -49,6 +49,7 @@ class Mover {
   void on_deadline(Instant now, Instant limit);
   void on_advert(Instant now, std::size_t router, const vrrp::VrrpFrame& frame);
   void on_claim(Instant now, std::size_t vip, const vrrp::AddressClaim& claim);
+  void on_vrid_in_use_here(Instant now, std::size_t router, const IpAddress& source);
   void on_own_address_claimed(Instant now, ports::LinkId link, const vrrp::AddressClaim& claim);
   void on_link_changed(Instant now, ports::LinkId link, bool mac_changed);
   void on_own_addresses_changed(Instant now, ports::LinkId link);

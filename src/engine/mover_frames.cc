@@ -71,6 +71,14 @@ void Mover::discarded(Instant now, std::size_t index, const vrrp::Envelope& enve
   schedule();
 }
 
+/// F90. The longest interval is 40.95 s.
+void Mover::on_vrid_in_use_here(Instant now, std::size_t index, const IpAddress& source) {
+  ports::Report report = report_about(&routers_[index]);
+  report.other = source;
+  alarm(now, Alarm::kSameVridHere, report, 60s);
+  settle(now);
+}
+
 /// F12, F14. A frame of ours that comes back is a loop. From another MAC it is a second host with our address: then a
 /// Backup does not become Active, and of two Actives the one with the greater MAC stays, or neither would ever yield
 /// (S-08).

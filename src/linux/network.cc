@@ -25,6 +25,7 @@ constexpr int kMonitorBuffer = 8 << 20;
 constexpr Nanos kFullRingRetry = std::chrono::milliseconds{1};
 constexpr Nanos kDumpRetry = std::chrono::seconds{1};
 constexpr Nanos kSocketRetry = std::chrono::seconds{1};
+constexpr Nanos kSpeakersPeriod = std::chrono::seconds{10};
 
 void keep_earliest(std::optional<Instant>& earliest, std::optional<Instant> other) {
   if (other && (!earliest || *other < *earliest)) earliest = other;
@@ -76,6 +77,7 @@ class Network::Impl final : public ports::LinkPort, public ports::AddressPort, p
   void take_result(const AddressEvent& event);
   void ask_for_dump();
   void overrun();
+  void look_for_speakers();
 
   posix::Fd epoll_;
   std::unique_ptr<Monitor> monitor_;
@@ -93,6 +95,7 @@ class Network::Impl final : public ports::LinkPort, public ports::AddressPort, p
   bool dump_pending_ = false;
   bool dump_again_ = false;
   std::optional<Instant> dump_retry_at_;
+  Instant speakers_at_{};  ///< when to look for them
   bool overrun_told_ = false;
   bool dump_trouble_told_ = false;
   bool monitor_has_more_ = false;
@@ -166,6 +169,7 @@ std::optional<Instant> Network::Impl::next_wakeup() const {
   keep_earliest(earliest, memberships_.retry_at());
   keep_earliest(earliest, dump_retry_at_);
   keep_earliest(earliest, socket_retry_at_);
+  keep_earliest(earliest, speakers_at_);
   if (worker_->backlog()) keep_earliest(earliest, now_ + kFullRingRetry);
   return earliest;
 }
@@ -189,6 +193,7 @@ void Network::Impl::dispatch(Instant now, NetworkSink& sink) {
   memberships_.tell_left(now, sink);
   memberships_.retry(now);
   if (dump_retry_at_ && now >= *dump_retry_at_) ask_for_dump();
+  if (now >= speakers_at_) look_for_speakers();
   const bool resume = receive_->resume_at() && now >= *receive_->resume_at();
   if (resume || is_ready(receive_->fd())) receive_->drain(now, sink);
   worker_->flush();
@@ -283,7 +288,15 @@ void Network::Impl::take_worker_events() {
     if (const auto* journal = std::get_if<JournalEvent>(&*event)) {
       sink_->on_trouble(now_, Trouble::kJournal, journal->sys_errno);
     }
+    if (const auto* speakers = std::get_if<SpeakersEvent>(&*event)) {
+      for (posix::Fd& socket : receive_->hear_host(speakers->others)) worker_->post(CloseJob{std::move(socket)});
+    }
   }
+}
+
+void Network::Impl::look_for_speakers() {
+  speakers_at_ = now_ + kSpeakersPeriod;
+  worker_->post(SpeakersJob{send_.raw_inodes()});
 }
 
 void Network::Impl::take_result(const AddressEvent& event) {

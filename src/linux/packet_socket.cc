@@ -20,13 +20,18 @@ constexpr int kBufferSize =
     4 << 20;  ///< bursts of a thousand routers on one link, at up to 4 KiB a frame in the kernel's accounts
 constexpr int kControlPriority = 7;  ///< TC_PRIO_CONTROL
 constexpr std::uint32_t kWholeFrame = 0x40000;
+/// On each frame of ours, so that Tap::kOutgoing can tell it from another program's: "VRRP".
+constexpr std::uint32_t kSendMark = 0x56525250;
 
 constexpr std::uint16_t kLoadByte = BPF_LD | BPF_B | BPF_ABS;
 constexpr std::uint16_t kLoadWord = BPF_LD | BPF_W | BPF_ABS;
+constexpr std::uint16_t kLoadHalf = BPF_LD | BPF_H | BPF_ABS;
+constexpr std::uint16_t kJump = BPF_JMP | BPF_JA;
 constexpr std::uint16_t kIfEqual = BPF_JMP | BPF_JEQ | BPF_K;
 constexpr std::uint16_t kIfGreater = BPF_JMP | BPF_JGT | BPF_K;
 constexpr std::uint16_t kReturn = BPF_RET | BPF_K;
 constexpr std::uint32_t kVlanPresent = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_VLAN_TAG_PRESENT);
+constexpr std::uint32_t kMarkOfFrame = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_MARK);
 constexpr std::uint32_t kPacketType = static_cast<std::uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE);
 
 // Each program ends with the same tail: no VLAN tag, and addressed to this host (PACKET_HOST, BROADCAST, MULTICAST are
@@ -68,11 +73,34 @@ constexpr sock_filter kIpv6Filter[] = {
     /* 19 */ {kReturn, 0, 0, 0},
 };
 
+constexpr sock_filter kOutgoingFilter[] = {
+    /* 0 */ {kLoadWord, 0, 0, kPacketType},
+    /* 1 */ {kIfEqual, 0, 15, PACKET_OUTGOING},
+    /* 2 */ {kLoadWord, 0, 0, kMarkOfFrame},
+    /* 3 */ {kIfEqual, 13, 0, kSendMark},  // ours
+    /* 4 */ {kLoadWord, 0, 0, kVlanPresent},
+    /* 5 */ {kIfEqual, 0, 11, 0},
+    /* 6 */ {kLoadHalf, 0, 0, 12},  // EtherType
+    /* 7 */ {kIfEqual, 0, 4, ETH_P_IP},
+    /* 8 */ {kLoadWord, 0, 0, 14 + 16},  // destination: 224.0.0.18
+    /* 9 */ {kIfEqual, 0, 7, 0xE0000012},
+    /* 10 */ {kLoadByte, 0, 0, 14 + 9},  // protocol
+    /* 11 */ {kJump, 0, 0, 4},
+    /* 12 */ {kIfEqual, 0, 4, ETH_P_IPV6},
+    /* 13 */ {kLoadWord, 0, 0, 14 + 24},  // destination: ff02::/32, so not unicast
+    /* 14 */ {kIfEqual, 0, 2, 0xFF020000},
+    /* 15 */ {kLoadByte, 0, 0, 14 + 6},  // next header
+    /* 16 */ {kIfEqual, 1, 0, vrrp::kIpProtocol},
+    /* 17 */ {kReturn, 0, 0, 0},
+    /* 18 */ {kReturn, 0, 0, kWholeFrame},
+};
+
 std::span<const sock_filter> filter_of(Tap tap) {
   switch (tap) {
     case Tap::kIpv4: return kIpv4Filter;
     case Tap::kArp: return kArpFilter;
     case Tap::kIpv6: return kIpv6Filter;
+    case Tap::kOutgoing: return kOutgoingFilter;
   }
   return kArpFilter;
 }
@@ -82,6 +110,7 @@ std::uint16_t protocol_of(Tap tap) {
     case Tap::kIpv4: return ETH_P_IP;
     case Tap::kArp: return ETH_P_ARP;
     case Tap::kIpv6: return ETH_P_IPV6;
+    case Tap::kOutgoing: return ETH_P_ALL;
   }
   return 0;
 }
@@ -117,6 +146,9 @@ Result<posix::Fd> open_send_socket(int ifindex) {
   if (!socket) return socket;
   size_buffer(socket->get(), SO_SNDBUFFORCE, SO_SNDBUF);
   ::setsockopt(socket->get(), SOL_SOCKET, SO_PRIORITY, &kControlPriority, sizeof kControlPriority);
+  if (::setsockopt(socket->get(), SOL_SOCKET, SO_MARK, &kSendMark, sizeof kSendMark) != 0) {
+    return fail("mark packet socket", errno);
+  }
   if (bind_packet_socket(socket->get(), ifindex, 0) != 0) return fail("bind packet socket", errno);
   return socket;
 }

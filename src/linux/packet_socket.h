@@ -24,7 +24,11 @@ enum class Tap : std::uint8_t {
   kIpv4,  ///< protocol 112
   kArp,
   kIpv6,  ///< next header 112, Neighbor Advertisements, Neighbor Solicitations from :: (duplicate address detection)
+  /// The one exception: VRRP to the groups that another program of this host sends. Every frame that leaves the
+  /// interface is looked at, so it is open only while there is such a program.
+  kOutgoing,
 };
+inline constexpr std::size_t kTaps = 4;
 Result<posix::Fd> open_receive_socket(int ifindex, Tap tap);
 
 /// The frames of one link and turn, sent by one sendmmsg.

@@ -19,6 +19,8 @@ constexpr int kLongPause = 4;
 constexpr Nanos kMeasure = milliseconds{20};
 /// Of one socket in one drain: a flood must not keep the thread from its deadlines.
 constexpr std::size_t kSocketLimit = 2048;
+/// In the epoll data beside the descriptor.
+constexpr std::uint64_t kOfThisHost = 0x80000000;
 
 }  // namespace
 
@@ -32,33 +34,52 @@ Result<std::unique_ptr<ReceivePath>> ReceivePath::open(Nanos pause) {
   return std::unique_ptr<ReceivePath>{new ReceivePath{pause, std::move(inner), std::move(outer)}};
 }
 
-int ReceivePath::open_tap(ports::LinkId link, int ifindex, Tap tap) {
-  posix::Fd& place = taps_[link][static_cast<std::size_t>(tap)];
+int ReceivePath::open_tap(ports::LinkId link, Tap tap) {
+  Taps& taps = taps_[link];
+  posix::Fd& place = socket_of(taps, tap);
   if (place.valid()) return 0;
-  auto socket = open_receive_socket(ifindex, tap);
+  auto socket = open_receive_socket(taps.ifindex, tap);
   if (!socket) return socket.error().sys_errno;
   epoll_event readable{};
   readable.events = EPOLLIN;
-  readable.data.u64 = std::uint64_t{link} << 32 | static_cast<std::uint32_t>(socket->get());
+  const std::uint64_t flag = tap == Tap::kOutgoing ? kOfThisHost : 0;
+  readable.data.u64 = std::uint64_t{link} << 32 | flag | static_cast<std::uint32_t>(socket->get());
   if (::epoll_ctl(inner_.get(), EPOLL_CTL_ADD, socket->get(), &readable) != 0) return errno;
   place = std::move(*socket);
   return 0;
 }
 
 int ReceivePath::attach(ports::LinkId link, int ifindex, bool ipv4, bool ipv6) {
+  taps_[link].ifindex = ifindex;
   int sys_errno = 0;
   const auto note = [&sys_errno](int result) { sys_errno = result != 0 ? result : sys_errno; };
-  if (ipv4) note(open_tap(link, ifindex, Tap::kIpv4));
-  if (ipv4) note(open_tap(link, ifindex, Tap::kArp));
-  if (ipv6) note(open_tap(link, ifindex, Tap::kIpv6));
+  if (ipv4) note(open_tap(link, Tap::kIpv4));
+  if (ipv4) note(open_tap(link, Tap::kArp));
+  if (ipv6) note(open_tap(link, Tap::kIpv6));
+  if (hears_host_) open_tap(link, Tap::kOutgoing);  // without it the instance works as well
   return sys_errno;
+}
+
+std::vector<posix::Fd> ReceivePath::hear_host(bool wanted) {
+  std::vector<posix::Fd> sockets;
+  hears_host_ = wanted;
+  for (auto& [link, taps] : taps_) {
+    posix::Fd& socket = socket_of(taps, Tap::kOutgoing);
+    if (wanted) {
+      open_tap(link, Tap::kOutgoing);
+    } else if (socket.valid()) {
+      ::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
+      sockets.push_back(std::move(socket));
+    }
+  }
+  return sockets;
 }
 
 std::vector<posix::Fd> ReceivePath::detach(ports::LinkId link) {
   std::vector<posix::Fd> sockets;
   const auto taps = taps_.find(link);
   if (taps == taps_.end()) return sockets;
-  for (posix::Fd& socket : taps->second) {
+  for (posix::Fd& socket : taps->second.sockets) {
     if (!socket.valid()) continue;
     ::epoll_ctl(inner_.get(), EPOLL_CTL_DEL, socket.get(), nullptr);
     sockets.push_back(std::move(socket));
@@ -74,9 +95,10 @@ void ReceivePath::drain(Instant now, NetworkSink& sink) {
   for (int i = 0; i < count; ++i) {
     const std::uint64_t key = ready[static_cast<std::size_t>(i)].data.u64;
     const auto link = static_cast<ports::LinkId>(key >> 32);
-    const int fd = static_cast<int>(key & 0xFFFFFFFF);
+    const int fd = static_cast<int>(key & 0x7FFFFFFF);
+    const bool of_this_host = (key & kOfThisHost) != 0;
     frames += reader_.read(fd, kSocketLimit, [&](ConstBytes frame) {
-      sink.on_frame(now, {.link = link, .frame = frame, .from_unicast_socket = false});
+      sink.on_frame(now, {.link = link, .frame = frame, .from_unicast_socket = false, .of_this_host = of_this_host});
     });
   }
   consider_pause(now, frames);

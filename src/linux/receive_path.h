@@ -26,6 +26,10 @@ class ReceivePath {
   /// The sockets come back open: closing them is slow (see packet_socket.h).
   std::vector<posix::Fd> detach(ports::LinkId link);
 
+  /// Whether what other programs of this host send is heard, too, on all links. Sockets that are not needed any more
+  /// come back open.
+  std::vector<posix::Fd> hear_host(bool wanted);
+
   /// Readable when frames wait and are wanted now.
   int fd() const { return outer_.get(); }
   /// When frames are to be looked at although fd() is silent.
@@ -37,14 +41,20 @@ class ReceivePath {
  private:
   explicit ReceivePath(Nanos pause, posix::Fd inner, posix::Fd outer)
       : pause_(pause), inner_(std::move(inner)), outer_(std::move(outer)) {}
-  int open_tap(ports::LinkId link, int ifindex, Tap tap);
+  struct Taps {
+    int ifindex = 0;
+    std::array<posix::Fd, kTaps> sockets;
+  };
+  int open_tap(ports::LinkId link, Tap tap);
+  posix::Fd& socket_of(Taps& taps, Tap tap) { return taps.sockets[static_cast<std::size_t>(tap)]; }
   void consider_pause(Instant now, std::size_t frames);
   void set_waited_for(bool waited_for);
 
   const Nanos pause_;
   posix::Fd inner_;  ///< epoll over the sockets
   posix::Fd outer_;  ///< epoll over inner_, silent during a pause
-  std::map<ports::LinkId, std::array<posix::Fd, 3>> taps_;
+  std::map<ports::LinkId, Taps> taps_;
+  bool hears_host_ = false;
   FrameReader reader_;
   std::optional<Instant> resume_at_;
   Instant measured_since_{};

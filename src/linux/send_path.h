@@ -26,6 +26,7 @@ class SendPath final : public ports::FramePort {
                     ConstBytes message) override;
   void flush() override;
 
+  std::vector<ino_t> raw_inodes() const { return unicast_.inodes(); }
   bool has_errors() const { return !untold_.empty(); }
   void tell_errors(Instant now, NetworkSink& sink);
 

@@ -4,6 +4,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -78,6 +79,15 @@ Result<UnicastSender> UnicastSender::open() {
   }
   set(ipv6, IPPROTO_IPV6, IPV6_MULTICAST_ALL, 0);  // kernel 4.20; before it copies are made and rejected
   return sender;
+}
+
+std::vector<ino_t> UnicastSender::inodes() const {
+  std::vector<ino_t> found;
+  for (const posix::Fd* socket : {&ipv4_, &ipv6_}) {
+    struct stat status {};
+    if (socket->valid() && ::fstat(socket->get(), &status) == 0) found.push_back(status.st_ino);
+  }
+  return found;
 }
 
 int UnicastSender::send(int ifindex, const IpAddress& source, const IpAddress& destination, ConstBytes message) {

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "linux/membership.h"
+#include "linux/speakers.h"
 #include "posix/clock.h"
 
 namespace baton::linux {
@@ -128,6 +129,7 @@ bool Worker::work_once() {
     if (const auto* joined = std::get_if<JoinJob>(&job)) join(*joined);
     if (std::holds_alternative<DumpJob>(job)) dump();
     if (const auto* keep = std::get_if<KeepSecondariesJob>(&job)) keep_secondaries(keep->ifindex);
+    if (const auto* look = std::get_if<SpeakersJob>(&job)) emit(SpeakersEvent{others_speak_vrrp(look->own)});
     return true;  // a CloseJob closes as `job` goes
   }
   if (addresses_.has_conversions()) {

@@ -41,7 +41,11 @@ struct CloseJob {
 struct KeepSecondariesJob {
   int ifindex = 0;
 };
-using WorkerJob = std::variant<CloseJob, DumpJob, AddressJob, RecheckJob, JoinJob, KeepSecondariesJob>;
+/// Look who else here speaks VRRP.
+struct SpeakersJob {
+  std::vector<ino_t> own;  ///< our raw sockets
+};
+using WorkerJob = std::variant<CloseJob, DumpJob, AddressJob, RecheckJob, JoinJob, KeepSecondariesJob, SpeakersJob>;
 
 // Events.
 struct DumpEvent {
@@ -62,7 +66,10 @@ struct AddressEvent {
   ports::AddressResult result;
   int ifindex = 0;
 };
-using WorkerEvent = std::variant<JournalEvent, AddressEvent, DumpEvent, JoinEvent>;
+struct SpeakersEvent {
+  bool others = false;
+};
+using WorkerEvent = std::variant<JournalEvent, AddressEvent, DumpEvent, JoinEvent, SpeakersEvent>;
 
 class Worker {
  public:

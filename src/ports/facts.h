@@ -14,6 +14,7 @@ struct ReceivedFrame {
   LinkId link = 0;
   ConstBytes frame;                  ///< from the Ethernet header on; valid during the call
   bool from_unicast_socket = false;  ///< then `frame` begins with the IP header
+  bool of_this_host = false;         ///< another program here sent it; no part of the election (F90)
 };
 
 /// All that is known of a link, as a whole; later ones replace earlier ones.

@@ -157,6 +157,24 @@ TEST(HearingTest, ARouterThatFallsSilentBesideUsButClaimsTheAddressIsADualActive
   EXPECT_EQ(told(bench, Alarm::kDualActive).other_mac, kOtherMac);
 }
 
+TEST(HearingTest, OurVridFromAnotherProgramOfThisHostIsAnAlarmAndNoElection) {
+  Bench bench;
+  bench.become_active();
+  const auto hear_here = [&](int vrid) {
+    const vrrp::Bytes frame = Bench::frame({.priority = 254, .source = "192.0.2.10", .mac = kMac, .vrid = vrid});
+    bench.turn([&] { bench.engine->on_frame(bench.now, {.link = 0, .frame = frame, .of_this_host = true}); });
+  };
+  hear_here(11);
+  EXPECT_FALSE(bench.alarmed(Alarm::kSameVridHere)) << "another VRID";
+  hear_here(10);
+  EXPECT_TRUE(bench.alarmed(Alarm::kSameVridHere));
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_FALSE(bench.alarmed(Alarm::kDuplicateHost));
+  EXPECT_EQ(bench.doors.router_counters[0].advertisement_rcvd, 0u);
+  bench.run_for(60s);
+  EXPECT_FALSE(bench.alarmed(Alarm::kSameVridHere)) << "over when it is not heard for a minute";
+}
+
 TEST(HearingTest, OurOwnFrameComingBackIsALoopAndChangesNothing) {
   Bench bench;
   bench.become_active();

@@ -34,6 +34,7 @@ class RecordingSink final : public NetworkSink {
   struct Frame {
     ports::LinkId link;
     std::vector<std::uint8_t> bytes;
+    bool of_this_host = false;
   };
   struct SendError {
     ports::LinkId link;
@@ -45,7 +46,7 @@ class RecordingSink final : public NetworkSink {
   };
 
   void on_frame(Instant, const ports::ReceivedFrame& frame) override {
-    frames.push_back({frame.link, {frame.frame.begin(), frame.frame.end()}});
+    frames.push_back({frame.link, {frame.frame.begin(), frame.frame.end()}, frame.of_this_host});
   }
   void on_link(Instant, const ports::LinkState& state) override { links.push_back(state); }
   void on_address(Instant, const ports::AddressFact& fact) override { addresses.push_back(fact); }
