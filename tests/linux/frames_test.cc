@@ -167,19 +167,20 @@ TEST_F(FramesTest, OwnFramesLeaveInOrderAndDoNotComeBack) {
 
 TEST_F(FramesTest, FloodIsReadWithPausesAndNothingIsLost) {
   const Bytes frame = ethernet(vrrp::multicast_mac(Family::kIpv4), ETH_P_IP, ipv4(112));
+  // Every 10 s there is a look at who else speaks; nothing else but a pause wants to wake up soon.
+  const auto pauses = [&] { return *network->next_wakeup() - posix::now() <= 4ms; };
   std::size_t sent = 0;
-  while (!network->next_wakeup() && sent < 100'000) {
+  while (!pauses() && sent < 100'000) {
     for (int i = 0; i < 20; ++i, ++sent) inject(frame);
     turn(1ms);
   }
-  ASSERT_TRUE(network->next_wakeup()) << "frames by the thousand a second, and no pause";
-  EXPECT_LE(*network->next_wakeup() - posix::now(), 4ms);
+  ASSERT_TRUE(pauses()) << "frames by the thousand a second, and no pause";
   inject(frame);
   network->drain_frames(posix::now(), sink);  // a deadline does not wait for the pause
   ++sent;
   EXPECT_EQ(sink.frames.size(), sent);
   // Silence again: the sockets are waited for as before.
-  EXPECT_TRUE(until([&] { return !network->next_wakeup(); }));
+  EXPECT_TRUE(until([&] { return !pauses(); }));
   inject(frame);
   EXPECT_TRUE(until([&] { return sink.frames.size() == sent + 1; }));
 }
