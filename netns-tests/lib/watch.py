@@ -79,14 +79,12 @@ class AddressTable:
                 flags = struct.unpack("=I", found[8])[0] if 8 in found else flags
                 self.table[key] = (length, flags, found.get(IFA_PROTO, b"\0")[0], valid, preferred)
 
-    def poll(self):
-        """Applies what has arrived. True if anything did."""
-        changed = False
+    def poll(self, after=lambda: None):
+        """Applies what has arrived; calls `after` for each message: an address that goes and comes at once was gone all the same."""
         while select.select([self.socket], [], [], 0)[0]:
             for kind, body in _messages(self.socket.recv(1 << 20)):
                 self.apply(kind, body)
-                changed = True
-        return changed
+                after()
 
     def held(self):
         """Addresses that the host answers for. A macvlan of FRR's (vrrp...) that is protodown does not count."""
@@ -135,7 +133,7 @@ class Ownership:
                 host = by_socket[descriptor]
                 now = time.time()
                 try:
-                    self.tables[host].poll()
+                    self.tables[host].poll(lambda: self._note(host, now))
                 except OSError:  # overrun: start from a fresh dump
                     self.tables[host].table.clear()
                     self.tables[host].dump()
