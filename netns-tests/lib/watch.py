@@ -57,6 +57,7 @@ class AddressTable:
                     self.apply(kind, body)
 
     def apply(self, kind, body):
+        """Returns the address that the message is about, None if it is about none."""
         if kind in (RTM_NEWLINK, RTM_DELLINK):
             index, flags = struct.unpack_from("=4xiI", body)
             name = next((value.rstrip(b"\0").decode() for kind_, value in _attributes(body[16:]) if kind_ == 3), "?")
@@ -70,7 +71,7 @@ class AddressTable:
             found = dict(_attributes(body[8:]))
             raw = found.get(2, found.get(1))
             if raw is None:
-                return
+                return None
             key = (index, str(ipaddress.ip_address(raw)))
             if kind == RTM_DELADDR:
                 self.table.pop(key, None)
@@ -78,18 +79,24 @@ class AddressTable:
                 preferred, valid = struct.unpack_from("=II", found.get(6, b"\xff" * 8))
                 flags = struct.unpack("=I", found[8])[0] if 8 in found else flags
                 self.table[key] = (length, flags, found.get(IFA_PROTO, b"\0")[0], valid, preferred)
+            return key[1]
+        return None
 
-    def poll(self, after=lambda: None):
-        """Applies what has arrived; calls `after` for each message: an address that goes and comes at once was gone all the same."""
+    def poll(self, changed=lambda address: None):
+        """Applies what has arrived; `changed(address)` after each message: an address that goes and comes at once was gone all the same."""
         while select.select([self.socket], [], [], 0)[0]:
             for kind, body in _messages(self.socket.recv(1 << 20)):
-                self.apply(kind, body)
-                after()
+                address = self.apply(kind, body)
+                if address:
+                    changed(address)
+
+    def answers_on(self, index):
+        """A macvlan of FRR's (vrrp...) that is protodown does not count."""
+        return not self.links.get(index, ("", True))[0].startswith("vrrp") or self.links[index][1]
 
     def held(self):
-        """Addresses that the host answers for. A macvlan of FRR's (vrrp...) that is protodown does not count."""
-        return {address for index, address in self.table
-                if not self.links.get(index, ("", True))[0].startswith("vrrp") or self.links[index][1]}
+        """Addresses that the host answers for."""
+        return {address for index, address in self.table if self.answers_on(index)}
 
     def marks(self, address):
         """(prefix length, flags, protocol, valid, preferred) or None."""
@@ -126,6 +133,14 @@ class Ownership:
             self.history += [(now, host, address, False) for address in before - fresh]
             self.held[host] = fresh
 
+    def _note_one(self, host, now, address):
+        table = self.tables[host]
+        present = any((index, address) in table.table and table.answers_on(index) for index in table.links)
+        with self.lock:
+            if present != (address in self.held[host]):
+                self.history.append((now, host, address, present))
+                (self.held[host].add if present else self.held[host].discard)(address)
+
     def _follow(self):
         by_socket = {table.socket.fileno(): host for host, table in self.tables.items()}
         while self.running:
@@ -133,7 +148,7 @@ class Ownership:
                 host = by_socket[descriptor]
                 now = time.time()
                 try:
-                    self.tables[host].poll(lambda: self._note(host, now))
+                    self.tables[host].poll(lambda address: self._note_one(host, now, address))
                 except OSError:  # overrun: start from a fresh dump
                     self.tables[host].table.clear()
                     self.tables[host].dump()
