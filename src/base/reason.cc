@@ -42,6 +42,7 @@ Words words(Reason reason) {
     case Reason::kAddressTentative: return {"address_tentative", "the link-local address is not usable yet"};
     case Reason::kMtuTooSmall: return {"mtu_too_small", "the advertisement does not fit the interface's MTU"};
     case Reason::kRivalAddress: return {"rival_address", "another host announces our address"};
+    case Reason::kGateClosed: return {"gate_closed", "a gate check does not pass"};
     case Reason::kDrained: return {"drained", "this host is drained"};
     case Reason::kSwitchover: return {"switchover", "gave up on request and stays yielded"};
     case Reason::kFrozen: return {"frozen", "this host is frozen"};

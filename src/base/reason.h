@@ -40,6 +40,7 @@ enum class Reason : std::uint8_t {
   kAddressTentative = 36,  ///< the link-local source still waits for duplicate address detection, or failed it
   kMtuTooSmall = 37,
   kRivalAddress = 38,  ///< ARP or NA of another host claims our address
+  kGateClosed = 39,    ///< a `gate` check does not pass: no new Active, but no reason to give up
   // The operator.
   kDrained = 50,
   kSwitchover = 51,  ///< gave up on request and stays yielded

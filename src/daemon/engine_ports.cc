@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/check.h"
 #include "log/log.h"
 #include "posix/clock.h"
 #include "vrrp/packet.h"
@@ -21,6 +20,8 @@ std::string_view event_token(ports::EventKind kind) {
     case ports::EventKind::kAlarmCleared: return "alarm_cleared";
     case ports::EventKind::kNotice: return "notice";
     case ports::EventKind::kHolding: return "holding";
+    case ports::EventKind::kCheck: return "check";
+    case ports::EventKind::kActed: return "acted";
   }
   return "notice";
 }
@@ -32,6 +33,12 @@ void write_line(const ports::Report& report, const std::string& instance) {
   if (report.kind == ports::EventKind::kTransition) {
     fields.push_back({"from", std::string{vrrp::state_token(report.from)}});
     fields.push_back({"to", std::string{vrrp::state_token(report.to)}});
+  }
+  if (!report.plugin.empty()) fields.push_back({"plugin", std::string{report.plugin.view()}});
+  if (report.kind == ports::EventKind::kCheck) fields.push_back({"state", std::string{state_token(report.probe)}});
+  if (report.kind == ports::EventKind::kActed) {
+    fields.push_back({"verb", std::string{verb_token(report.verb)}});
+    fields.push_back({"result", std::string{status_token(report.outcome)}});
   }
   if (report.alarm != ports::Alarm::kNone) fields.push_back({"alarm", std::string{ports::alarm_token(report.alarm)}});
   if (report.reason != Reason::kNone) fields.push_back({"reason", std::string{reason_token(report.reason)}});
@@ -45,11 +52,16 @@ void write_line(const ports::Report& report, const std::string& instance) {
   if (!report.address.is_unspecified()) fields.push_back({"address", report.address.text()});
   if (report.sys_errno != 0) fields.push_back({"errno", std::strerror(report.sys_errno)});
   if (report.duration_ns != 0) fields.push_back({"duration_us", std::to_string(report.duration_ns / 1000)});
-  const log::Level level = report.kind == ports::EventKind::kAlarm     ? log::Level::kWarning
+  const bool bad = report.kind == ports::EventKind::kAlarm ||
+                   (report.kind == ports::EventKind::kCheck && report.probe != ProbeState::kPass) ||
+                   (report.kind == ports::EventKind::kActed && report.outcome != VerbStatus::kOk);
+  const log::Level level = bad                                         ? log::Level::kWarning
                            : report.kind == ports::EventKind::kHolding ? log::Level::kDebug
                                                                        : log::Level::kInfo;
-  const bool has_words = report.reason != Reason::kNone;
-  log::write(level, event_token(report.kind), fields, has_words ? reason_words(report.reason) : std::string_view{});
+  std::string words{reason_words(report.reason)};
+  if (report.reason == Reason::kNone) words.clear();
+  if (!report.sentence.empty()) words += (words.empty() ? "" : ": ") + std::string{report.sentence.view()};
+  log::write(level, event_token(report.kind), fields, words);
 }
 
 }  // namespace
@@ -123,11 +135,6 @@ void EnginePorts::replace_scribe(ipc::Channel channel) {
 
 void EnginePorts::intent_recorded(std::uint64_t ticket) {
   std::erase_if(unrecorded_, [&](const ipc::Intent& intent) { return intent.ticket == ticket; });
-}
-
-std::uint64_t EnginePorts::ask(std::string_view, std::string_view, Nanos) {
-  CHECK(false && "the configuration reader admits no plugin before there are plugin hosts");
-  return 0;
 }
 
 }  // namespace baton::daemon

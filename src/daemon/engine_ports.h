@@ -13,7 +13,7 @@
 
 namespace baton::daemon {
 
-class EnginePorts : public ports::ReportPort, public ports::IntentPort, public ports::PluginPort {
+class EnginePorts : public ports::ReportPort, public ports::IntentPort {
  public:
   EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe);
 
@@ -25,12 +25,13 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort, public p
   void flush_reports();
   void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override;
   void publish_router(std::uint32_t slot, const ports::RouterState& state) override;
+  void publish_check(ports::PluginId id, const ports::CheckState& state) override { board_.publish_check(id, state); }
+  void retire_check(ports::PluginId id) override { board_.retire_check(id); }
   void retire_instance(std::uint32_t slot) override;
   void retire_router(std::uint32_t slot) override;
   ports::RouterCounters& counters(std::uint32_t slot) override;
 
   std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) override;
-  std::uint64_t ask(std::string_view plugin, std::string_view verb, Nanos deadline) override;
 
   ipc::BoardWriter& board() { return board_; }
   ipc::Channel& steward() { return steward_; }

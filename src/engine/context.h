@@ -3,8 +3,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <string_view>
 #include <vector>
 
+#include "engine/check.h"
 #include "engine/deadline_queue.h"
 #include "engine/engine.h"
 #include "engine/links.h"
@@ -20,6 +23,12 @@ struct Heard {
   std::uint8_t priority = 0;
 };
 
+/// A [plugin] section that an instance refers to, or did.
+struct PluginPlace {
+  config::Plugin section;  ///< "" as its name: free
+  Check check;
+};
+
 struct Context {
   /// From so many instances on their adverts are spread over the interval.
   static constexpr std::size_t kSpreadFrom = 32;
@@ -28,6 +37,9 @@ struct Context {
 
   ports::Ports ports;
   LinkTable links;
+  std::deque<PluginPlace> plugins;  ///< by PluginId; never shrinks, so that references hold
+  /// REQUIRES a section that the configuration has: its reader refuses dangling references.
+  ports::PluginId plugin_named(std::string_view name) const;
   DeadlineQueue deadlines;
   HostCounters counters;
   std::vector<MoverId> dirty;          ///< to be published at the end of the turn, each once

@@ -16,16 +16,47 @@ ReasonSet against(const Facts& facts) {
   set.set(Reason::kSendFailed, facts.send_failed);
   set.set(Reason::kDuplicateHost, facts.duplicate_host);
   set.set(Reason::kNoVirtualAddresses, facts.no_addresses);
+  set.set(Reason::kCheckFailed, facts.check_failed);
+  set.set(Reason::kCheckUnknown, facts.check_unknown || facts.check_pending);
+  set.set(Reason::kGateClosed, facts.gate_closed);
   return set;
 }
 
-bool must_release(ReasonSet against) {
+bool must_release(const Facts& facts, ReasonSet against) {
   ReasonSet hard = against;
   hard.set(Reason::kFrozen, false);
+  hard.set(Reason::kGateClosed, false);
+  if (!facts.check_unknown || facts.hold_on_unknown) hard.set(Reason::kCheckUnknown, false);
   if (!against.has(Reason::kFrozen)) return !hard.empty();
   return hard.has(Reason::kAddressFight) || hard.has(Reason::kAddressForeign) || hard.has(Reason::kInstallFailed) ||
          hard.has(Reason::kSendFailed) || hard.has(Reason::kDuplicateHost) || hard.has(Reason::kNoVirtualAddresses) ||
          hard.has(Reason::kDrained) || hard.has(Reason::kSwitchover);
+}
+
+Verdict weigh(const std::vector<config::CheckReference>& references, const std::vector<const Check*>& checks) {
+  Verdict verdict;
+  for (std::size_t i = 0; i < references.size(); ++i) {
+    const config::CheckReference& reference = references[i];
+    const Check& check = *checks[i];
+    const bool pending = check.settled() == Check::Settled::kPending;
+    switch (reference.use) {
+      case config::CheckUse::kPrefer:
+        if (check.passes() == (reference.prefer > 0)) verdict.preference += reference.prefer;
+        break;
+      case config::CheckUse::kGate: verdict.gate_closed |= !check.passes(); break;
+      case config::CheckUse::kRequired:
+        if (check.passes()) break;
+        verdict.failed |= check.settled() == Check::Settled::kFail;
+        verdict.unknown |= check.settled() == Check::Settled::kUnknown;
+        verdict.pending |= pending;
+        if (verdict.culprit == nullptr || (verdict.culprit->settled() == Check::Settled::kPending && !pending)) {
+          verdict.culprit = &check;
+          verdict.culprit_index = i;
+        }
+        break;
+    }
+  }
+  return verdict;
 }
 
 Priority effective_priority(Priority configured, bool owner, int preference) {

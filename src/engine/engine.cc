@@ -19,6 +19,9 @@ void Engine::Impl::start(Instant now, std::span<const ports::AdoptedInstance> ad
   started = true;
   host_facts.drained = drained;
   std::vector<Plan> plans = take(first_config);
+  // What a predecessor's probes said is still good.
+  for (ports::PluginId id = 0; id < context.plugins.size(); ++id) on_plugin_news(now, id);
+  plan_leases();
   first_config = config::Config{};  // the plans have it all
   const auto predecessor = [&](const Plan& plan) -> const ports::AdoptedInstance* {
     const auto found = std::find_if(adopted.begin(), adopted.end(), [&](const ports::AdoptedInstance& each) {
@@ -197,6 +200,7 @@ void Engine::Impl::on_deadline(Instant now, Nanos slack) {
   for (const MoverId each : due) {
     if (Mover* const target = mover(each)) target->on_deadline(now, now + slack);
   }
+  if (now >= next_lease) look_at_leases(now);
 }
 
 void Engine::Impl::end_turn(Instant now) {
@@ -227,7 +231,8 @@ bool Engine::Impl::finished() const {
 /// Never later than a part of the shortest interval: turns that come in time are the proof that nothing stood still
 /// (I5).
 std::optional<Instant> Engine::Impl::next_deadline() const {
-  const auto earliest = context.deadlines.earliest();
+  auto earliest = context.deadlines.earliest();
+  if (next_lease != kNever) earliest = std::min(earliest.value_or(kNever), next_lease);
   if (shortest_interval == Nanos::max()) return earliest;
   const Instant heartbeat = last_turn + shortest_interval * 3 / 2;
   return earliest ? std::min(*earliest, heartbeat) : heartbeat;
@@ -270,6 +275,13 @@ void Engine::on_send_error(Instant now, ports::LinkId link, int sys_errno) {
   }
 }
 void Engine::on_intent_recorded(Instant, std::uint64_t) {}  // nothing waits for a record yet: promotions will
+void Engine::on_plugin_news(Instant now, ports::PluginId plugin) { impl_->on_plugin_news(now, plugin); }
+void Engine::on_probe_lost(Instant now, ports::PluginId plugin, VerbStatus status, std::string_view sentence) {
+  impl_->on_probe_lost(now, plugin, status, sentence);
+}
+void Engine::on_act_result(Instant now, const ports::ActResult& result) {
+  if (Mover* const target = impl_->mover(static_cast<MoverId>(result.ticket >> 32))) target->on_act_result(now, result);
+}
 CommandResult Engine::on_command(Instant now, const Command& command) { return impl_->on_command(now, command); }
 ReloadSummary Engine::reload(Instant now, const config::Config& config) { return impl_->reload(now, config); }
 void Engine::on_deadline(Instant now, Nanos slack) { impl_->on_deadline(now, slack); }

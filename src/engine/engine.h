@@ -70,6 +70,12 @@ class Engine {
   void on_address_result(Instant now, const ports::AddressResult& result);
   void on_send_error(Instant now, ports::LinkId link, int sys_errno);
   void on_intent_recorded(Instant now, std::uint64_t ticket);
+  /// PluginPort::read_probe has something new, or something befell the section's probe host.
+  void on_plugin_news(Instant now, ports::PluginId plugin);
+  /// The section's probe host died without an outcome, or cannot be started (`status`: kCrashed, kGarbage,
+  /// kNotRunning): counts as one failed outcome.
+  void on_probe_lost(Instant now, ports::PluginId plugin, VerbStatus status, std::string_view sentence);
+  void on_act_result(Instant now, const ports::ActResult& result);
   CommandResult on_command(Instant now, const Command& command);
   ReloadSummary reload(Instant now, const config::Config& config);
   /// Fires what is due up to `now` + `slack`, so that adverts of the same millisecond leave together.

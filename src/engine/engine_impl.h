@@ -36,6 +36,16 @@ class Engine::Impl {
   std::optional<Instant> next_deadline() const;
   std::optional<Instant> next_alert() const;
 
+  // plugins.cc
+  void take_plugins(const config::Config& config, const std::vector<Plan>& plans);
+  void drop_unused_plugins();
+  void plan_leases();
+  void look_at_leases(Instant now);
+  void on_plugin_news(Instant now, ports::PluginId id);
+  void on_probe_lost(Instant now, ports::PluginId id, VerbStatus status, std::string_view sentence);
+  void check_changed(Instant now, ports::PluginId id, const Check& before);
+  void publish_check(ports::PluginId id);
+
   // commands.cc
   CommandResult on_command(Instant now, const Command& command);
 
@@ -69,6 +79,7 @@ class Engine::Impl {
   std::vector<Watched> watched;  ///< by link
   std::vector<MoverId> due;      ///< reused
   Facts host_facts;              ///< what holds for every instance: drained
+  Instant next_lease = kNever;   ///< of the checks
   Instant last_turn{};
   Instant now_{};
   Nanos shortest_interval = Nanos::max();

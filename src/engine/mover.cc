@@ -24,6 +24,10 @@ vrrp::RouterParameters election_parameters(const Plan& plan, const config::Insta
   parameters.advertisement_interval = instance.advertisement_interval;
   parameters.preempt = plan.election.preempt;
   parameters.preempt_delay = plan.election.preempt_delay;
+  // Design section 4: what checks prefer moves the role only over a gap that is worth it.
+  const bool weighted = std::any_of(plan.election.checks.begin(), plan.election.checks.end(),
+                                    [](const auto& check) { return check.use == config::CheckUse::kPrefer; });
+  if (weighted) parameters.preempt_gap = std::max(plan.election.min_gap, 1);
   return parameters;
 }
 
@@ -65,6 +69,7 @@ Mover::Mover(Context& context, MoverId id, Plan plan, std::uint32_t instance_slo
       group_(first_parameters(plan_)) {
   timers_.fill(kNever);
   gone_.fill(Instant::min());
+  bind_plugins();
   build_routers();
   make_vips();
 }
@@ -80,7 +85,9 @@ Mover::~Mover() {
   }
 }
 
-Priority Mover::priority() const { return effective_priority(plan_.election.priority, plan_.owner(), 0); }
+Priority Mover::priority() const {
+  return effective_priority(plan_.election.priority, plan_.owner(), verdict_.preference);
+}
 
 vrrp::RouterParameters Mover::parameters_of(std::size_t router) const {
   vrrp::RouterParameters parameters = election_parameters(plan_, instance_of(router), priority());
@@ -120,6 +127,9 @@ void Mover::start(Instant now, const Facts& facts) {
   facts_.no_addresses = vips_.size() == 0;
   facts_.startup_delay = plan_.election.startup_delay > Nanos{0};
   if (facts_.startup_delay) timers_[kStartupOver] = now + plan_.election.startup_delay;
+  // A standby is truly standby, whatever the host did before.
+  follow_up_.leave(false);
+  weigh_checks(now);
   update_against(now);
   look_at_links(now);
   for (std::size_t i = 0; i < routers_.size(); ++i) publish_router(i);
@@ -136,6 +146,7 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   facts_.frozen = against.has(Reason::kFrozen);
   facts_.drained |= against.has(Reason::kDrained);
   if (facts_.frozen) timers_[kThaw] = Instant{Nanos{old.yielded_until_ns}};
+  weigh_checks(now);
   if (against.has(Reason::kInstallFailed) || against.has(Reason::kAddressForeign) || against.has(Reason::kSendFailed)) {
     facts_.install_failed = true;
     timers_[kRetry] = now + retry_pause_;
@@ -177,7 +188,10 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   against_ = engine::against(facts_);
   group_.handle_all(now, vrrp::SetHold{!against_.empty()});
   wanted_ = state == State::kActive && old.holding != ports::HoldingState::kReleasing;
+  follow_up_.adopt(old.follow_up);
+  if (state != State::kActive) follow_up_.leave(false);
   if (wanted_) {
+    follow_up_.enter();
     for (Vip& vip : vips_) vips_.set_state(vip, VipState::kInstalled);
     held_reported_ = true;
     timers_[kRefresh] = now;
@@ -198,6 +212,7 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
 void Mover::stop(Instant now, Reason reason) {
   if (stop_reason_) return;
   stop_reason_ = reason;
+  follow_up_.leave(true);
   if (group_.state() == State::kActive) {
     release(now, reason);
   } else {
@@ -219,6 +234,9 @@ void Mover::halt(Instant now) {
 
 void Mover::linger_over() {
   if (stopped_) return;
+  // Addresses and role are gone; what the follow-ups started has to be left, too.
+  lingering_ = !follow_up_.done() || act_ticket_ != 0 || !farewells_.empty();
+  if (lingering_) return;
   stopped_ = true;
   timers_.fill(kNever);
   context_.stopped.push_back(id_);
@@ -227,6 +245,7 @@ void Mover::linger_over() {
 void Mover::change(Instant now, Plan plan) {
   const bool vips_changed = plan.vips != plan_.vips;
   const Plan before = std::exchange(plan_, std::move(plan));
+  rebind_plugins(now, before.election);
   build_routers();
   if (vips_changed) make_vips();
   const Nanos lifetime = lifetime_.lifetime();
@@ -267,7 +286,10 @@ void Mover::perform(Instant now, const vrrp::GroupStep& step) {
   report.to = step.transition->to;
   report.reason = reason_;
   report.at = now;
+  name_culprit(report);
   context_.ports.reports.report(report);
+  tell_notified(*step.transition);
+  if (step.transition->to != State::kActive) follow_up_.leave(false);
   if (step.transition->to == State::kBackup) return;
   for (Router& router : routers_) {
     router.heard = {};
@@ -335,7 +357,7 @@ void Mover::update_against(Instant now) {
   if (against_ != before) touch();
   if (stop_reason_) return;
   perform(now, group_.handle_all(now, vrrp::SetHold{!against_.empty()}));
-  if (group_.state() == State::kActive && must_release(against_)) {
+  if (group_.state() == State::kActive && must_release(facts_, against_)) {
     ReasonSet shown = against_;
     shown.set(Reason::kFrozen, false);
     release(now, shown.first());
@@ -348,6 +370,7 @@ void Mover::release(Instant now, Reason reason) {
   release_reason_ = reason;
   if (releasing_) return;
   releasing_ = true;
+  follow_up_.leave(false);
   let_go(now);
   timers_[kReleaseOver] = now + std::min(shortest_interval_, Nanos{1s});
   touch();
@@ -481,6 +504,8 @@ void Mover::settle(Instant now) {
     if (mute) perform(now, group_.handle_all(now, vrrp::StepDown{Reason::kStall, false}));
   }
   if (stop_reason_ && !stopped_ && !releasing_ && group_.state() != State::kInitialize) halt(now);
+  run_follow_ups(now);
+  if (lingering_) linger_over();
   schedule();
 }
 
@@ -488,6 +513,7 @@ void Mover::schedule() {
   if (stopped_) return context_.deadlines.remove(id_);
   timers_[kGroup] = group_.next_deadline().value_or(kNever);
   timers_[kAlarm] = alarms_.next_expiry();
+  timers_[kFollowUp] = act_ticket_ != 0 ? kNever : follow_up_.next_deadline();
   context_.deadlines.set(id_, *std::min_element(timers_.begin(), timers_.end()));
 }
 

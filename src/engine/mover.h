@@ -15,6 +15,7 @@
 #include "engine/announcer.h"
 #include "engine/context.h"
 #include "engine/eligibility.h"
+#include "engine/follow_up.h"
 #include "engine/plan.h"
 #include "vrrp/group.h"
 #include "vrrp/receive_rules.h"
@@ -58,6 +59,11 @@ class Mover {
   void on_dump_end(Instant now);
   void on_result(Instant now, std::size_t vip, const ports::AddressResult& result);
   void on_send_error(Instant now, ports::LinkId link, int sys_errno);
+  /// A check has something new to say.
+  void on_check(Instant now, ports::PluginId plugin);
+  void on_act_result(Instant now, const ports::ActResult& result);
+  /// Whether it asks anything of this section, or still has to.
+  bool uses(ports::PluginId plugin) const;
 
   // ---- Commands ----
   void switchover(Instant now);
@@ -128,6 +134,7 @@ class Mover {
     kDuplicateOver,
     kSendFailing,
     kAlarm,
+    kFollowUp,
     kTimers,
   };
 
@@ -192,6 +199,15 @@ class Mover {
   void count_gone(Instant now, const Vip& vip);
   std::uint32_t index_of(const Vip& vip) const { return static_cast<std::uint32_t>(&vip - &vips_[0]); }
 
+  // mover_plugins.cc
+  void bind_plugins();
+  void rebind_plugins(Instant now, const config::Election& before);
+  bool weigh_checks(Instant now);
+  void tell_notified(const vrrp::ReportTransition& change);
+  void run_follow_ups(Instant now);
+  void ask(ports::PluginId plugin, PluginVerb verb);
+  void name_culprit(ports::Report& report) const;
+
   // mover_report.cc
   ports::Report report_about(const Router* router) const;
   void alarm(Instant now, ports::Alarm alarm, const ports::Report& report, Nanos lasts);
@@ -244,6 +260,19 @@ class Mover {
   std::size_t gone_next_ = 0;
   MacAddress rival_mac_;
   Instant switched_at_{};
+
+  // Plugins.
+  std::vector<ports::PluginId> checks_;      ///< by place in election.checks
+  std::vector<ports::PluginId> follow_ups_;  ///< by place in election.follow_up
+  std::vector<ports::PluginId> notified_;
+  std::vector<ports::PluginId> farewells_;  ///< no longer configured here, but still to be left
+  Verdict verdict_;
+  FollowUp follow_up_;
+  std::uint64_t act_ticket_ = 0;  ///< of the act that runs; 0: none
+  ports::PluginId act_plugin_ = 0;
+  PluginVerb act_verb_ = PluginVerb::kEnter;
+  std::uint32_t acts_ = 0;
+  bool lingering_ = false;  ///< stopped but for what has to be left
 
   Nanos shortest_interval_{0};
   Nanos shortest_down_{0};

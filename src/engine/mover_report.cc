@@ -82,7 +82,10 @@ void Mover::report_holding(Instant now) {
   const bool all = wanted_ && vips_.count(VipState::kInstalled) == vips_.size();
   const bool none = !wanted_ && vips_.count(VipState::kAbsent) == vips_.size();
   if (!all && !none) return;
-  if (all) retry_pause_ = 10s;
+  if (all) {
+    retry_pause_ = 10s;
+    follow_up_.enter();
+  }
   if (held_reported_ == all) return;
   held_reported_ = all;
   ports::Report report = report_about(nullptr);
@@ -113,6 +116,9 @@ void Mover::publish(Instant) {
   state.configured_priority = plan_.owner() ? 255 : plan_.election.priority.value();
   state.effective_priority = priority().value();
   state.router_count = static_cast<std::uint8_t>(routers_.size());
+  state.follow_up = follow_up_.state();
+  state.follow_up_count = static_cast<std::uint8_t>(std::min<std::size_t>(follow_ups_.size(), 255));
+  state.follow_up_done = static_cast<std::uint8_t>(std::min<std::size_t>(follow_up_.behind(), 255));
   state.addresses_wanted = static_cast<std::uint16_t>(vips_.size());
   state.addresses_held = static_cast<std::uint16_t>(held);
   state.transitions = transitions_;

@@ -66,6 +66,7 @@ std::vector<Plan> Engine::Impl::take(const config::Config& config) {
   for (const config::Instance& instance : config.instances) interfaces.insert(instance.interface);
   watch_links(config);
   std::vector<Plan> plans = make_plans(config);
+  take_plugins(config, plans);
   context.spread_adverts = plans.size() >= Context::kSpreadFrom;
   return plans;
 }
@@ -93,6 +94,7 @@ void Engine::Impl::bury_stopped(Instant now) {
     context.links.release(id);
   }
   measure();
+  drop_unused_plugins();
 }
 
 void Engine::Impl::measure() {
@@ -147,6 +149,8 @@ ReloadSummary Engine::Impl::reload(Instant now, const config::Config& next) {
     }
   }
   measure();
+  for (ports::PluginId id = 0; id < context.plugins.size(); ++id) on_plugin_news(now, id);
+  drop_unused_plugins();
   return summary;
 }
 

@@ -115,8 +115,9 @@ constexpr auto known_reason = [](Reason reason) {
   return reason == Reason::kNone || (reason <= Reason::kTooManyDeaths && reason_token(reason) != "unknown");
 };
 constexpr auto known_event = [](ports::EventKind kind) {
-  return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kHolding;
+  return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kActed;
 };
+constexpr auto known_outcome = [](VerbStatus status) { return valid(status); };
 constexpr auto known_family = [](Family family) { return family == Family::kIpv4 || family == Family::kIpv6; };
 
 template <class Archive>
@@ -126,10 +127,17 @@ void instant(Archive& archive, Instant& value) {
   value = Instant{Nanos{ns}};
 }
 
+template <class Archive, std::size_t kBytes>
+void short_text(Archive& archive, ports::ShortText<kBytes>& value) {
+  std::string text{value.view()};
+  archive.text(text);
+  value = ports::ShortText<kBytes>{text};
+}
+
 template <class Archive>
 void fields(Archive& archive, ports::Report& report) {
   archive.enumerator(report.kind, known_event);
-  archive.enumerator(report.alarm, up_to<ports::Alarm::kScribeSilent>);
+  archive.enumerator(report.alarm, up_to<ports::Alarm::kPluginBroken>);
   archive.number(report.instance);
   archive.enumerator(report.from, up_to<vrrp::State::kActive>);
   archive.enumerator(report.to, up_to<vrrp::State::kActive>);
@@ -142,6 +150,11 @@ void fields(Archive& archive, ports::Report& report) {
   archive.number(report.sys_errno);
   archive.number(report.duration_ns);
   instant(archive, report.at);
+  short_text(archive, report.plugin);
+  archive.enumerator(report.verb, up_to<PluginVerb::kFence>);
+  archive.enumerator(report.outcome, known_outcome);
+  archive.enumerator(report.probe, up_to<ProbeState::kFail>);
+  short_text(archive, report.sentence);
 }
 
 // Bodies, without `nonce`, which travels in the header. Terminate, Ready, Goodbye, Configuration and HistoryEnd have
@@ -237,6 +250,29 @@ void fields(Archive& archive, HistoryEntry& message) {
   fields(archive, message.report);
 }
 
+template <class Archive>
+void fields(Archive& archive, PluginHost& message) {
+  archive.text(message.section);
+  archive.enumerator(message.kind, up_to<HostKind::kAct>);
+  archive.number(message.incarnation);
+}
+template <class Archive>
+void fields(Archive& archive, PluginHostDown& message) {
+  archive.text(message.section);
+  archive.enumerator(message.kind, up_to<HostKind::kAct>);
+  archive.number(message.incarnation);
+  archive.flag(message.given_up);
+  archive.number(message.wait_status);
+  archive.text(message.sentence);
+}
+template <class Archive>
+void fields(Archive& archive, PluginHostEnd& message) {
+  archive.text(message.section);
+  archive.enumerator(message.kind, up_to<HostKind::kAct>);
+  archive.number(message.incarnation);
+  archive.text(message.sentence);
+}
+
 template <class T>
 concept HasNonce = requires(T message) {
   message.nonce;
@@ -313,10 +349,11 @@ bool allowed(Process from, Process to, const Message& message) {
   switch (from) {
     case Process::kGuardian:
       if (is_any<Terminate, ChannelReplaced>(message)) return true;
-      if (to == Process::kEngine) return is_any<Configuration>(message);
-      return to == Process::kSteward && is_any<Configuration, ReloadResult, Lifecycle>(message);
+      if (to == Process::kEngine) return is_any<Configuration, PluginHost, PluginHostDown>(message);
+      return to == Process::kSteward &&
+             is_any<Configuration, ReloadResult, Lifecycle, PluginHost, PluginHostDown>(message);
     case Process::kEngine:
-      if (to == Process::kGuardian) return is_any<Ready, Membership, Reloaded, Goodbye>(message);
+      if (to == Process::kGuardian) return is_any<Ready, Membership, Reloaded, Goodbye, PluginHostEnd>(message);
       if (to == Process::kSteward) return is_any<ReportMessage, CommandResultMessage>(message);
       return to == Process::kScribe && is_any<History, Intent>(message);
     case Process::kSteward:

@@ -3,9 +3,10 @@
 // made by the guardian.
 //
 //   guardian -> engine    Configuration(fd) Terminate ChannelReplaced(fd)     engine  -> guardian  Ready Membership(fd)
-//   Reloaded Goodbye guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian
-//   ReloadRequest
-//                         ChannelReplaced(fd) Terminate
+//                         PluginHost(fds) PluginHostDown                      Reloaded Goodbye PluginHostEnd
+//   guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian  ReloadRequest
+//                         ChannelReplaced(fd) Terminate PluginHost(fds)
+//                         PluginHostDown
 //   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command
 //   engine   -> scribe    History Intent                                      scribe  -> engine    IntentRecorded
@@ -24,6 +25,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "engine/engine.h"
+#include "ipc/host_order.h"
 #include "ports/ports.h"
 
 namespace baton::ipc {
@@ -96,6 +98,29 @@ struct Intent {
 struct IntentRecorded {
   std::uint64_t ticket = 0;
 };
+/// guardian -> engine, steward. kProbe: with the page (read-only) and the bell; kAct: with an end of the act channel.
+/// The same again when the host was started anew (the page and the bell of a section stay the same).
+struct PluginHost {
+  std::string section;
+  HostKind kind = HostKind::kProbe;
+  std::uint64_t incarnation = 0;
+};
+/// guardian -> engine, steward: it died or cannot be started; it is tried again unless `given_up`.
+struct PluginHostDown {
+  std::string section;
+  HostKind kind = HostKind::kProbe;
+  std::uint64_t incarnation = 0;
+  bool given_up = false;  ///< died too often: tried again only after a long pause
+  std::int32_t wait_status = 0;
+  std::string sentence;  ///< "killed by signal 11"
+};
+/// engine -> guardian: end this host (its act is late, its page is garbage); a new one is started.
+struct PluginHostEnd {
+  std::string section;
+  HostKind kind = HostKind::kProbe;
+  std::uint64_t incarnation = 0;  ///< another one is running already: nothing happens
+  std::string sentence;           ///< why, for the log
+};
 struct HistoryQuery {
   std::uint64_t nonce = 0;
   std::uint32_t limit = 0;  ///< newest first are chosen, delivered oldest first
@@ -112,10 +137,10 @@ struct HistoryEnd {
   std::uint64_t nonce = 0;
 };
 
-using Message =
-    std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
-                 ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
-                 Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd>;
+using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye,
+                             ReloadRequest, ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage,
+                             CommandResultMessage, History, Intent, IntentRecorded, HistoryQuery, HistoryEntry,
+                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

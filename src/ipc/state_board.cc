@@ -3,6 +3,7 @@
 //   instance records  capacity.instances * sizeof(Record<InstanceState>)
 //   router records    capacity.routers   * sizeof(Record<RouterState>)
 //   counters          capacity.routers   * sizeof(RouterCounters)
+//   check records     capacity.checks    * sizeof(Record<CheckState>)
 #include "ipc/state_board.h"
 
 #include <algorithm>
@@ -27,6 +28,8 @@ struct Header {
   std::uint32_t instance_record;  ///< sizes, so that another build's layout is noticed
   std::uint32_t router_record;
   std::uint32_t counters_record;
+  std::uint32_t check_capacity;
+  std::uint32_t check_record;
   std::uint32_t fixed_crc;  ///< over all of the above
   std::int32_t engine_pid;
   std::int64_t heartbeat_ns;
@@ -34,6 +37,8 @@ struct Header {
   std::uint64_t generation;
   std::uint32_t instance_bound;
   std::uint32_t router_bound;
+  std::uint32_t check_bound;
+  std::uint32_t reserved;
   std::uint64_t host_counters[7];
 };
 static_assert(sizeof(Header) <= kPage && std::is_trivially_copyable_v<Header>);
@@ -52,6 +57,7 @@ struct Record {
 };
 using InstanceRecord = Record<ports::InstanceState>;
 using RouterRecord = Record<ports::RouterState>;
+using CheckRecord = Record<ports::CheckState>;
 static_assert(std::is_trivially_copyable_v<InstanceRecord> && std::is_trivially_copyable_v<RouterRecord>);
 static_assert(std::is_trivially_copyable_v<ports::RouterCounters>);
 
@@ -59,6 +65,11 @@ std::size_t instances_at() { return kPage; }
 std::size_t routers_at(BoardCapacity capacity) { return instances_at() + capacity.instances * sizeof(InstanceRecord); }
 std::size_t counters_at(BoardCapacity capacity) {
   const std::size_t end = routers_at(capacity) + capacity.routers * sizeof(RouterRecord);
+  return (end + kPage - 1) / kPage * kPage;
+}
+
+std::size_t checks_at(BoardCapacity capacity) {
+  const std::size_t end = counters_at(capacity) + capacity.routers * sizeof(ports::RouterCounters);
   return (end + kPage - 1) / kPage * kPage;
 }
 
@@ -140,10 +151,11 @@ Result<BoardCapacity> check_header(ConstBytes memory) {
   const Header& head = header(memory);
   if (head.magic != kMagic || head.fixed_crc != fixed_crc(head)) return fail("read state board: not a state board");
   if (head.version != kBoardVersion || head.instance_record != sizeof(InstanceRecord) ||
-      head.router_record != sizeof(RouterRecord) || head.counters_record != sizeof(ports::RouterCounters)) {
+      head.router_record != sizeof(RouterRecord) || head.counters_record != sizeof(ports::RouterCounters) ||
+      head.check_record != sizeof(CheckRecord)) {
     return fail("read state board: written by another version");
   }
-  const BoardCapacity capacity{head.instance_capacity, head.router_capacity};
+  const BoardCapacity capacity{head.instance_capacity, head.router_capacity, head.check_capacity};
   if (memory.size() < board_size(capacity)) return fail("read state board: cut short");
   return capacity;
 }
@@ -151,7 +163,7 @@ Result<BoardCapacity> check_header(ConstBytes memory) {
 }  // namespace
 
 std::size_t board_size(BoardCapacity capacity) {
-  const std::size_t end = counters_at(capacity) + capacity.routers * sizeof(ports::RouterCounters);
+  const std::size_t end = checks_at(capacity) + capacity.checks * sizeof(CheckRecord);
   return (end + kPage - 1) / kPage * kPage;
 }
 
@@ -165,6 +177,8 @@ void format_board(MutableBytes memory, BoardCapacity capacity) {
   head.instance_record = sizeof(InstanceRecord);
   head.router_record = sizeof(RouterRecord);
   head.counters_record = sizeof(ports::RouterCounters);
+  head.check_capacity = capacity.checks;
+  head.check_record = sizeof(CheckRecord);
   head.fixed_crc = fixed_crc(head);
 }
 
@@ -214,6 +228,15 @@ std::optional<ports::InstanceState> BoardReader::instance(std::uint32_t slot) co
 std::optional<ports::RouterState> BoardReader::router(std::uint32_t slot) const {
   if (slot >= capacity_.routers) return std::nullopt;
   const auto found = newest(record_at<ports::RouterState>(memory_, routers_at(capacity_), slot));
+  if (!found || found->used != 1) return std::nullopt;
+  return found->payload;
+}
+
+std::uint32_t BoardReader::check_bound() const { return std::min(load(header(memory_).check_bound), capacity_.checks); }
+
+std::optional<ports::CheckState> BoardReader::check(std::uint32_t slot) const {
+  if (slot >= capacity_.checks) return std::nullopt;
+  const auto found = newest(record_at<ports::CheckState>(memory_, checks_at(capacity_), slot));
   if (!found || found->used != 1) return std::nullopt;
   return found->payload;
 }
@@ -288,6 +311,18 @@ void BoardWriter::publish_router(std::uint32_t slot, const ports::RouterState& s
   write(record_at<ports::RouterState>(memory_, routers_at(capacity_), slot), true, state);
   Header& head = header(memory_);
   if (slot >= head.router_bound) store(head.router_bound, slot + 1);
+}
+
+void BoardWriter::publish_check(std::uint32_t slot, const ports::CheckState& state) {
+  CHECK(slot < capacity_.checks);
+  write(record_at<ports::CheckState>(memory_, checks_at(capacity_), slot), true, state);
+  Header& head = header(memory_);
+  if (slot >= head.check_bound) store(head.check_bound, slot + 1);
+}
+
+void BoardWriter::retire_check(std::uint32_t slot) {
+  CHECK(slot < capacity_.checks);
+  write(record_at<ports::CheckState>(memory_, checks_at(capacity_), slot), false, ports::CheckState{});
 }
 
 void BoardWriter::retire_instance(std::uint32_t slot) {

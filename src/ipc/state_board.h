@@ -1,5 +1,6 @@
 // The state board: what the engine keeps in shared memory so that a successor continues (adoption) and others can read
-// (status). This file decides the layout: header, instance records, router records, counters. Each record has two slots
+// (status). This file decides the layout: header, instance records, router records, counters,
+// check records. Each record has two slots
 // with sequence and CRC-32; the writer writes the older one, so whenever it dies a reader finds the old or the new
 // value, never a mixture. No system call here: both sides are given the mapped bytes. One writer (the engine), any
 // number of readers.
@@ -18,11 +19,12 @@
 
 namespace baton::ipc {
 
-inline constexpr std::uint32_t kBoardVersion = 1;  ///< a board of another version is not adopted
+inline constexpr std::uint32_t kBoardVersion = 2;  ///< a board of another version is not adopted
 
 struct BoardCapacity {
   std::uint32_t instances = 4096;
   std::uint32_t routers = 8192;
+  std::uint32_t checks = config::kMaxPlugins;
 };
 
 /// Bytes of a board with this capacity; page-aligned. Untouched pages of a memfd cost nothing.
@@ -53,6 +55,8 @@ class BoardReader {
   std::optional<ports::InstanceState> instance(std::uint32_t slot) const;
   std::optional<ports::RouterState> router(std::uint32_t slot) const;
   ports::RouterCounters counters(std::uint32_t slot) const;
+  std::uint32_t check_bound() const;
+  std::optional<ports::CheckState> check(std::uint32_t slot) const;
 
   struct Entry {
     std::uint32_t slot = 0;
@@ -85,6 +89,8 @@ class BoardWriter {
   /// REQUIRES slots below the capacity.
   void publish_instance(std::uint32_t slot, const ports::InstanceState& state);
   void publish_router(std::uint32_t slot, const ports::RouterState& state);
+  void publish_check(std::uint32_t slot, const ports::CheckState& state);
+  void retire_check(std::uint32_t slot);
   void retire_instance(std::uint32_t slot);
   void retire_router(std::uint32_t slot);
   ports::RouterCounters& counters(std::uint32_t slot);

@@ -30,6 +30,9 @@ std::string_view alarm_token(Alarm alarm) {
     case Alarm::kSameVridHere: return "same_vrid_here";
     case Alarm::kMtu: return "mtu";
     case Alarm::kScribeSilent: return "scribe_silent";
+    case Alarm::kFollowUpFailed: return "follow_up_failed";
+    case Alarm::kCheckFlapping: return "check_flapping";
+    case Alarm::kPluginBroken: return "plugin_broken";
   }
   return "unknown";
 }

@@ -3,13 +3,17 @@
 // with sockets and netlink, tests/sim with a fake segment.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/address.h"
 #include "base/bytes.h"
+#include "base/plugin_verb.h"
 #include "base/reason.h"
 #include "base/time.h"
 #include "config/config.h"
@@ -43,6 +47,9 @@ class LinkPort {
   virtual void watch(LinkId link, const std::string& name, bool ipv4, bool ipv6) = 0;
   virtual void forget(LinkId link) = 0;
 };
+
+/// Index into the engine's list of [plugin] sections; stable while the section's name is configured.
+using PluginId = std::uint32_t;
 
 enum class AddressVerb : std::uint8_t {
   kInstall,  ///< add, exclusively; an address that is already ours (mark or journal) counts as success
@@ -86,6 +93,8 @@ enum class EventKind : std::uint8_t {
   kAlarmCleared = 3,  ///< ends
   kNotice = 4,
   kHolding = 5,  ///< all addresses installed and announced, or all removed
+  kCheck = 6,    ///< a check changed its settled state, after `rise` or `fall` results: Report::plugin says which
+  kActed = 7,    ///< a plugin was asked to act, and this came of it
 };
 enum class Alarm : std::uint8_t {
   kNone = 0,
@@ -109,13 +118,37 @@ enum class Alarm : std::uint8_t {
   kStall = 18,
   kNetlinkOverrun = 19,  ///< F43
   kRefreshLate = 20,
-  kUnknownPeer = 21,   ///< F09: our VRID from a source that no [peer] or unicast_peer names
-  kOneWay = 22,        ///< F26
-  kSameVridHere = 23,  ///< F90: another program on this host speaks our VRID
-  kMtu = 24,           ///< F23
-  kScribeSilent = 25,  ///< F51: history and intent cannot be written
+  kUnknownPeer = 21,     ///< F09: our VRID from a source that no [peer] or unicast_peer names
+  kOneWay = 22,          ///< F26
+  kSameVridHere = 23,    ///< F90: another program on this host speaks our VRID
+  kMtu = 24,             ///< F23
+  kScribeSilent = 25,    ///< F51: history and intent cannot be written
+  kFollowUpFailed = 26,  ///< an action at enter or leave failed; Report::plugin says which
+  kCheckFlapping = 27,   ///< F83: a check changes all the time and is held down
+  kPluginBroken = 28,    ///< a plugin's process cannot be started or dies all the time
 };
 std::string_view alarm_token(Alarm alarm);
+
+/// A text of bounded length, so that reports stay plain values. Longer ones are cut.
+template <std::size_t kBytes>
+class ShortText {
+ public:
+  ShortText() = default;
+  ShortText(std::string_view text) {  // NOLINT(google-explicit-constructor): that is what it is for
+    size_ = static_cast<std::uint8_t>(std::min(text.size(), kBytes));
+    std::copy_n(text.begin(), size_, bytes_.begin());
+  }
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  bool empty() const { return size_ == 0; }
+  bool operator==(const ShortText& other) const { return view() == other.view(); }
+
+ private:
+  static_assert(kBytes <= 255);
+  std::uint8_t size_ = 0;
+  std::array<char, kBytes> bytes_{};
+};
+using PluginName = ShortText<config::kMaxNameLength>;
+using Sentence = ShortText<200>;
 
 /// Something happened. Plain values; strings are made elsewhere.
 struct Report {
@@ -131,8 +164,14 @@ struct Report {
   MacAddress other_mac;
   IpAddress address;  ///< the VIP concerned
   std::int32_t sys_errno = 0;
-  std::int64_t duration_ns = 0;  ///< stall length, lateness
+  std::int64_t duration_ns = 0;  ///< stall length, lateness, how long an act took
   Instant at{};
+  // Of a plugin: kCheck, kActed, and a transition that a check brought about.
+  PluginName plugin;
+  PluginVerb verb = PluginVerb::kProbe;
+  VerbStatus outcome = VerbStatus::kOk;
+  ProbeState probe = ProbeState::kUnknown;  ///< kCheck: what it is now
+  Sentence sentence;                        ///< the plugin's own words; foreign text
 };
 inline constexpr std::uint32_t kNoInstance = 0xFFFFFFFF;
 
@@ -144,6 +183,9 @@ class ReportPort {
   virtual void report(const Report& report) = 0;
   virtual void publish_instance(std::uint32_t slot, const InstanceState& state) = 0;
   virtual void publish_router(std::uint32_t slot, const RouterState& state) = 0;
+  /// By PluginId.
+  virtual void publish_check(PluginId id, const CheckState& state) = 0;
+  virtual void retire_check(PluginId id) = 0;
   virtual void retire_instance(std::uint32_t slot) = 0;
   virtual void retire_router(std::uint32_t slot) = 0;
   /// Counters of a router slot, in memory that readers see; incremented in place. Lives as long as the port. A
@@ -159,11 +201,50 @@ class IntentPort {
   virtual std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) = 0;
 };
 
-/// The plugin hosts (issue 3's). Results come back as events with a lease.
+/// The newest outcome of a section's probe.
+struct ProbeReading {
+  std::uint64_t sequence = 0;  ///< 0: none yet
+  std::uint32_t streak = 0;    ///< outcomes in a row with this state
+  ProbeState state = ProbeState::kUnknown;
+  ApplicationRole role = ApplicationRole::kNone;
+  bool warning = false;
+  VerbStatus status = VerbStatus::kOk;
+  Instant finished{};
+  Sentence sentence;
+};
+
+struct ActOrder {
+  std::uint64_t ticket = 0;  ///< comes back in ActResult; 0: nobody waits for it (notify)
+  PluginId plugin = 0;
+  PluginVerb verb = PluginVerb::kEnter;
+  std::string_view instance;
+  vrrp::State from = vrrp::State::kInitialize;
+  vrrp::State to = vrrp::State::kInitialize;
+  Reason reason = Reason::kNone;
+  Nanos deadline{0};  ///< counted from when the plugin gets it
+};
+struct ActResult {
+  std::uint64_t ticket = 0;
+  VerbStatus status = VerbStatus::kOk;
+  Nanos took{0};
+  Sentence sentence;
+};
+
+/// The plugin hosts. Nothing here waits: probes run by themselves and leave their outcomes in memory, acts are queued
+/// for the section's act host.
 class PluginPort {
  public:
   virtual ~PluginPort() = default;
-  virtual std::uint64_t ask(std::string_view plugin, std::string_view verb, Nanos deadline) = 0;
+  /// The section is used from now on (again, with changed keys, after a reload).
+  virtual void use_plugin(PluginId id, const config::Plugin& plugin) = 0;
+  virtual void forget_plugin(PluginId id) = 0;
+  /// Reads memory; no system call. News come as Engine::on_plugin_news, but an unchanged outcome that only renews the
+  /// lease does not.
+  virtual ProbeReading read_probe(PluginId id) = 0;
+  /// Engine::on_act_result follows exactly once, at the latest a second after the deadline of this act and those that
+  /// were queued before it; kTimeout, kCrashed and kNotRunning are results too. With ticket 0: no result; a newer one
+  /// for the same plugin and instance replaces one that still waits.
+  virtual void act(const ActOrder& order) = 0;
 };
 
 struct Ports {

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/plugin_verb.h"
 #include "vrrp/virtual_router.h"
 
 namespace baton::ports {
@@ -19,6 +20,16 @@ enum class HoldingState : std::uint8_t {
   kInstalling = 1,
   kHeld = 2,  ///< all installed
   kReleasing = 3,
+};
+
+/// How far the follow-ups of an instance are.
+enum class FollowUpState : std::uint8_t {
+  kNone = 0,      ///< it has none
+  kEntering = 1,  ///< enter acts are under way or wait for another try
+  kEntered = 2,
+  kLeaving = 3,
+  kLeft = 4,
+  kFailed = 5,  ///< one failed; see the alarm
 };
 
 /// Counters under RFC 8347's names (protocol rule M-01); a successor continues them.
@@ -92,6 +103,9 @@ struct InstanceState {
   std::uint8_t configured_priority = 0;
   std::uint8_t effective_priority = 0;
   std::uint8_t router_count = 0;
+  FollowUpState follow_up = FollowUpState::kNone;
+  std::uint8_t follow_up_done = 0;  ///< of the row, for the present target
+  std::uint8_t follow_up_count = 0;
   std::uint16_t addresses_wanted = 0;
   std::uint16_t addresses_held = 0;
   std::uint32_t transitions = 0;
@@ -102,6 +116,20 @@ struct InstanceState {
   std::int64_t yielded_until_ns = 0;    ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
 };
 static_assert(std::is_trivially_copyable_v<InstanceState>);
+
+/// A [plugin] section as a check. Published when what is settled changes; what its probe says now stands on its page.
+struct CheckState {
+  std::array<char, kNameBytes> name{};
+  bool pending = true;  ///< nothing is known yet
+  ProbeState state = ProbeState::kUnknown;
+  ApplicationRole role = ApplicationRole::kNone;
+  VerbStatus status = VerbStatus::kOk;
+  bool warning = false;
+  bool flapping = false;
+  std::int64_t since_ns = 0;  ///< of the settled state
+  std::array<char, 201> sentence{};
+};
+static_assert(std::is_trivially_copyable_v<CheckState>);
 
 /// What a successor engine starts from.
 struct AdoptedInstance {

@@ -10,8 +10,11 @@
 namespace baton::scribe {
 namespace {
 
-constexpr const char* kCurrent = "history";
-constexpr const char* kPrevious = "history.1";
+constexpr const char* kCurrent = "history.2";
+constexpr const char* kPrevious = "history.2.1";
+// Of format 1: read, never written.
+constexpr const char* kCurrent1 = "history";
+constexpr const char* kPrevious1 = "history.1";
 constexpr int kOpenFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
 
 /// A regular file; a FIFO or a directory under our name is no history.
@@ -33,20 +36,22 @@ off_t size_of(int file) {
 }  // namespace
 
 History::History(int directory, std::uint32_t limit) : directory_(directory), limit_(std::max<std::size_t>(limit, 1)) {
-  load(kPrevious);
-  load(kCurrent);
+  load(kPrevious1, kFormat1Size);
+  load(kCurrent1, kFormat1Size);
+  load(kPrevious, kRecordSize);
+  load(kCurrent, kRecordSize);
   open_current();
 }
 
-void History::load(const char* name) {
+void History::load(const char* name, std::size_t record_size) {
   const posix::Fd file = open_regular(directory_, name, O_RDONLY);
   if (!file.valid()) return;
-  const std::size_t count = static_cast<std::size_t>(size_of(file.get())) / kRecordSize;
+  const std::size_t count = static_cast<std::size_t>(size_of(file.get())) / record_size;
   for (std::size_t i = count - std::min(count, limit_); i < count; ++i) {
     RecordBytes bytes{};
-    const ssize_t size = ::pread(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(i * kRecordSize));
+    const ssize_t size = ::pread(file.get(), bytes.data(), record_size, static_cast<off_t>(i * record_size));
     const std::optional<Record> record =
-        size == static_cast<ssize_t>(kRecordSize) ? decode_record(bytes) : std::nullopt;
+        size == static_cast<ssize_t>(record_size) ? decode_record(ConstBytes{bytes}.first(record_size)) : std::nullopt;
     if (!record) {
       ++damaged_;
       continue;

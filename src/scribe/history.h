@@ -33,7 +33,7 @@ class History {
   std::uint64_t damaged() const { return damaged_; }
 
  private:
-  void load(const char* name);
+  void load(const char* name, std::size_t record_size);
   bool open_current();
   bool write_pending();
   bool rotate();

@@ -8,8 +8,11 @@
 namespace baton::scribe {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x42485231;  // "BHR1"
+constexpr std::uint32_t kMagic = 0x42485232;  // "BHR2"
+constexpr std::uint32_t kMagic1 = 0x42485231;
 constexpr std::size_t kChecked = kRecordSize - 4;
+constexpr std::size_t kPluginNameSize = config::kMaxNameLength;
+constexpr std::size_t kSentenceSize = 200;
 
 void write_address(ByteWriter& writer, const IpAddress& address) {
   std::array<std::uint8_t, 16> bytes{};
@@ -23,6 +26,42 @@ IpAddress read_address(ByteReader& reader) {
   const std::uint8_t family = reader.u8();
   const ConstBytes bytes = reader.take(16);
   return bytes.empty() ? IpAddress{} : IpAddress::from_bytes(bytes.first(family == 6 ? 16 : 4));
+}
+
+/// Length and a field of fixed size.
+template <std::size_t kBytes>
+void write_text(ByteWriter& writer, std::string_view text) {
+  std::array<std::uint8_t, kBytes> field{};
+  const std::size_t length = std::min(text.size(), kBytes);
+  std::copy_n(text.begin(), length, field.begin());
+  writer.u8(static_cast<std::uint8_t>(length));
+  writer.bytes(field);
+}
+
+template <std::size_t kBytes>
+std::string read_text(ByteReader& reader, bool& good) {
+  const std::size_t length = reader.u8();
+  const ConstBytes field = reader.take(kBytes);
+  good &= length <= field.size();
+  return good ? std::string{field.begin(), field.begin() + static_cast<std::ptrdiff_t>(length)} : std::string{};
+}
+
+void write_plugin(ByteWriter& writer, const ports::Report& report) {
+  write_text<kPluginNameSize>(writer, report.plugin.view());
+  writer.u8(static_cast<std::uint8_t>(report.verb));
+  writer.u8(static_cast<std::uint8_t>(report.outcome));
+  writer.u8(static_cast<std::uint8_t>(report.probe));
+  write_text<kSentenceSize>(writer, report.sentence.view());
+}
+
+bool read_plugin(ByteReader& reader, ports::Report& report) {
+  bool good = true;
+  report.plugin = ports::PluginName{read_text<kPluginNameSize>(reader, good)};
+  report.verb = static_cast<PluginVerb>(reader.u8());
+  report.outcome = static_cast<VerbStatus>(reader.u8());
+  report.probe = static_cast<ProbeState>(reader.u8());
+  report.sentence = ports::Sentence{read_text<kSentenceSize>(reader, good)};
+  return good && report.verb <= PluginVerb::kFence && valid(report.outcome) && report.probe <= ProbeState::kFail;
 }
 
 void write_report(ByteWriter& writer, const ports::Report& report) {
@@ -43,7 +82,7 @@ void write_report(ByteWriter& writer, const ports::Report& report) {
 }
 
 bool in_range(const ports::Report& report) {
-  return report.kind >= ports::EventKind::kTransition && report.kind <= ports::EventKind::kHolding &&
+  return report.kind >= ports::EventKind::kTransition && report.kind <= ports::EventKind::kActed &&
          report.from <= vrrp::State::kActive && report.to <= vrrp::State::kActive &&
          report.decode_error < vrrp::kDecodeErrorCount && ports::alarm_token(report.alarm) != "unknown" &&
          reason_token(report.reason) != "unknown";
@@ -77,32 +116,31 @@ RecordBytes encode_record(const Record& record) {
   writer.u32(kMagic);
   writer.u64(record.sequence);
   writer.i64(record.wall_clock_ns);
-  std::array<std::uint8_t, kMaxInstanceName> name{};
-  const std::size_t length = std::min(record.instance.size(), kMaxInstanceName);
-  std::copy_n(record.instance.begin(), length, name.begin());
-  writer.u8(static_cast<std::uint8_t>(length));
-  writer.bytes(name);
+  write_text<kMaxInstanceName>(writer, record.instance);
   write_report(writer, record.report);
-  CHECK(writer.ok() && writer.size() == kChecked);
-  writer.u32(crc32(ConstBytes{bytes}.first(kChecked)));
+  write_plugin(writer, record.report);
+  CHECK(writer.ok() && writer.size() <= kChecked);
+  ByteWriter trailer{MutableBytes{bytes}.subspan(kChecked)};
+  trailer.u32(crc32(ConstBytes{bytes}.first(kChecked)));
   return bytes;
 }
 
 std::optional<Record> decode_record(ConstBytes bytes) {
-  if (bytes.size() != kRecordSize) return std::nullopt;
-  ByteReader trailer{bytes.subspan(kChecked)};
-  if (trailer.u32() != crc32(bytes.first(kChecked))) return std::nullopt;
+  if (bytes.size() != kRecordSize && bytes.size() != kFormat1Size) return std::nullopt;
+  const std::size_t checked = bytes.size() - 4;
+  ByteReader trailer{bytes.subspan(checked)};
+  if (trailer.u32() != crc32(bytes.first(checked))) return std::nullopt;
   ByteReader reader{bytes};
-  if (reader.u32() != kMagic) return std::nullopt;
+  const bool format1 = bytes.size() == kFormat1Size;
+  if (reader.u32() != (format1 ? kMagic1 : kMagic)) return std::nullopt;
   Record record;
   record.sequence = reader.u64();
   record.wall_clock_ns = reader.i64();
-  const std::size_t length = reader.u8();
-  const ConstBytes name = reader.take(kMaxInstanceName);
-  if (length > kMaxInstanceName) return std::nullopt;
-  record.instance.assign(name.begin(), name.begin() + static_cast<std::ptrdiff_t>(length));
+  bool good = true;
+  record.instance = read_text<kMaxInstanceName>(reader, good);
   record.report = read_report(reader);
-  if (!reader.ok() || !in_range(record.report)) return std::nullopt;
+  if (!format1) good &= read_plugin(reader, record.report);
+  if (!good || !reader.ok() || !in_range(record.report)) return std::nullopt;
   return record;
 }
 

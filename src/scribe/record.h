@@ -1,7 +1,7 @@
-// One line of the history as 128 bytes on disk: fixed size, so that a torn or damaged record costs itself alone. Pure.
+// One line of the history as 384 bytes on disk: fixed size, so that a torn or damaged record costs itself alone. Pure.
 //
-//  0 magic  4 sequence  12 wall clock  20 name length, 32 bytes of name  53 report ...  124 CRC-32 of the 124 bytes
-//  before
+//  0 magic  4 sequence  12 wall clock  20 name length, 32 bytes of name  53 report ...  380 CRC-32 of the 380 bytes
+//  before. Records of format 1 (128 bytes, nothing about plugins) are read, too.
 #pragma once
 
 #include <array>
@@ -14,7 +14,8 @@
 
 namespace baton::scribe {
 
-inline constexpr std::size_t kRecordSize = 128;
+inline constexpr std::size_t kRecordSize = 384;
+inline constexpr std::size_t kFormat1Size = 128;
 inline constexpr std::size_t kMaxInstanceName = 32;  ///< longer names are cut
 
 struct Record {
@@ -26,7 +27,8 @@ struct Record {
 
 using RecordBytes = std::array<std::uint8_t, kRecordSize>;
 RecordBytes encode_record(const Record& record);
-/// nullopt: not a record, damaged, or an enumerator out of range. REQUIRES nothing of the bytes.
+/// nullopt: not a record, damaged, or an enumerator out of range. REQUIRES nothing of the bytes; kFormat1Size of them
+/// are read as format 1.
 std::optional<Record> decode_record(ConstBytes bytes);
 
 }  // namespace baton::scribe

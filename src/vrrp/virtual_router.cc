@@ -192,12 +192,12 @@ void VirtualRouter::advert_while_backup(Instant now, const AdvertReceived& adver
   // M-04: a member whose timer has fired and that only waits for its group finds somebody there after all.
   // Once: whoever has waited for preempt_delay does not wait for it again.
   const bool nobody_was_there = down_expired_ && down_reason_ != Reason::kPreemptDelayOver;
-  if (nobody_was_there && preempts() && !is_owner() && !held_ && parameters_.preempt_delay > Nanos{0}) {
+  if (nobody_was_there && preempts(advert.priority) && !is_owner() && !held_ && parameters_.preempt_delay > Nanos{0}) {
     preempt_deadline_ = now + parameters_.preempt_delay;
   }
   // Without Preempt_Mode a lower priority is obeyed, too. No RFC basis: also while held, when we could not take over,
   // and while preempt_delay runs. Otherwise it is discarded and the timer runs on.
-  if (!preempts() || held_ || preempt_deadline_) obey(now, advert);
+  if (!preempts(advert.priority) || held_ || preempt_deadline_) obey(now, advert);
 }
 
 /// T-04, deviation from the letter of §6.4.2: priority 0 may only shorten the timer. Set again at every receipt, as the
@@ -304,7 +304,7 @@ void VirtualRouter::backup_parameters_changed(Instant now, const RouterParameter
     *down_deadline_ += down_interval() - old_down;
   }
   // Whom we meant to preempt may be above us now.
-  if (lower_heard_ && (lower_heard_->priority >= parameters_.priority || !preempts())) {
+  if (lower_heard_ && (lower_heard_->priority >= parameters_.priority || !preempts(lower_heard_->priority))) {
     preempt_deadline_.reset();
     if (!resigned_ && lower_is_alive(now)) obey_lower();
     if (lower_heard_->priority >= parameters_.priority) lower_heard_.reset();
@@ -374,6 +374,9 @@ void VirtualRouter::learn(Nanos interval) {
 
 /// §6.1: the owner always preempts, whatever the flag (S-10).
 bool VirtualRouter::preempts() const { return parameters_.preempt || is_owner() || BATON_DEFECT(10); }
+bool VirtualRouter::preempts(Priority active) const {
+  return is_owner() || (preempts() && parameters_.priority.value() - active.value() >= parameters_.preempt_gap);
+}
 
 /// Heard within its own down interval.
 bool VirtualRouter::lower_is_alive(Instant now) const {

@@ -25,6 +25,8 @@ struct RouterParameters {
   Priority priority = kDefaultPriority;  ///< effective, 1..254; 255 = owner
   Nanos advertisement_interval = std::chrono::seconds{1};
   bool preempt = true;
+  /// No RFC basis: an Active is preempted only by a priority that is greater by at least this; 1 as in the RFC.
+  int preempt_gap = 1;
   Nanos preempt_delay{0};
   IpAddress primary{};  ///< source address of our adverts; decides ties
   bool member = false;  ///< see above
@@ -205,6 +207,7 @@ class VirtualRouter {
 
   bool is_owner() const { return parameters_.priority == kOwnerPriority; }
   bool preempts() const;
+  bool preempts(Priority active) const;
   bool lower_is_alive(Instant now) const;
   void learn(Nanos interval);
 

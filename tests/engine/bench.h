@@ -93,14 +93,30 @@ class FakeDoors final : public ports::FramePort,
     intents.push_back(std::string{instance} + ":" + std::string{what});
     return intents.size();
   }
-  std::uint64_t ask(std::string_view, std::string_view, Nanos) override { return 0; }
+  void use_plugin(ports::PluginId id, const config::Plugin& plugin) override {
+    plugins.push_back("use " + std::to_string(id) + " " + plugin.name);
+  }
+  void forget_plugin(ports::PluginId id) override { plugins.push_back("forget " + std::to_string(id)); }
+  ports::ProbeReading read_probe(ports::PluginId id) override { return readings[id]; }
+  void act(const ports::ActOrder& order) override {
+    acts.push_back(std::string{verb_token(order.verb)} + " " + std::to_string(order.plugin) + " " +
+                   std::string{order.instance});
+    last_act = order;
+    tickets.push_back(order.ticket);
+  }
+  void publish_check(ports::PluginId id, const ports::CheckState& state) override { checks[id] = state; }
+  void retire_check(ports::PluginId id) override { checks.erase(id); }
 
   Instant now{};
   std::vector<SentAdvert> adverts;
   vrrp::Advert last_advert;
   std::vector<Announcement> announcements;
   std::vector<UnicastMessage> unicast;
-  std::vector<std::string> watched, order, intents;
+  std::vector<std::string> watched, order, intents, plugins, acts;
+  std::map<ports::PluginId, ports::ProbeReading> readings;
+  std::map<ports::PluginId, ports::CheckState> checks;
+  std::vector<std::uint64_t> tickets;  ///< of the acts, 0 for notify
+  ports::ActOrder last_act;
   std::vector<ports::AddressCommand> commands;
   std::vector<ports::Report> reports, transitions;
   std::map<std::uint32_t, ports::InstanceState> instances;

@@ -5,6 +5,8 @@
 namespace baton::engine {
 namespace {
 
+bool releases(const Facts& facts) { return must_release(facts, against(facts)); }
+
 TEST(EligibilityTest, NothingSpeaksAgainstAHealthyHost) { EXPECT_TRUE(against({}).empty()); }
 
 TEST(EligibilityTest, EachFactIsItsOwnReason) {
@@ -21,10 +23,10 @@ TEST(EligibilityTest, EachFactIsItsOwnReason) {
 }
 
 TEST(EligibilityTest, AFrozenActiveGivesNothingByItselfExceptWhatItCannotServe) {
-  EXPECT_FALSE(must_release(against({.frozen = true})));
-  EXPECT_FALSE(must_release(against({.frozen = true, .startup_delay = true})));
-  EXPECT_TRUE(must_release(against({.frozen = true, .install_failed = true})));
-  EXPECT_TRUE(must_release(against({.startup_delay = true})));
+  EXPECT_FALSE(releases({.frozen = true}));
+  EXPECT_FALSE(releases({.frozen = true, .startup_delay = true}));
+  EXPECT_TRUE(releases({.frozen = true, .install_failed = true}));
+  EXPECT_TRUE(releases({.startup_delay = true}));
 }
 
 TEST(EligibilityTest, EffectivePriorityIsClampedAndTheOwnersIs255) {

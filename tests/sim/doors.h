@@ -31,6 +31,8 @@ struct Host::Doors {
     void report(const ports::Report& report) override;
     void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override;
     void publish_router(std::uint32_t slot, const ports::RouterState& state) override;
+    void publish_check(ports::PluginId, const ports::CheckState&) override {}
+    void retire_check(ports::PluginId) override {}
     void retire_instance(std::uint32_t slot) override;
     void retire_router(std::uint32_t slot) override;
     ports::RouterCounters& counters(std::uint32_t slot) override;
@@ -40,7 +42,11 @@ struct Host::Doors {
     std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) override;
   };
   struct Plugins : ports::PluginPort {
-    std::uint64_t ask(std::string_view, std::string_view, Nanos) override { return 0; }
+    Host* host = nullptr;
+    void use_plugin(ports::PluginId, const config::Plugin&) override {}
+    void forget_plugin(ports::PluginId) override {}
+    ports::ProbeReading read_probe(ports::PluginId id) override;
+    void act(const ports::ActOrder& order) override;
   };
 
   explicit Doors(Host& host);

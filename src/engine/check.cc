@@ -1,0 +1,106 @@
+#include "engine/check.h"
+
+#include <algorithm>
+
+namespace baton::engine {
+
+void Check::configure(Instant now, const config::Plugin& plugin) {
+  interval_ = plugin.interval;
+  rise_ = plugin.rise;
+  fall_ = plugin.fall;
+  if (renewed_ == Instant{}) renewed_ = since_ = now;
+}
+
+void Check::count(bool pass, std::uint32_t outcomes) {
+  if (pass) {
+    good_ = std::min<std::uint32_t>(good_ + outcomes, 1'000'000);
+    bad_ = 0;
+  } else {
+    bad_ = std::min<std::uint32_t>(bad_ + outcomes, 1'000'000);
+    good_ = 0;
+  }
+}
+
+bool Check::observe(Instant now, const ports::ProbeReading& reading) {
+  if (reading.sequence == 0 || reading.sequence == sequence_) return false;
+  const bool pass = reading.state == ProbeState::kPass;
+  // A page that was begun anew counts from one again.
+  const std::uint64_t fresh = reading.sequence > sequence_ ? reading.sequence - sequence_ : reading.sequence;
+  if (reading.streak < fresh) {
+    // Others lay in between: only the run that is still going on counts.
+    good_ = bad_ = 0;
+    count(pass, reading.streak);
+  } else {
+    count(pass, static_cast<std::uint32_t>(fresh));
+  }
+  sequence_ = reading.sequence;
+  renewed_ = std::min(reading.finished, now);
+  ever_ = true;
+  last_ = reading.state;
+  const bool told = warning_ != reading.warning || role_ != reading.role;
+  warning_ = reading.warning;
+  role_ = reading.role;
+  status_ = reading.status;
+  sentence_ = reading.sentence;
+  return settle(now) || told;
+}
+
+bool Check::lose(Instant now, VerbStatus status, std::string_view sentence) {
+  count(false, 1);
+  ever_ = true;
+  last_ = ProbeState::kUnknown;
+  status_ = status;
+  sentence_ = ports::Sentence{sentence};
+  return settle(now);
+}
+
+bool Check::settle(Instant now) {
+  if (flapping_) {
+    if (good_ == 0) calm_since_ = now;
+    if (now - calm_since_ < kCalm) return false;
+    flapping_ = false;
+    fall_count_ = 0;
+  }
+  if (good_ >= rise_) return become(now, Settled::kPass);
+  if (bad_ >= fall_) return become(now, last_ == ProbeState::kFail ? Settled::kFail : Settled::kUnknown);
+  return false;
+}
+
+bool Check::become(Instant now, Settled next) {
+  if (settled_ == next) return false;
+  if (settled_ == Settled::kPass) {
+    const Instant oldest = falls_[fall_next_];
+    falls_[fall_next_] = now;
+    fall_next_ = (fall_next_ + 1) % kFlapLimit;
+    fall_count_ = std::min(fall_count_ + 1, kFlapLimit + 1);
+    flapping_ = fall_count_ > kFlapLimit && now - oldest < kFlapWindow;
+    calm_since_ = now;
+  }
+  settled_ = next;
+  since_ = now;
+  return true;
+}
+
+bool Check::on_deadline(Instant now) {
+  if (now < next_deadline()) return false;
+  if (flapping_ && good_ > 0 && now - calm_since_ >= kCalm) return settle(now);
+  if (now - renewed_ < lease() || settled_ == Settled::kUnknown) return false;
+  // No renewal in three intervals: whatever was known is worth nothing.
+  count(false, fall_);
+  last_ = ProbeState::kUnknown;
+  if (ever_) {
+    sentence_ = ports::Sentence{"no result for three intervals"};
+  } else {
+    sentence_ = ports::Sentence{"no result since it was started"};
+  }
+  status_ = VerbStatus::kTimeout;
+  flapping_ = false;
+  return become(now, Settled::kUnknown);
+}
+
+Instant Check::next_deadline() const {
+  if (flapping_ && good_ > 0) return std::min(calm_since_ + kCalm, renewed_ + lease());
+  return settled_ == Settled::kUnknown ? kNever : renewed_ + lease();
+}
+
+}  // namespace baton::engine

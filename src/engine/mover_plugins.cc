@@ -1,0 +1,154 @@
+// What plugins mean for an instance: checks decide whether it is fit and how much it is preferred, follow-ups run after
+// it came or went, notified ones are told. Nothing here waits for any of them.
+#include <algorithm>
+
+#include "engine/mover.h"
+
+namespace baton::engine {
+
+using vrrp::State;
+
+void Mover::bind_plugins() {
+  const auto ids = [&](const std::vector<std::string>& names) {
+    std::vector<ports::PluginId> found;
+    for (const std::string& name : names) found.push_back(context_.plugin_named(name));
+    return found;
+  };
+  checks_.clear();
+  for (const config::CheckReference& check : plan_.election.checks) {
+    checks_.push_back(context_.plugin_named(check.plugin));
+  }
+  follow_ups_ = ids(plan_.election.follow_up);
+  notified_ = ids(plan_.election.notify);
+  follow_up_.configure(follow_ups_.size());
+}
+
+/// A follow-up that is no longer in the row, but may have been entered, is left.
+void Mover::rebind_plugins(Instant now, const config::Election& before) {
+  const std::vector<ports::PluginId> old = follow_ups_;
+  const auto row = follow_up_;
+  bind_plugins();
+  if (before.follow_up == plan_.election.follow_up) {
+    follow_up_ = row;
+  } else {
+    for (const ports::PluginId plugin : old) {
+      if (std::find(follow_ups_.begin(), follow_ups_.end(), plugin) != follow_ups_.end()) continue;
+      farewells_.push_back(plugin);
+    }
+  }
+  weigh_checks(now);
+}
+
+bool Mover::uses(ports::PluginId plugin) const {
+  const auto in = [&](const std::vector<ports::PluginId>& list) {
+    return std::find(list.begin(), list.end(), plugin) != list.end();
+  };
+  return in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
+         (act_ticket_ != 0 && act_plugin_ == plugin);
+}
+
+/// True if anything changed for the election.
+bool Mover::weigh_checks(Instant) {
+  std::vector<const Check*> checks;
+  for (const ports::PluginId id : checks_) checks.push_back(&context_.plugins[id].check);
+  const Verdict before = verdict_;
+  verdict_ = weigh(plan_.election.checks, checks);
+  facts_.check_failed = verdict_.failed;
+  facts_.check_unknown = verdict_.unknown;
+  facts_.check_pending = verdict_.pending;
+  facts_.gate_closed = verdict_.gate_closed;
+  facts_.hold_on_unknown = !plan_.election.release_on_unknown;
+  return !(verdict_ == before);
+}
+
+void Mover::on_check(Instant now, ports::PluginId plugin) {
+  if (stopped_ || std::find(checks_.begin(), checks_.end(), plugin) == checks_.end()) return;
+  const int preference = verdict_.preference;
+  if (!weigh_checks(now)) return;
+  touch();
+  if (verdict_.preference != preference) {
+    build_routers();
+    for (std::size_t i = 0; i < routers_.size(); ++i) {
+      perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
+      publish_router(i);
+    }
+  }
+  update_against(now);
+  settle(now);
+}
+
+/// Which check it was, in its own words.
+void Mover::name_culprit(ports::Report& report) const {
+  if (report.reason != Reason::kCheckFailed && report.reason != Reason::kCheckUnknown) return;
+  if (verdict_.culprit == nullptr) return;
+  report.plugin = ports::PluginName{plan_.election.checks[verdict_.culprit_index].plugin};
+  report.sentence = verdict_.culprit->sentence();
+  report.outcome = verdict_.culprit->status();
+  report.probe = verdict_.culprit->settled() == Check::Settled::kFail ? ProbeState::kFail : ProbeState::kUnknown;
+}
+
+void Mover::tell_notified(const vrrp::ReportTransition& change) {
+  for (const ports::PluginId plugin : notified_) {
+    context_.ports.plugins.act({.ticket = 0,
+                                .plugin = plugin,
+                                .verb = PluginVerb::kNotify,
+                                .instance = plan_.name,
+                                .from = change.from,
+                                .to = change.to,
+                                .reason = reason_,
+                                .deadline = context_.plugins[plugin].section.deadline});
+  }
+}
+
+void Mover::ask(ports::PluginId plugin, PluginVerb verb) {
+  act_ticket_ = std::uint64_t{id_} << 32 | ++acts_;
+  act_plugin_ = plugin;
+  act_verb_ = verb;
+  const State state = group_.state();
+  context_.ports.plugins.act({.ticket = act_ticket_,
+                              .plugin = plugin,
+                              .verb = verb,
+                              .instance = plan_.name,
+                              .from = verb == PluginVerb::kEnter ? State::kBackup : State::kActive,
+                              .to = verb == PluginVerb::kEnter ? State::kActive
+                                    : state == State::kActive  ? State::kBackup
+                                                               : state,
+                              .reason = reason_,
+                              .deadline = context_.plugins[plugin].section.deadline});
+  touch();
+}
+
+/// One act at a time.
+void Mover::run_follow_ups(Instant now) {
+  if (act_ticket_ != 0 || stopped_) return;
+  if (!farewells_.empty()) return ask(farewells_.front(), PluginVerb::kLeave);
+  if (const auto act = follow_up_.next(now)) ask(follow_ups_[act->index], act->verb);
+}
+
+void Mover::on_act_result(Instant now, const ports::ActResult& result) {
+  if (act_ticket_ == 0 || result.ticket != act_ticket_) return;
+  act_ticket_ = 0;
+  ports::Report report = report_about(nullptr);
+  report.kind = ports::EventKind::kActed;
+  report.at = now;
+  report.plugin = ports::PluginName{context_.plugins[act_plugin_].section.name};
+  report.verb = act_verb_;
+  report.outcome = result.status;
+  report.duration_ns = result.took.count();
+  report.sentence = result.sentence;
+  context_.ports.reports.report(report);
+  if (!farewells_.empty() && farewells_.front() == act_plugin_) {
+    farewells_.erase(farewells_.begin());
+  } else {
+    follow_up_.finished(now, result.status);
+  }
+  if (result.status != VerbStatus::kOk) {
+    alarm(now, ports::Alarm::kFollowUpFailed, report, kForEver);
+  } else if (follow_up_.done() && follow_up_.state() != ports::FollowUpState::kFailed) {
+    alarm_over(now, ports::Alarm::kFollowUpFailed);
+  }
+  touch();
+  settle(now);
+}
+
+}  // namespace baton::engine
