@@ -4,8 +4,8 @@
 #include <array>
 #include <set>
 
-#include "config/effective.h"
-#include "config/values.h"
+#include "config/plugin_section.h"
+#include "config/section_reader.h"
 
 namespace baton::config {
 namespace {
@@ -14,20 +14,20 @@ using namespace std::chrono_literals;
 
 constexpr Nanos kDay = 24h;
 
-std::string quoted(std::string_view text) { return "`" + std::string(text) + "`"; }
-
-class Builder {
+class Builder : private SectionReader {
  public:
-  Builder(const Document& document, const std::string& host, const SecretReader& read_secret, Report& report)
-      : document_(document), host_(host), read_secret_(read_secret), report_(report) {}
+  Builder(const Document& document, const ParseOptions& options, Report& report)
+      : SectionReader(options.host, report), document_(document), options_(options) {}
 
   Config run() {
     config_.host = host_;
     each(SectionType::kPeer, [&](const Section& section) { read_peer(section); });
     each(SectionType::kDaemon, [&](const Section& section) { read_daemon(section); });
-    each(SectionType::kPlugin, [&](const Section& section) { read_plugin(section); });
+    each(SectionType::kPlugin,
+         [&](const Section& section) { config_.plugins.push_back(read_plugin(section, options_, report_)); });
     each(SectionType::kInstance, [&](const Section& section) { read_instance(section); });
     each(SectionType::kGroup, [&](const Section& section) { read_group(section); });
+    check_users();
     return std::move(config_);
   }
 
@@ -39,59 +39,6 @@ class Builder {
       check_keys(section);
       use(section);
     }
-  }
-
-  void report(const Entry& entry, const ValueError& error) {
-    report_.add(error.code, entry.value_place, std::string(entry.key) + ": " + error.message, error.help);
-  }
-
-  /// Parses the value that counts here and hands it to `use`.
-  template <class Parse, class Use>
-  void one(const Section& section, std::string_view key, Parse parse, Use use) {
-    const Entry* entry = section.find(key, host_);
-    if (entry == nullptr) return;
-    const auto value = parse(entry->value);
-    if (!value) return report(*entry, value.error());
-    use(*value);
-  }
-
-  template <class Parse, class Use>
-  void many(const Section& section, std::string_view key, Parse parse, Use use) {
-    for (const Entry* entry : section.list(key, host_)) {
-      const auto value = parse(entry->value);
-      if (!value) {
-        report(*entry, value.error());
-      } else {
-        use(*entry, *value);
-      }
-    }
-  }
-
-  void flag(const Section& section, std::string_view key, bool& out) {
-    one(section, key, parse_boolean, [&](bool value) { out = value; });
-  }
-  template <class T>
-  void number(const Section& section, std::string_view key, std::uint64_t low, std::uint64_t high, T& out) {
-    one(
-        section, key, [&](std::string_view text) { return parse_integer(text, low, high); },
-        [&](std::uint64_t value) { out = static_cast<T>(value); });
-  }
-  template <class Use>
-  void word(const Section& section, std::string_view key, Use use) {
-    const std::string_view domain = find_key(section.type, key)->domain;
-    one(
-        section, key, [&](std::string_view text) { return parse_word(text, domain); }, use);
-  }
-  static Value<Nanos> parse_within(std::string_view text, Nanos low, Nanos high) {
-    const auto value = parse_duration(text);
-    if (!value || (*value >= low && *value <= high)) return value;
-    return bad_value(Code::kOutOfRange,
-                     std::string(text) + " is not within " + duration_text(low) + " to " + duration_text(high));
-  }
-  void duration(const Section& section, std::string_view key, Nanos low, Nanos high, Nanos& out) {
-    one(
-        section, key, [&](std::string_view text) { return parse_within(text, low, high); },
-        [&](Nanos value) { out = value; });
   }
 
   /// Keys that are needed, and keys that this build cannot serve.
@@ -126,8 +73,7 @@ class Builder {
                             : spec.type == ValueType::kDuration ? same(parse_duration)
                                                                 : entry.value == spec.default_text;
     if (is_default) return;
-    std::string help =
-        spec.type == ValueType::kReference ? "plugins do not run yet: remove the line" : "remove the line";
+    std::string help = "remove the line";
     if (!spec.default_text.empty()) help = "write " + std::string(spec.default_text) + " or remove the line";
     if (spec.support == Support::kIgnored) {
       report_.add(Code::kIgnoredHere, entry.key_place, quoted(spec.name) + " does nothing in this build yet",
@@ -146,15 +92,6 @@ class Builder {
     config_.peers.push_back(std::move(peer));
   }
 
-  template <class T>
-  void add_once(std::vector<T>& list, const T& item, const Entry& entry, const std::string& text) {
-    if (std::find(list.begin(), list.end(), item) != list.end()) {
-      report_.add(Code::kDuplicateItem, entry.value_place, std::string(entry.key) + ": " + text + " is listed already");
-      return;
-    }
-    list.push_back(item);
-  }
-
   void read_daemon(const Section& section) {
     Daemon& daemon = config_.daemon;
     word(section, "log_level", [&](std::size_t i) { daemon.log_level = static_cast<LogLevel>(i); });
@@ -170,52 +107,57 @@ class Builder {
     duration(section, "recorder", 0s, 1h, daemon.recorder);
   }
 
-  void read_plugin(const Section& section) {
-    Plugin plugin{.name = section.name,
-                  .module = {},
-                  .timeout = {},
-                  .user = {},
-                  .settings = {},
-                  .defined_at = report_.text(section.place)};
-    one(section, "module", parse_name, [&](const std::string& name) { plugin.module = name; });
-    duration(section, "interval", 10ms, 1h, plugin.interval);
-    one(
-        section, "timeout", [](std::string_view text) { return parse_within(text, 1ms, 1h); },
-        [&](Nanos value) { plugin.timeout = value; });
-    number(section, "rise", 1, 100, plugin.rise);
-    number(section, "fall", 1, 100, plugin.fall);
-    one(section, "user", parse_name, [&](const std::string& name) { plugin.user = name; });
-    duration(section, "deadline", 1s, 1h, plugin.deadline);
-    for (const Entry& entry : section.entries) {
-      if (entry.spec == nullptr && (entry.host.empty() || entry.host == host_)) {
-        plugin.settings.emplace_back(entry.key, entry.value);
-      }
-    }
-    config_.plugins.push_back(std::move(plugin));
-  }
-
-  static Value<std::string> parse_name(std::string_view text) {
-    if (!is_valid_name(text)) {
-      return bad_value(Code::kBadValue, quoted(text) + " is no name",
-                       "a name has 1 to 32 characters of A-Z, a-z, 0-9, `_`, `.` and `-`");
-    }
-    return std::string(text);
-  }
-
-  /// True if `name` is a [plugin]; reports it otherwise.
+  /// True if `name` is a [plugin] that can do what `entry` asks; reports it otherwise.
   bool check_plugin(const Entry& entry, const std::string& name) {
-    if (document_.find(SectionType::kPlugin, name) != nullptr) return true;
-    std::vector<std::string_view> names;
-    for (const Section& section : document_.sections) {
-      if (section.type == SectionType::kPlugin) names.push_back(section.name);
-    }
-    std::string help = report_.full() ? std::string() : did_you_mean(name, names);
-    if (help.empty()) help = "add a section [plugin " + name + "]";
     Place place = entry.value_place;
     place.width = static_cast<std::uint32_t>(name.size());
-    report_.add(Code::kUndefined, place, std::string(entry.key) + ": there is no [plugin " + name + "]",
-                std::move(help));
-    return false;
+    const auto plugin = std::find_if(config_.plugins.begin(), config_.plugins.end(),
+                                     [&](const Plugin& candidate) { return candidate.name == name; });
+    if (plugin == config_.plugins.end()) {
+      std::vector<std::string_view> names;
+      for (const Plugin& candidate : config_.plugins) names.push_back(candidate.name);
+      std::string help = report_.full() ? std::string() : did_you_mean(name, names);
+      if (help.empty()) help = "add a section [plugin " + name + "]";
+      report_.add(Code::kUndefined, place, std::string(entry.key) + ": there is no [plugin " + name + "]",
+                  std::move(help));
+      return false;
+    }
+    if (const auto trouble = lacking_verb(*plugin, entry.key)) {
+      report_.add(Code::kMissingVerb, place,
+                  std::string(entry.key) + ": module " + quoted(plugin->module) + " of [plugin " + name +
+                      "] cannot do that: it has no " + trouble->wanted,
+                  "it has " + trouble->has);
+      return false;
+    }
+    (entry.key == "check" ? probing_ : acting_).insert(name);
+    return true;
+  }
+
+  /// Those that run must have somebody to run as.
+  void check_users() {
+    if (!options_.user_exists) return;
+    for (const Plugin& plugin : config_.plugins) {
+      if (plugin.about.path.empty()) continue;
+      const Section& section = *document_.find(SectionType::kPlugin, plugin.name);
+      if (const Entry* entry = section.find("user", host_)) {
+        check_user(plugin.user, entry->value_place, "user: there is no user " + quoted(plugin.user) + " on this host");
+        continue;
+      }
+      const auto check_default = [&](const std::string& user, std::string_view what) {
+        check_user(user, section.place,
+                   "[" + section.title() + "] " + std::string(what) + " as " + quoted(user) +
+                       ", and there is no such user on this host");
+      };
+      if (probing_.contains(plugin.name)) check_default(plugin.probe_user(), "probes");
+      if (acting_.contains(plugin.name)) check_default(plugin.act_user(), "acts");
+    }
+  }
+
+  void check_user(const std::string& user, const Place& place, std::string message) {
+    if (user.empty() || options_.user_exists(user)) return;
+    report_.add(
+        Code::kBadUser, place, std::move(message),
+        "make it with: useradd --system --no-create-home --shell /usr/sbin/nologin " + user + ", or write user = NAME");
   }
 
   void references(const Section& section, std::string_view key, std::vector<std::string>& out) {
@@ -242,6 +184,13 @@ class Builder {
     duration(section, "startup_delay", 0s, kDay, election.startup_delay);
     many(section, "check", parse_check, [&](const Entry& entry, const CheckReference& check) {
       if (!check_plugin(entry, check.plugin)) return;
+      if (check.relative) {
+        report_.add(Code::kNotAvailable, entry.value_place,
+                    "check: `relative` compares with what the peer reports, and hosts do not report to each other in "
+                    "this build yet",
+                    "remove the word");
+        return;
+      }
       const bool twice = std::any_of(election.checks.begin(), election.checks.end(),
                                      [&](const CheckReference& other) { return other.plugin == check.plugin; });
       if (twice) {
@@ -393,8 +342,8 @@ class Builder {
   }
 
   void read_password(const Entry& entry, Instance& instance) {
-    if (!read_secret_) return;
-    auto secret = read_secret_(instance.password_file);
+    if (!options_.read_secret) return;
+    auto secret = options_.read_secret(instance.password_file);
     const auto refuse = [&](std::string message) {
       report_.add(Code::kBadSecret, entry.value_place, "password_file: " + std::move(message));
     };
@@ -473,10 +422,10 @@ class Builder {
   }
 
   const Document& document_;
-  const std::string& host_;
-  const SecretReader& read_secret_;
-  Report& report_;
+  const ParseOptions& options_;
   Config config_;
+  std::set<std::string> probing_;  ///< plugins that a `check` refers to
+  std::set<std::string> acting_;   ///< that anything else refers to
 };
 
 }  // namespace
@@ -486,8 +435,8 @@ Prefix derived_link_local(Vrid vrid) {
   return {IpAddress::from_bytes(bytes), 128};
 }
 
-Config build(const Document& document, const std::string& host, const SecretReader& read_secret, Report& report) {
-  return Builder(document, host, read_secret, report).run();
+Config build(const Document& document, const ParseOptions& options, Report& report) {
+  return Builder(document, options, report).run();
 }
 
 }  // namespace baton::config

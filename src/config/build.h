@@ -9,8 +9,8 @@
 
 namespace baton::config {
 
-/// Reports what is wrong; the Config is only good if the report has no errors.
-Config build(const Document& document, const std::string& host, const SecretReader& read_secret, Report& report);
+/// For `options.host`. Reports what is wrong; the Config is only good if the report has no errors.
+Config build(const Document& document, const ParseOptions& options, Report& report);
 
 /// fe80::ba70:0:VRID/128, the link-local VIP that an instance gets if it names none. Not made from the virtual MAC (RFC
 /// 9568 §7.4).

@@ -83,8 +83,20 @@ constexpr auto kTable = std::to_array<CodeEntry>({
      "The key is known but this build cannot do what it asks for. It is refused because ignoring it silently would "
      "be worse."},
     {"E042", "impossible group", "An instance may be in one group, and an owner in none."},
-    {"E043", "unusable password file",
-     "A VRRPv2 password has 1 to 8 bytes without NUL, on the first and only line of the file."},
+    {"E043", "unusable secret",
+     "A secret is the content of a file: of at most 32 KiB, not empty, without NUL; a name instead of an absolute path "
+     "is a systemd credential (LoadCredential=). A VRRPv2 password has 1 to 8 bytes, on the first and only line."},
+    {"E044", "module cannot be used",
+     "The module does not exist, or does not load, or may be changed by others than root, or says of itself what "
+     "cannot be. `batonctl plugin list` shows the modules there are."},
+    {"E045", "module lacks the verb",
+     "A check asks the module to probe, follow_up to enter or leave, notify to notify, promote to promote, witness to "
+     "acquire, fence to fence. `batonctl plugin help NAME` shows what a module can do."},
+    {"E046", "module refuses the settings",
+     "Each value alone is of the right kind, but the module itself has looked at them together and objects."},
+    {"E047", "user cannot be used",
+     "The user that the plugin runs as does not exist on this host. Probes run as baton-check, acts as baton-act or as "
+     "the module's manual says, unless the section says `user = NAME`."},
     {"E050", "virtual router twice",
      "Two instances have the same virtual_router_id on one interface and address family: on the wire they would be "
      "one virtual router."},
@@ -104,7 +116,7 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"E057", "address in two instances", "A virtual address may be in one instance only."},
     {"E058", "too many",
      "A stated limit of this program: 4096 instances, 64 virtual routers in a group, 32 hosts, 16384 addresses in "
-     "an instance."},
+     "an instance, 256 plugin sections."},
     {"E059", "impossible source address",
      "Adverts are sent from an address of the interface: for IPv6 multicast its link-local address; at most one "
      "for each family."},
@@ -130,11 +142,13 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"W009", "interface does not exist",
      "There is no such interface on this host now. The instance waits until it appears."},
     {"W010", "section not used", "The section is empty, or nothing refers to it."},
-    {"W011", "secret readable by others", "The password file may be read by others than its owner: chmod 600 it."},
+    {"W011", "secret readable by others", "The file of a secret may be read by others than its owner: chmod 600 it."},
     {"W012", "ignored by this build", "The key is known but does nothing in this build yet."},
     {"W013", "address is this host's own",
      "The interface has the virtual address already. Baton never touches an address that it did not add: remove it "
      "from the network configuration, or set owner = yes on the host that it belongs to."},
+    {"W014", "secret not looked at",
+     "systemd gives credentials to the daemon alone, so that whether this one is there was not tested."},
     {"W099", "more warnings than shown", "Only the first 1000 warnings are listed."},
 });
 static_assert(kTable.size() == static_cast<std::size_t>(Code::kTooManyWarnings) + 1);

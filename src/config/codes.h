@@ -53,6 +53,10 @@ enum class Code : std::uint8_t {
   kNotAvailable,
   kMembership,
   kBadSecret,
+  kBadModule,
+  kMissingVerb,
+  kModuleComplaint,
+  kBadUser,
   // What the values mean together.
   kVridTwice,
   kTooManyAddresses,
@@ -79,6 +83,7 @@ enum class Code : std::uint8_t {
   kSecretReadable,
   kIgnoredHere,
   kOwnAddress,
+  kSecretUnread,
   kTooManyWarnings,
 };
 

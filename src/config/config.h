@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/plugin_verb.h"
 #include "base/priority.h"
 #include "base/time.h"
 #include "vrrp/packet.h"
@@ -100,18 +101,52 @@ struct Group {
   bool operator==(const Group&) const = default;
 };
 
-/// A [plugin NAME] section: the daemon's own keys and the module's, untouched.
+/// Who runs a section's probes and acts when neither the section nor the module says so.
+inline constexpr const char* kProbeUser = "baton-check";
+inline constexpr const char* kActUser = "baton-act";
+
+/// One of the module's own keys: as the file sets it for this host, or its default.
+struct Setting {
+  std::string key;
+  std::vector<std::string> values = {};  ///< of a secret: where it stands, never what it is; none: a list emptied
+  bool is_secret = false;
+  std::string digest = {};  ///< of a secret's content; "" = not read. Only to be compared, never shown
+  bool operator==(const Setting&) const = default;
+};
+
+/// The content of a secret setting, value by value.
+struct Secret {
+  std::string key;
+  std::vector<std::string> contents;
+  bool operator==(const Secret&) const = default;
+};
+
+/// What the module says of itself, as far as it matters to who starts it. Empty if nobody could be asked.
+struct PluginModule {
+  std::string path;      ///< absolute; "" = not asked
+  std::string act_user;  ///< who acts without `user`; "" = kActUser
+  std::uint32_t needs = 0;
+  bool own = true;
+  VerbSet verbs;
+  bool operator==(const PluginModule&) const = default;
+};
+
+/// A [plugin NAME] section.
 struct Plugin {
   std::string name;
-  std::string module;
+  std::string module;  ///< as written: a name or an absolute path
+  PluginModule about = {};
   Nanos interval = std::chrono::seconds{1};
-  std::optional<Nanos> timeout;
+  Nanos timeout = std::chrono::seconds{1};
   std::uint32_t rise = 1;
   std::uint32_t fall = 3;
-  std::string user;
+  std::string user = {};  ///< "" = kProbeUser for probes, about.act_user for acts
   Nanos deadline = std::chrono::seconds{60};
-  std::vector<std::pair<std::string, std::string>> settings;  ///< in file order
-  std::string defined_at;
+  std::vector<Setting> settings = {};  ///< in the module's order; in the file's if it could not be asked
+  std::vector<Secret> secrets = {};    ///< only for who starts the plugin: daemon/fleet.h takes them out
+  std::string defined_at = {};
+  std::string probe_user() const { return user.empty() ? kProbeUser : user; }
+  std::string act_user() const { return !user.empty() ? user : about.act_user.empty() ? kActUser : about.act_user; }
   bool operator==(const Plugin&) const = default;
 };
 
@@ -149,6 +184,7 @@ struct Config {
 
 /// Limits that the reader enforces with a clear message (F87).
 inline constexpr std::size_t kMaxInstances = 4096;
+inline constexpr std::size_t kMaxPlugins = 256;
 inline constexpr std::size_t kMaxFileSize = 8u << 20;
 inline constexpr std::size_t kMaxNameLength = 32;
 

@@ -55,21 +55,23 @@ void compare_secrets(const Instance& before, const Instance& after, std::vector<
   if (before.password != after.password) add_secret(changes, "password");
 }
 
+/// What shows only its place, or nothing but its mask, may have changed all the same.
 void compare_secrets(const Plugin& before, const Plugin& after, std::vector<KeyChange>& changes) {
-  const auto secrets = [](const Plugin& plugin) {
-    std::map<std::string, std::vector<std::string>> values;
-    for (const auto& [key, value] : plugin.settings) {
-      // One that is masked, as in effective text, is unknown.
-      if (is_secret_key(key) && value != kMask) values[key].push_back(value);
+  for (const Setting& now : after.settings) {
+    const auto then = std::find_if(before.settings.begin(), before.settings.end(),
+                                   [&](const Setting& setting) { return setting.key == now.key; });
+    if (then == before.settings.end()) continue;
+    if (now.is_secret || then->is_secret) {
+      // One that was not read is unknown, not changed.
+      if (!now.digest.empty() && !then->digest.empty() && now.digest != then->digest) add_secret(changes, now.key);
+      continue;
     }
-    return values;
-  };
-  const auto old_secrets = secrets(before);
-  for (const auto& [key, values] : secrets(after)) {
-    const auto old_values = old_secrets.find(key);
+    const auto is_mask = [](const std::string& value) { return value == kMask; };
+    const bool unknown = std::any_of(now.values.begin(), now.values.end(), is_mask) ||
+                         std::any_of(then->values.begin(), then->values.end(), is_mask);
     // Added or removed ones show in the properties already.
-    if (old_values != old_secrets.end() && old_values->second.size() == values.size() && old_values->second != values) {
-      add_secret(changes, key);
+    if (is_secret_key(now.key) && !unknown && now.values.size() == then->values.size() && now.values != then->values) {
+      add_secret(changes, now.key);
     }
   }
 }

@@ -161,12 +161,17 @@ Properties properties(const Plugin& plugin) {
   Lines lines(SectionType::kPlugin);
   lines.add("module", plugin.module);
   lines.duration("interval", plugin.interval);
-  if (plugin.timeout) lines.duration("timeout", *plugin.timeout);
+  lines.duration("timeout", plugin.timeout);
   lines.number("rise", plugin.rise);
   lines.number("fall", plugin.fall);
   lines.add_if("user", plugin.user);
   lines.duration("deadline", plugin.deadline);
-  for (const auto& [key, value] : plugin.settings) lines.add(key, is_secret_key(key) ? std::string(kMask) : value);
+  for (const Setting& setting : plugin.settings) {
+    // Of a secret, the value is only where it stands.
+    const bool is_masked = !setting.is_secret && is_secret_key(setting.key);
+    for (const std::string& value : setting.values) lines.add(setting.key, is_masked ? std::string(kMask) : value);
+    if (setting.values.empty()) lines.add(setting.key, "");
+  }
   return lines.take();
 }
 

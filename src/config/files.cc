@@ -13,7 +13,7 @@
 namespace baton::config {
 namespace {
 
-constexpr std::size_t kMaxSecret = 4096;
+constexpr std::size_t kMaxSecret = 32768;
 constexpr std::size_t kMaxDropIns = 1000;
 
 class OpenFile {

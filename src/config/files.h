@@ -25,7 +25,7 @@ struct FilesRead {
 
 FilesRead read_files(const std::string& path);
 
-/// A password file of at most 4096 bytes.
+/// The file of a secret, at most 32768 bytes.
 Result<SecretText> read_secret_file(const std::string& path);
 
 }  // namespace baton::config

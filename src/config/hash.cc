@@ -6,10 +6,24 @@
 #include <array>
 #include <tuple>
 
+#include "base/bytes.h"
 #include "base/check.h"
 #include "config/values.h"
 
 namespace baton::config {
+namespace {
+
+std::string hex_digits(ConstBytes bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string hex;
+  for (const std::uint8_t byte : bytes) {
+    hex += kDigits[byte >> 4];
+    hex += kDigits[byte & 0xF];
+  }
+  return hex;
+}
+
+}  // namespace
 
 std::string canonical_text(const Document& document) {
   std::vector<const Section*> sections;
@@ -43,13 +57,17 @@ std::string sha256_hex(std::string_view text) {
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   CHECK(EVP_Digest(text.data(), text.size(), digest.data(), &size, EVP_sha256(), nullptr) == 1 && size == 32);
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string hex;
-  for (unsigned i = 0; i < size; ++i) {
-    hex += kDigits[digest[i] >> 4];
-    hex += kDigits[digest[i] & 0xF];
-  }
-  return hex;
+  return hex_digits({digest.data(), size});
+}
+
+std::string secret_digest(std::string_view section, std::string_view key, std::string_view content) {
+  constexpr int kRounds = 10000;
+  const std::string salt = "baton plugin " + std::string(section) + " " + std::string(key);
+  std::array<unsigned char, 32> digest{};
+  CHECK(PKCS5_PBKDF2_HMAC(content.data(), static_cast<int>(content.size()),
+                          reinterpret_cast<const unsigned char*>(salt.data()), static_cast<int>(salt.size()), kRounds,
+                          EVP_sha256(), static_cast<int>(digest.size()), digest.data()) == 1);
+  return hex_digits(digest);
 }
 
 }  // namespace baton::config

@@ -16,4 +16,7 @@ std::string canonical_text(const Document& document);
 /// 64 hex digits.
 std::string sha256_hex(std::string_view text);
 
+/// Tells whether a secret changed, for who must not know it: 64 hex digits, slow to make so that guessing is, too.
+std::string secret_digest(std::string_view section, std::string_view key, std::string_view content);
+
 }  // namespace baton::config

@@ -42,6 +42,13 @@ bool check_limits(const Document& document, const std::string& file, Report& rep
                     "give an instance more addresses: one VRID can hold many");
     return false;
   }
+  const std::size_t plugins = document.count(SectionType::kPlugin);
+  if (plugins > kMaxPlugins) {
+    report.add_file(Code::kTooMany, file,
+                    "there are " + std::to_string(plugins) + " [plugin] sections; at most " +
+                        std::to_string(kMaxPlugins) + " are possible");
+    return false;
+  }
   if (document.hosts.size() > kMaxHosts) {
     report.add_file(Code::kTooMany, file,
                     "there are " + std::to_string(document.hosts.size()) + " [peer] sections; at most " +
@@ -58,18 +65,23 @@ bool check_limits(const Document& document, const std::string& file, Report& rep
 
 /// The Config of the selected host; all other hosts are built and checked too, since they read the same text.
 Config build_all(const Document& document, const ParseOptions& options, Report& report) {
-  Config selected = build(document, options.host, options.read_secret, report);
+  Config selected = build(document, options, report);
   selected.hash = sha256_hex(canonical_text(document));
   if (!options.judge) return selected;
   lint_document(document, report);
   lint_host(document, selected, options.interfaces, report);
+  // Other hosts' secrets and users are not here.
+  ParseOptions elsewhere;
+  elsewhere.modules = options.modules;
+  elsewhere.is_other_host = true;
   std::vector<Config> all;
   for (const std::string& host : document.hosts) {
     if (host == options.host) {
       all.push_back(selected);
       continue;
     }
-    all.push_back(build(document, host, SecretReader{}, report));
+    elsewhere.host = host;
+    all.push_back(build(document, elsewhere, report));
     lint_host(document, all.back(), std::nullopt, report);
   }
   lint_hosts(document, all, report);

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "config/config.h"
 #include "config/diagnostic.h"
+#include "config/module.h"
 
 namespace baton::config {
 
@@ -41,6 +42,16 @@ struct ParseOptions {
   /// Empty function: password files are not read, passwords stay empty (`batonctl check` as a user who may not read
   /// them).
   SecretReader read_secret;
+  /// Who knows the modules; must outlive the call. nullptr: nobody can be asked, and the modules' own keys are taken as
+  /// they stand.
+  ModuleSource* modules = nullptr;
+  /// $CREDENTIALS_DIRECTORY, where a secret that is no absolute path stands. "": this service has none. nullopt: not to
+  /// be known here (`batonctl`).
+  std::optional<std::string> credentials_directory = {};
+  /// Whether this host has the user. Empty function: not judged.
+  std::function<bool(const std::string& user)> user_exists = {};
+  /// Only the reader itself sets it: the host is read to find what is wrong there.
+  bool is_other_host = false;
   /// False: values and references are read, but what they mean together is not judged, nor what other hosts would read.
   /// For text that was judged before, as the effective configuration of a running daemon.
   bool judge = true;

@@ -42,13 +42,13 @@ std::size_t printable_length(std::string_view text) {
 }
 
 /// `key = ********` if the line sets a secret.
-std::string masked(std::string_view line) {
+std::string masked(std::string_view line, bool is_secret) {
   const std::size_t equals = line.find('=');
   if (equals == std::string_view::npos) return std::string(line);
   std::string_view key = line.substr(0, equals);
   key = key.substr(0, key.find('@'));
   while (!key.empty() && (key.back() == ' ' || key.back() == '\t')) key.remove_suffix(1);
-  if (!is_secret_key(key)) return std::string(line);
+  if (!is_secret && !is_secret_key(key)) return std::string(line);
   return std::string(line.substr(0, equals)) + "= " + std::string(kMask);
 }
 
@@ -112,7 +112,7 @@ void Report::add(Code code, const Place& place, std::string message, std::string
   if (!has_room(code_severity(code))) return;
   const SourceFile& file = files_[place.file];
   std::string_view line = file.line(place.line);
-  std::string shown = printable(masked(line.substr(0, kShownLine)));
+  std::string shown = printable(masked(line.substr(0, kShownLine), place.is_secret));
   if (line.size() > kShownLine) shown += "...";
   keep({.severity = code_severity(code),
         .code = std::string(code_text(code)),

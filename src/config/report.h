@@ -22,6 +22,7 @@ struct Place {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
   std::uint32_t width = 0;
+  bool is_secret = false;  ///< the value on the line must not be shown
 };
 
 /// A file in memory, cut into lines.

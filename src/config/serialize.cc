@@ -165,12 +165,6 @@ void exchange(Archive& archive, CheckReference& check) {
   exchange(archive, relative);
 }
 
-template <class Archive>
-void exchange(Archive& archive, std::pair<std::string, std::string>& setting) {
-  exchange(archive, setting.first);
-  exchange(archive, setting.second);
-}
-
 template <class Archive, class T>
 void exchange(Archive& archive, std::optional<T>& value) {
   bool present = value.has_value();
@@ -247,10 +241,42 @@ void exchange(Archive& archive, Group& group) {
 }
 
 template <class Archive>
+void exchange(Archive& archive, Setting& setting) {
+  auto& [key, values, is_secret, digest] = setting;
+  exchange(archive, key);
+  exchange(archive, values);
+  exchange(archive, is_secret);
+  exchange(archive, digest);
+}
+
+template <class Archive>
+void exchange(Archive& archive, Secret& secret) {
+  auto& [key, contents] = secret;
+  exchange(archive, key);
+  exchange(archive, contents);
+}
+
+template <class Archive>
+void exchange(Archive& archive, PluginModule& module) {
+  auto& [path, act_user, needs, own, verbs] = module;
+  exchange(archive, path);
+  exchange(archive, act_user);
+  exchange(archive, needs);
+  exchange(archive, own);
+  std::uint32_t bits = verbs.bits();
+  exchange(archive, bits);
+  if constexpr (Archive::kReading) {
+    verbs = VerbSet::from_bits(bits);
+    if (verbs.bits() != bits) archive.refuse();
+  }
+}
+
+template <class Archive>
 void exchange(Archive& archive, Plugin& plugin) {
-  auto& [name, module, interval, timeout, rise, fall, user, deadline, settings, defined_at] = plugin;
+  auto& [name, module, about, interval, timeout, rise, fall, user, deadline, settings, secrets, defined_at] = plugin;
   exchange(archive, name);
   exchange(archive, module);
+  exchange(archive, about);
   exchange(archive, interval);
   exchange(archive, timeout);
   exchange(archive, rise);
@@ -258,6 +284,7 @@ void exchange(Archive& archive, Plugin& plugin) {
   exchange(archive, user);
   exchange(archive, deadline);
   exchange(archive, settings);
+  exchange(archive, secrets);
   exchange(archive, defined_at);
 }
 

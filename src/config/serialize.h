@@ -1,5 +1,6 @@
 // Config <-> bytes, for the sealed memfd between the processes of one daemon. Versioned and strict: bytes that are not
-// exactly one Config of this version are refused. Contains the VRRPv2 passwords: never write it to disk.
+// exactly one Config of this version are refused. Contains the VRRPv2 passwords and, unless
+// they were taken out, the secrets of plugins: never write it to disk.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +12,7 @@
 
 namespace baton::config {
 
-inline constexpr std::uint32_t kSerializeVersion = 1;
+inline constexpr std::uint32_t kSerializeVersion = 2;
 
 std::vector<std::uint8_t> serialize(const Config& config);
 Result<Config> deserialize(ConstBytes bytes);

@@ -184,12 +184,29 @@ TEST(Build, MembersExistOnceAndHaveNoElectionKeys) {
 constexpr const char* kPlugin = "[plugin pg]\nmodule = postgres\n";
 
 TEST(Build, ReferencesToPluginsMustExist) {
-  EXPECT_THAT(findings(instance("check = pgg\n") + kPlugin), ElementsAre("E041 5:1", "E040 5:9", "W010 6:2"));
-  EXPECT_EQ(parse_text(instance("check = pgg\n") + kPlugin).diagnostics.at(1).help, "did you mean `pg`?");
+  EXPECT_THAT(findings(instance("check = pgg\n") + kPlugin), ElementsAre("E040 5:9", "W010 6:2"));
+  EXPECT_EQ(parse_text(instance("check = pgg\n") + kPlugin).diagnostics.at(0).help, "did you mean `pg`?");
 }
 
-TEST(Build, WhatNeedsPluginsIsRefusedByName) {
-  for (const char* key : {"check", "promote", "follow_up", "notify", "witness", "fence"}) {
+TEST(Build, ChecksAndPlainActionsAreTaken) {
+  const Config config =
+      config_of(instance("check = pg prefer=-7\ncheck = web gate\nfollow_up = pg\nfollow_up = web\nnotify = web\n") +
+                kPlugin + "[plugin web]\nmodule = http\n");
+  const Election& election = config.instances.at(0).election;
+  EXPECT_EQ(election.checks,
+            (std::vector<CheckReference>{{"pg", CheckUse::kPrefer, -7, false}, {"web", CheckUse::kGate, 0, false}}));
+  EXPECT_THAT(election.follow_up, ElementsAre("pg", "web"));
+  EXPECT_THAT(election.notify, ElementsAre("web"));
+}
+
+TEST(Build, WhatNeedsThePeerChannelIsRefused) {
+  const Loaded loaded = parse_text(instance("check = pg prefer=20 relative\n") + kPlugin);
+  ASSERT_THAT(briefs(loaded), ElementsAre("E041 5:9"));
+  EXPECT_THAT(loaded.diagnostics[0].message, HasSubstr("hosts do not report to each other in this build yet"));
+}
+
+TEST(Build, WhatMovesDataIsRefusedByName) {
+  for (const char* key : {"promote", "witness", "fence"}) {
     const Loaded loaded = parse_text(instance(std::string(key) + " = pg\n") + kPlugin);
     ASSERT_THAT(briefs(loaded), ElementsAre("E041 5:1")) << key;
     EXPECT_EQ(loaded.diagnostics[0].message, "`" + std::string(key) + "` is not available in this build yet");
@@ -221,7 +238,7 @@ TEST(Build, APluginKeepsItsModulesKeysInOrder) {
   EXPECT_EQ(plugin.fall, 4u);
   EXPECT_EQ(plugin.deadline, 90s);
   EXPECT_EQ(plugin.settings,
-            (std::vector<std::pair<std::string, std::string>>{{"port", "5432"}, {"host", "/run"}, {"port", "5433"}}));
+            (std::vector<Setting>{{.key = "port", .values = {"5432", "5433"}}, {.key = "host", .values = {"/run"}}}));
 }
 
 Loaded parse_with_password(Result<SecretText> secret) {

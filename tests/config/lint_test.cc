@@ -109,7 +109,7 @@ TEST(Lint, AnOwnerIgnoresItsPriority) {
 
 TEST(Lint, AnOwnerHasNoChecks) {
   EXPECT_THAT(findings(instance("owner = yes\ncheck = pg\n[plugin pg]\nmodule = postgres\n")),
-              ElementsAre("E041 6:1", "E054 6:1"));
+              ElementsAre("E054 6:1"));
 }
 
 TEST(Lint, AnOwnerIsInNoGroup) {

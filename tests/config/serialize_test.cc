@@ -63,7 +63,21 @@ Config full_config() {
   config.daemon = {LogLevel::kError, "/log", true, true, {"/k1", "/k2"}, "0.0.0.0:1", 5, 1s};
   config.instances = {instance, Instance{}};
   config.groups = {{"g", {"web"}, election, "f:2"}};
-  config.plugins = {{"p", "m", 2s, 3s, 4, 5, "u", 6s, {{"k", "v"}, {"k", ""}}, "f:3"}};
+  VerbSet verbs;
+  verbs.add(PluginVerb::kProbe);
+  verbs.add(PluginVerb::kFence);
+  config.plugins = {{"p",
+                     "m",
+                     {"/m.so", "web", 1, false, verbs},
+                     2s,
+                     3s,
+                     4,
+                     5,
+                     "u",
+                     6s,
+                     {{"k", {"v", ""}, false, ""}, {"s", {"/s"}, true, "d1"}},
+                     {{"s", {"hunter2"}}},
+                     "f:3"}};
   config.peers = {{"db1", {v4, v6}, "f:4"}};
   config.hash = "abc";
   return config;
@@ -101,7 +115,7 @@ TEST(Serialize, TrailingBytesAreRefused) {
 TEST(Serialize, AnotherVersionOrAnotherFileIsRefused) {
   std::vector<std::uint8_t> bytes = serialize(full_config());
   ++bytes[7];
-  EXPECT_EQ(deserialize(bytes).error().message(), "read the configuration's bytes: version 2");
+  EXPECT_EQ(deserialize(bytes).error().message(), "read the configuration's bytes: version 3");
   bytes[0] ^= 1;
   EXPECT_EQ(deserialize(bytes).error().message(), "read the configuration's bytes: this is no configuration");
 }

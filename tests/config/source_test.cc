@@ -2,6 +2,7 @@
 // reaches the values.
 #include "config/source.h"
 
+#include "config/effective.h"
 #include "tests/config/findings.h"
 
 namespace baton::config {
@@ -12,7 +13,7 @@ TEST(Source, ALineOfInihsLimitIsReadWhole) {
   const std::string value(190, 'x');
   const Config config = config_of(instance("[plugin p]\nmodule = m\nquery= " + value.substr(0, 190) + "\n"));
   ASSERT_EQ(config.plugins.size(), 1u);
-  EXPECT_EQ(config.plugins[0].settings[0].second, value);
+  EXPECT_EQ(config.plugins[0].settings[0].values.at(0), value);
 }
 
 TEST(Source, AnOverlongLineIsRefusedAndItsTailIsNoNewKey) {
@@ -82,7 +83,7 @@ TEST(Source, ASemicolonBehindABlankWouldCutTheValue) {
 
 TEST(Source, ASemicolonInsideAWordIsPartOfTheValue) {
   const Config config = config_of(instance("[plugin p]\nmodule = m\nquery = select 1;\n"));
-  EXPECT_EQ(config.plugins.at(0).settings.at(0).second, "select 1;");
+  EXPECT_EQ(config.plugins.at(0).settings.at(0).values.at(0), "select 1;");
 }
 
 TEST(Source, AHashIsPartOfTheValueAndExplained) {
@@ -154,9 +155,9 @@ TEST(Source, AFileThatEndsInsideALineIsRefused) {
 
 TEST(Source, TheValueThatInihDeliversIsTheOneWritten) {
   const Config config = config_of(instance("[plugin p]\nmodule = m\na=1=2\nb =  x  y \t\nc = \"q\"\nd = [x]\n"));
-  const std::vector<std::pair<std::string, std::string>> expected{
-      {"a", "1=2"}, {"b", "x  y"}, {"c", "\"q\""}, {"d", "[x]"}};
-  EXPECT_EQ(config.plugins.at(0).settings, expected);
+  const Properties all = properties(config.plugins.at(0));
+  EXPECT_EQ(Properties(all.end() - 4, all.end()),
+            (Properties{{"a", "1=2"}, {"b", "x  y"}, {"c", "\"q\""}, {"d", "[x]"}}));
 }
 
 TEST(Source, KeysOfABrokenSectionAreNotGivenToTheOneBefore) {

@@ -1,0 +1,47 @@
+#include "daemon/fleet.h"
+
+#include <set>
+#include <string>
+
+#include "ipc/section_order.h"
+
+namespace baton::daemon {
+namespace {
+
+struct References {
+  std::set<std::string> probes;
+  std::set<std::string> acts;
+};
+
+References references(const config::Config& config) {
+  References found;
+  const auto add = [&](const config::Election& election) {
+    for (const config::CheckReference& check : election.checks) found.probes.insert(check.plugin);
+    for (const auto* names :
+         {&election.promote, &election.follow_up, &election.notify, &election.witness, &election.fence}) {
+      found.acts.insert(names->begin(), names->end());
+    }
+  };
+  // A member's election is its group's.
+  for (const config::Instance& instance : config.instances) add(instance.election);
+  for (const config::Group& group : config.groups) add(group.election);
+  return found;
+}
+
+}  // namespace
+
+std::vector<ipc::HostOrder> host_orders(const config::Config& config) {
+  const References found = references(config);
+  std::vector<ipc::HostOrder> orders;
+  for (const config::Plugin& plugin : config.plugins) {
+    if (found.probes.contains(plugin.name)) orders.push_back(ipc::section_order(config, plugin, ipc::HostKind::kProbe));
+    if (found.acts.contains(plugin.name)) orders.push_back(ipc::section_order(config, plugin, ipc::HostKind::kAct));
+  }
+  return orders;
+}
+
+void strip_secrets(config::Config& config) {
+  for (config::Plugin& plugin : config.plugins) plugin.secrets.clear();
+}
+
+}  // namespace baton::daemon
