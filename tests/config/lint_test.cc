@@ -108,8 +108,7 @@ TEST(Lint, AnOwnerIgnoresItsPriority) {
 }
 
 TEST(Lint, AnOwnerHasNoChecks) {
-  EXPECT_THAT(findings(instance("owner = yes\ncheck = pg\n[plugin pg]\nmodule = postgres\n")),
-              ElementsAre("E054 6:1"));
+  EXPECT_THAT(findings(instance("owner = yes\ncheck = pg\n[plugin pg]\nmodule = postgres\n")), ElementsAre("E054 6:1"));
 }
 
 TEST(Lint, AnOwnerIsInNoGroup) {
