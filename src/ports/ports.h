@@ -210,7 +210,7 @@ struct ProbeReading {
   bool warning = false;
   VerbStatus status = VerbStatus::kOk;
   Instant finished{};
-  Sentence sentence;
+  Sentence sentence{};
 };
 
 struct ActOrder {
@@ -227,7 +227,7 @@ struct ActResult {
   std::uint64_t ticket = 0;
   VerbStatus status = VerbStatus::kOk;
   Nanos took{0};
-  Sentence sentence;
+  Sentence sentence{};
 };
 
 /// The plugin hosts. Nothing here waits: probes run by themselves and leave their outcomes in memory, acts are queued

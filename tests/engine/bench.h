@@ -98,11 +98,11 @@ class FakeDoors final : public ports::FramePort,
   }
   void forget_plugin(ports::PluginId id) override { plugins.push_back("forget " + std::to_string(id)); }
   ports::ProbeReading read_probe(ports::PluginId id) override { return readings[id]; }
-  void act(const ports::ActOrder& order) override {
-    acts.push_back(std::string{verb_token(order.verb)} + " " + std::to_string(order.plugin) + " " +
-                   std::string{order.instance});
-    last_act = order;
-    tickets.push_back(order.ticket);
+  void act(const ports::ActOrder& act_order) override {
+    acts.push_back(std::string{verb_token(act_order.verb)} + " " + std::to_string(act_order.plugin) + " " +
+                   std::string{act_order.instance});
+    last_act = act_order;
+    tickets.push_back(act_order.ticket);
   }
   void publish_check(ports::PluginId id, const ports::CheckState& state) override { checks[id] = state; }
   void retire_check(ports::PluginId id) override { checks.erase(id); }
