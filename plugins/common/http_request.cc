@@ -149,7 +149,10 @@ int on_socket(void* self, curl_socket_t socket, curlsocktype) {
 }
 
 CURLcode on_tls(CURL*, void* context, void* self) {
-  tls::watch(static_cast<SSL_CTX*>(context), static_cast<Transfer*>(self)->evidence);
+  auto& transfer = *static_cast<Transfer*>(self);
+  tls::watch(static_cast<SSL_CTX*>(context), transfer.evidence);
+  // TCP stands; libcurl does not tell before the handshake is done.
+  transfer.outcome.connect = std::chrono::round<milliseconds>(Clock::now() - transfer.begin);
   return CURLE_OK;
 }
 
@@ -284,6 +287,9 @@ void explain_connect(Transfer& transfer) {
   const int number = static_cast<int>(error);
   const std::string words = error != 0 ? std::strerror(number) : std::string{transfer.error.data()};
   if (!transfer.request.unix_socket.empty() && number != ECONNREFUSED && number != EAGAIN) {
+    if (number == ENOENT) {
+      return fail(transfer, Cause::kMissing, "there is no socket " + transfer.place() + ": its program does not run");
+    }
     const char* advice = number == EACCES ? " (the plugin's user needs the right to write to the socket)" : "";
     return fail(transfer, Cause::kLocal, "cannot connect to the socket " + transfer.place() + ": " + words + advice);
   }
@@ -404,12 +410,14 @@ void read_times(Transfer& transfer) {
   curl_easy_getinfo(transfer.easy.get(), CURLINFO_REDIRECT_URL, &location);
   Outcome& outcome = transfer.outcome;
   outcome.status = static_cast<int>(status);
-  if (connect > 0 || transfer.ready)
+  if (!outcome.connect && (connect > 0 || transfer.ready))
     outcome.connect = std::chrono::round<milliseconds>(std::chrono::microseconds{connect});
   if (outcome.address.empty() && address != nullptr) outcome.address = address;
   if (location != nullptr) outcome.location = location;
   outcome.tls_version = transfer.evidence.version;
-  if (!transfer.evidence.version.empty()) outcome.certificate_expires = transfer.evidence.expires;
+  if (transfer.evidence.version.empty()) return;
+  outcome.certificate_expires = transfer.evidence.expires;
+  outcome.certificate_subject = transfer.evidence.expires_subject;
 }
 
 /// One exchange. `until` leaves room to say what happened.
@@ -476,6 +484,7 @@ const char* token(Cause cause) {
     case Cause::kNone: return "none";
     case Cause::kUrl: return "url";
     case Cause::kLocal: return "local";
+    case Cause::kMissing: return "missing";
     case Cause::kDns: return "dns";
     case Cause::kRefused: return "refused";
     case Cause::kUnreachable: return "unreachable";
@@ -493,7 +502,9 @@ const char* token(Cause cause) {
 
 bool is_local(Cause cause) { return cause == Cause::kUrl || cause == Cause::kLocal || cause == Cause::kDns; }
 
-Client::Client() {
+std::string unusable_url(const std::string& url) { return parse(url, "").error; }
+
+Client::Client(std::chrono::nanoseconds resolve_every) : resolver_(resolve_every) {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   static_cast<void>(ready);
 }

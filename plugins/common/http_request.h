@@ -46,7 +46,8 @@ struct Request {
 enum class Cause {
   kNone,            ///< there is one
   kUrl,             ///< the url or a setting cannot be used
-  kLocal,           ///< this host: unreadable file, no memory, no rights, no such socket
+  kLocal,           ///< this host: unreadable file, no memory, no rights
+  kMissing,         ///< there is no such unix socket
   kDns,             ///< the name has no address, or the name servers do not answer
   kRefused,         ///< nobody listens
   kUnreachable,     ///< no route, or a router says so
@@ -59,6 +60,8 @@ enum class Cause {
   kTooBig,          ///< more than maximum_body
   kRedirect,        ///< too many redirects, or one from https to http
 };
+/// Why the url cannot be used; "" if it can. Connects to nothing.
+std::string unusable_url(const std::string& url);
 /// For the fact `cause`: "url", "local", "dns", "refused", "unreachable", "connect_timeout", "timeout", ...
 const char* token(Cause cause);
 /// Nothing has been learnt about the peer: the trouble is on this host or in its name servers.
@@ -80,11 +83,13 @@ struct Outcome {
   std::optional<std::chrono::milliseconds> connect;  ///< until TCP stood
   std::string tls_version;
   std::optional<std::int64_t> certificate_expires;  ///< earliest end in the chain, seconds since 1970
+  std::string certificate_subject;                  ///< whose that is
 };
 
 class Client {
  public:
-  Client();
+  /// How long an address of a name is good without asking again.
+  explicit Client(std::chrono::nanoseconds resolve_every = std::chrono::seconds{60});
 
   /// Back within `timeout`; what is left of it after a failure is a few milliseconds.
   Outcome perform(const Request& request, std::chrono::nanoseconds timeout);
