@@ -154,6 +154,44 @@ std::string render_alarms(const Json& holder, const std::string& name, const Opt
   return text;
 }
 
+Colour check_colour(const std::string& state, bool warning) {
+  if (state == "pass") return warning ? Colour::kStrong : Colour::kGood;
+  return state == "pending" ? Colour::kDim : Colour::kBad;
+}
+
+/// One line a check: what is settled, since when, and its own words.
+std::string render_checks(const Json& checks, const Options& options) {
+  if (checks.empty()) return {};
+  std::size_t name_width = std::string_view{"CHECK"}.size();
+  for (const Json& check : checks) name_width = std::max(name_width, text_of(check, "name").size());
+  constexpr std::size_t kStateWidth = 8;
+  constexpr std::size_t kSinceWidth = 6;
+  const std::size_t indent = name_width + kStateWidth + kSinceWidth + 6;
+  std::string text = paint(trimmed(padded("CHECK", name_width) + "  " + padded("STATE", kStateWidth) + "  " +
+                                   padded("SINCE", kSinceWidth) + "  WHAT IT SAYS"),
+                           Colour::kDim, options.colour);
+  for (const Json& check : checks) {
+    const std::string state = text_of(check, "state");
+    const bool warning = is_true(check, "warning");
+    const bool has_since = check.contains("since_ms") && check["since_ms"].is_number();
+    std::string words = text_of(check, "text");
+    if (warning) words = "warning: " + words;
+    if (is_true(check, "flapping")) words = "flapping, held down: " + words;
+    text += padded(text_of(check, "name"), name_width) + "  " +
+            paint(padded(state, kStateWidth), check_colour(state, warning), options.colour) + "  " +
+            padded(has_since ? coarse_duration(from_ms(number_of(check, "since_ms"))) : "-", kSinceWidth) + "  " +
+            wrapped(words, indent, options.width) + "\n";
+  }
+  return text;
+}
+
+std::string render_follow_up(const Json& instance) {
+  const auto found = instance.find("follow_up");
+  if (found == instance.end() || number_of(*found, "count") == 0) return {};
+  return text_of(instance, "name") + ": follow-ups " + text_of(*found, "state") + " (" +
+         std::to_string(number_of(*found, "done")) + " of " + std::to_string(number_of(*found, "count")) + ")\n";
+}
+
 }  // namespace
 
 std::string text_of(const Json& json, const char* key) {
@@ -193,6 +231,11 @@ std::string render_status(const Json& status, const Options& options) {
   text += paint(trimmed(head + (layout.why != 0 ? "WHY" : "")), Colour::kDim, options.colour);
   for (std::size_t i = 0; i < rows.size(); ++i) text += render_row(rows[i], instances[i], layout, options.colour);
   if (rows.empty()) text += "no instances\n";
+  const std::string checks = render_checks(list_of(status, "checks"), options);
+  if (!checks.empty()) text += "\n" + checks;
+  std::string follow_ups;
+  for (const Json& instance : instances) follow_ups += render_follow_up(instance);
+  if (!follow_ups.empty()) text += "\n" + follow_ups;
   std::string alarms = render_alarms(status, "", options);
   for (const Json& instance : instances) alarms += render_alarms(instance, text_of(instance, "name"), options);
   return alarms.empty() ? text : text + "\n" + alarms;
@@ -251,6 +294,14 @@ std::string explain_one(const Json& instance, const Options& options) {
   for (const Json& reason : list_of(instance, "against"))
     text += "  - " + wrapped(text_of(reason, "text"), 4, options.width) + "\n";
   if (list_of(instance, "against").empty()) text += "  nothing\n";
+  for (const Json& check : list_of(instance, "checks")) {
+    if (&check == &list_of(instance, "checks").front()) text += "Checks\n";
+    text += "  - " +
+            wrapped(text_of(check, "name") + " (" + text_of(check, "use") + "): " + text_of(check, "state") +
+                        (text_of(check, "text").empty() ? "" : ", " + text_of(check, "text")),
+                    4, options.width) +
+            "\n";
+  }
   text += "What would change it\n";
   for (const Json& change : list_of(instance, "would_change")) {
     if (change.is_string()) text += "  - " + wrapped(change.get<std::string>(), 4, options.width) + "\n";

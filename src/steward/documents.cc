@@ -88,16 +88,62 @@ Json active_document(const InstanceView& instance, const HostView& host) {
           {"heard_ms_ago", milliseconds(host.now - Instant{Nanos{router->state.heard_at_ns}})}};
 }
 
-Json against_documents(const InstanceView& instance) {
+Json against_documents(const InstanceView& instance, const HostNames& names) {
   Json list = Json::array();
   for (unsigned number = 1; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
     if (instance.against().has(reason)) {
-      list.push_back(
-          {{"reason", reason_token(reason)}, {"text", reason_words(reason)}, {"remedy", reason_remedy(reason)}});
+      list.push_back({{"reason", reason_token(reason)},
+                      {"text", against_sentence(instance, reason, names)},
+                      {"remedy", reason_remedy(reason)}});
     }
   }
   return list;
+}
+
+std::string_view settled_token(const CheckView& check) {
+  return check.pending() ? "pending" : state_token(check.state.state);
+}
+
+Json latest_document(const ipc::ProbeOutcome& latest, const HostView& host) {
+  Json document{{"state", state_token(latest.state)},
+                {"status", status_token(latest.status)},
+                {"text", latest.sentence},
+                {"ms_ago", milliseconds(host.now - latest.finished)},
+                {"took_us", (latest.finished - latest.started) / 1us},
+                {"streak", latest.streak}};
+  document["lag_ms"] = latest.lag_ms < 0 ? Json(nullptr) : Json(latest.lag_ms);
+  document["lag_bytes"] = latest.lag_bytes < 0 ? Json(nullptr) : Json(latest.lag_bytes);
+  document["position"] = nullable(latest.position);
+  Json facts = Json::object();
+  for (const auto& [key, value] : latest.facts) facts[key] = value;
+  document["facts"] = std::move(facts);
+  return document;
+}
+
+Json check_document(const CheckView& check, const HostView& host) {
+  Json document{{"name", check.name},
+                {"module", check.module},
+                {"state", settled_token(check)},
+                {"text", check.sentence()},
+                {"role", role_token(check.state.role)},
+                {"warning", check.state.warning},
+                {"flapping", check.state.flapping},
+                {"result", status_token(check.state.status)}};
+  const bool ever = !check.pending() && check.state.since_ns != 0;
+  document["since"] = ever ? Json(host.wall_time(check.state.since_ns)) : Json(nullptr);
+  document["since_ms"] = ever ? Json(milliseconds(host.now - Instant{Nanos{check.state.since_ns}})) : Json(nullptr);
+  document["latest"] = check.latest ? latest_document(*check.latest, host) : Json(nullptr);
+  return document;
+}
+
+std::string use_words(const config::CheckReference& reference) {
+  switch (reference.use) {
+    case config::CheckUse::kRequired: return "required";
+    case config::CheckUse::kGate: return "gate";
+    case config::CheckUse::kPrefer: return "prefer=" + std::to_string(reference.prefer);
+  }
+  return {};
 }
 
 Json instance_document(const InstanceView& instance, const HostView& host) {
@@ -119,7 +165,12 @@ Json instance_document(const InstanceView& instance, const HostView& host) {
   document["reason"] = reason_token(state.reason);
   document["why"] = why_now(instance, host);
   document["eligible"] = instance.against().empty();
-  document["against"] = against_documents(instance);
+  document["against"] = against_documents(instance, host.names);
+  document["checks"] = check_use_documents(instance, host);
+  document["follow_up"] = Json{{"state", follow_up_token(state.follow_up)},
+                               {"plugins", instance.follow_ups},
+                               {"done", state.follow_up_done},
+                               {"count", state.follow_up_count}};
   document["alarms"] = alarm_tokens(instance.alarms);
   document["alarm_details"] = alarm_documents(instance.alarms, host.names);
   document["transitions"] = state.transitions;
@@ -157,6 +208,17 @@ Json global_statistics(const HostView& host) {
 }
 
 }  // namespace
+
+Json check_use_documents(const InstanceView& instance, const HostView& host) {
+  Json list = Json::array();
+  for (const CheckUseView& use : instance.checks) {
+    Json document = use.check == nullptr ? Json{{"name", use.reference.plugin}, {"state", "pending"}}
+                                         : check_document(*use.check, host);
+    document["use"] = use_words(use.reference);
+    list.push_back(std::move(document));
+  }
+  return list;
+}
 
 Json virtual_router_document(const RouterView& router, const InstanceView& instance, const HostView& host) {
   const auto version = static_cast<vrrp::Version>(router.state.version);
@@ -219,6 +281,9 @@ Json status_document(const HostView& host, std::string_view instance) {
     if (instance.empty() || view.name() == instance) list.push_back(instance_document(view, host));
   }
   document["instances"] = std::move(list);
+  Json checks = Json::array();
+  for (const CheckView& check : host.checks) checks.push_back(check_document(check, host));
+  document["checks"] = std::move(checks);
   return document;
 }
 
@@ -240,6 +305,12 @@ Json event_document(const ports::Report& report, std::string_view instance, std:
   if (report.priority != 0) document["priority"] = report.priority;
   if (report.sys_errno != 0) document["errno"] = report.sys_errno;
   if (report.duration_ns != 0) document["duration_ms"] = milliseconds(Nanos{report.duration_ns});
+  if (!report.plugin.empty()) document["plugin"] = report.plugin.view();
+  if (report.kind == ports::EventKind::kCheck) document["state"] = state_token(report.probe);
+  if (report.kind == ports::EventKind::kActed) {
+    document["verb"] = verb_token(report.verb);
+    document["result"] = status_token(report.outcome);
+  }
   document["text"] = report_sentence(report, names);
   if (report.kind == ports::EventKind::kAlarm) document["advice"] = alarm_advice(report.alarm);
   return document;

@@ -17,6 +17,8 @@ namespace baton::steward {
 
 using Json = nlohmann::ordered_json;
 
+/// The checks of an instance: how they are used, what is settled, what was said last.
+Json check_use_documents(const InstanceView& instance, const HostView& host);
 /// `instance` "" = all. Names that do not exist give an empty list: the caller checks first.
 Json status_document(const HostView& host, std::string_view instance);
 /// One virtual router under RFC 8347's names (protocol rules M-01, M-02), with "statistics".

@@ -86,6 +86,10 @@ Json changes_of_active(const InstanceView& instance, const RouterView& router) {
     changes.push_back("another router advertises a priority greater than " + ours + ", or " + ours +
                       " from an address greater than " + router.primary().text());
   }
+  for (const CheckUseView& use : instance.checks) {
+    if (use.reference.use != config::CheckUse::kRequired) continue;
+    changes.push_back("the required check " + use.reference.plugin + " fails: this host gives the role up");
+  }
   changes.push_back(
       "this host loses the link or its own address, is drained, switched over or stopped: it resigns (priority 0)");
   changes.push_back("this host falls silent: a Backup takes over after its own Active_Down_Interval, about " +
@@ -123,7 +127,7 @@ Json changes_of(const InstanceView& instance, const HostView& host) {
     const auto reason = static_cast<Reason>(number);
     if (!instance.against().has(reason)) continue;
     const std::string_view remedy = reason_remedy(reason);
-    const std::string words{reason_words(reason)};
+    const std::string words = against_sentence(instance, reason, host.names);
     changes.push_back(remedy.empty() ? words + ": until that is over" : words + ": " + std::string{remedy});
   }
   const RouterView* router = instance.heard_router();
@@ -155,9 +159,10 @@ Json explain_instance(const InstanceView& instance, const HostView& host) {
   for (unsigned number = 1; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
     if (instance.against().has(reason))
-      against.push_back({{"reason", reason_token(reason)}, {"text", reason_words(reason)}});
+      against.push_back({{"reason", reason_token(reason)}, {"text", against_sentence(instance, reason, host.names)}});
   }
   document["against"] = std::move(against);
+  document["checks"] = check_use_documents(instance, host);
   document["would_change"] = changes_of(instance, host);
   return document;
 }

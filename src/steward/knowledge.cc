@@ -43,6 +43,24 @@ void add_addresses(const config::Instance& instance, std::vector<std::string>& a
   for (const Prefix& prefix : instance.extra_addresses) addresses.push_back(prefix.text());
 }
 
+const config::Election& election_of(const config::Config& config, const ports::InstanceState& state,
+                                    const config::Instance& first) {
+  const std::string name = text_of(state.name);
+  for (const config::Group& group : config.groups) {
+    if (state.is_group && group.name == name) return group.election;
+  }
+  return first.election;
+}
+
+void add_plugins(const config::Election& election, const HostView& host, InstanceView& view) {
+  view.follow_ups = election.follow_up;
+  for (const config::CheckReference& reference : election.checks) {
+    const auto check = std::find_if(host.checks.begin(), host.checks.end(),
+                                    [&](const CheckView& each) { return each.name == reference.plugin; });
+    view.checks.push_back({reference, check == host.checks.end() ? nullptr : &*check});
+  }
+}
+
 std::size_t place_in_file(const config::Config& config, const InstanceView& view) {
   const std::string name = view.state.is_group && !view.members.empty() ? view.members.front() : view.name();
   for (std::size_t i = 0; i < config.instances.size(); ++i) {
@@ -68,7 +86,9 @@ void Knowledge::note_report(const ipc::ReportMessage& message) {
     if (message.sequence > last_sequence_ + 1) events_lost_ += message.sequence - last_sequence_ - 1;
     last_sequence_ = message.sequence;
   }
-  if (report.kind == ports::EventKind::kAlarm) alarms_[message.instance][report.alarm] = report;
+  // What is wrong with a check stands beside the check.
+  const bool of_check = message.instance.empty() && !report.plugin.empty();
+  if (report.kind == ports::EventKind::kAlarm && !of_check) alarms_[message.instance][report.alarm] = report;
   if (report.kind == ports::EventKind::kAlarmCleared) alarms_[message.instance].erase(report.alarm);
   if (report.kind != ports::EventKind::kTransition) return;
   if (report.to == vrrp::State::kInitialize) {
@@ -99,6 +119,48 @@ void Knowledge::note_engine_gone() {
   if (engine_ == EngineHealth::kRunning) engine_ = EngineHealth::kRestarting;
 }
 
+void Knowledge::note_plugin_page(const std::string& section, posix::Mapping page) {
+  probe_hosts_[section] = {std::move(page), ""};
+}
+
+void Knowledge::note_plugin_down(const std::string& section, const std::string& sentence) {
+  probe_hosts_[section].trouble = sentence;
+}
+
+void Knowledge::keep_plugins(const config::Config& config) {
+  std::erase_if(probe_hosts_, [&](const auto& entry) {
+    return std::none_of(config.plugins.begin(), config.plugins.end(),
+                        [&](const config::Plugin& plugin) { return plugin.name == entry.first; });
+  });
+}
+
+std::vector<CheckView> Knowledge::check_views(const ipc::BoardReader& board, const config::Config& config) const {
+  std::vector<CheckView> views;
+  for (const config::Plugin& plugin : config.plugins) {
+    const auto refers = [&](const config::Election& election) {
+      return std::any_of(election.checks.begin(), election.checks.end(),
+                         [&](const config::CheckReference& check) { return check.plugin == plugin.name; });
+    };
+    const bool used = std::any_of(config.instances.begin(), config.instances.end(),
+                                  [&](const auto& each) { return refers(each.election); }) ||
+                      std::any_of(config.groups.begin(), config.groups.end(),
+                                  [&](const auto& each) { return refers(each.election); });
+    if (!used) continue;
+    CheckView view{.name = plugin.name, .module = plugin.module, .state = {}, .latest = {}, .trouble = {}};
+    for (std::uint32_t slot = 0; slot < board.check_bound(); ++slot) {
+      const auto state = board.check(slot);
+      if (state && text_of(state->name) == plugin.name) view.state = *state;
+    }
+    if (const auto host = probe_hosts_.find(plugin.name); host != probe_hosts_.end()) {
+      view.trouble = host->second.trouble;
+      ipc::PageReading reading = ipc::read_outcome(host->second.page.const_bytes());
+      if (reading.state == ipc::PageState::kGood) view.latest = std::move(reading.outcome);
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
 HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& config, const std::string& config_path,
                          Instant now, std::int64_t wall_clock_ns) const {
   HostView host;
@@ -113,6 +175,7 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
   host.now = now;
   host.wall_clock_ns = wall_clock_ns;
   if (const auto own = alarms_.find(""); own != alarms_.end()) host.alarms = own->second;
+  host.checks = check_views(board, config);
   const Details no_details;
   for (const ipc::BoardReader::Entry& entry : board.entries()) {
     InstanceView view;
@@ -125,6 +188,7 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
     if (!members.empty()) {
       view.preempt = members.front()->election.preempt;
       view.preempt_delay = members.front()->election.preempt_delay;
+      add_plugins(election_of(config, entry.instance, *members.front()), host, view);
     }
     for (std::size_t i = 0; i < entry.routers.size(); ++i) {
       RouterView router{.state = entry.routers[i],

@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "ipc/messages.h"
 #include "ipc/state_board.h"
+#include "posix/memfd.h"
 #include "steward/view.h"
 
 namespace baton::steward {
@@ -22,12 +23,24 @@ class Knowledge {
   /// A new scribe says itself what it cannot write.
   void note_scribe_replaced() { alarms_[""].erase(ports::Alarm::kScribeSilent); }
 
+  /// A probe's page has come, or its process is gone.
+  void note_plugin_page(const std::string& section, posix::Mapping page);
+  void note_plugin_down(const std::string& section, const std::string& sentence);
+  /// After a reload: what is no longer configured is forgotten.
+  void keep_plugins(const config::Config& config);
+
   /// Board, configuration and what was noted, at `now`. `config_path` for people.
   HostView view(const ipc::BoardReader& board, const config::Config& config, const std::string& config_path,
                 Instant now, std::int64_t wall_clock_ns) const;
 
  private:
   using Details = std::map<ports::Alarm, ports::Report>;
+  struct ProbeHost {
+    posix::Mapping page;
+    std::string trouble;  ///< "" = it runs
+  };
+  std::vector<CheckView> check_views(const ipc::BoardReader& board, const config::Config& config) const;
+  std::map<std::string, ProbeHost> probe_hosts_;  ///< by section
   std::map<std::string, Details> alarms_;         ///< by instance; "" = the host
   std::map<std::string, std::int64_t> up_since_;  ///< by instance
   EngineHealth engine_ = EngineHealth::kRunning;

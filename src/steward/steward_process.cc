@@ -161,6 +161,7 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     auto config = read_configuration(incoming.fds.front().get());
     if (config) {
       config_ = std::move(*config);
+      knowledge_.keep_plugins(config_);
     } else {
       log::error("configuration_unreadable", {}, config.error().message());
     }
@@ -170,6 +171,12 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     on_lifecycle(*lifecycle);
   } else if (const auto* result = std::get_if<ipc::ReloadResult>(&incoming.message)) {
     on_reload_result(*result, incoming.fds);
+  } else if (const auto* host = std::get_if<ipc::PluginHost>(&incoming.message)) {
+    if (host->kind != ipc::HostKind::kProbe || incoming.fds.empty()) return;
+    auto page = posix::Mapping::read_only(incoming.fds.front().get());
+    if (page) knowledge_.note_plugin_page(host->section, std::move(*page));
+  } else if (const auto* down = std::get_if<ipc::PluginHostDown>(&incoming.message)) {
+    if (down->kind == ipc::HostKind::kProbe) knowledge_.note_plugin_down(down->section, down->sentence);
   }
 }
 

@@ -33,6 +33,26 @@ Nanos RouterView::active_adver_interval() const {
   return learned > Nanos{0} ? learned : advertisement_interval;
 }
 
+std::string CheckView::sentence() const {
+  if (!trouble.empty() && !passes()) return trouble;
+  const std::string settled = text_of(state.sentence);
+  // While it passes the newest words are the better ones; a failure keeps those of the moment it was settled by.
+  if (latest && (passes() || pending() || settled.empty())) return latest->sentence;
+  return settled;
+}
+
+const CheckView* InstanceView::culprit(Reason reason) const {
+  for (const CheckUseView& use : checks) {
+    if (use.check == nullptr || use.check->passes()) continue;
+    const bool fails = !use.check->pending() && use.check->state.state == ProbeState::kFail;
+    const bool required = use.reference.use == config::CheckUse::kRequired;
+    if (reason == Reason::kCheckFailed && required && fails) return use.check;
+    if (reason == Reason::kCheckUnknown && required && !fails) return use.check;
+    if (reason == Reason::kGateClosed && use.reference.use == config::CheckUse::kGate) return use.check;
+  }
+  return nullptr;
+}
+
 std::string InstanceView::name() const { return text_of(state.name); }
 
 const RouterView* InstanceView::heard_router() const {
@@ -65,7 +85,8 @@ bool HostView::degraded() const {
   const auto is_degraded = [](const InstanceView& instance) {
     return !instance.alarms.empty() || !instance.against().empty();
   };
-  return engine != EngineHealth::kRunning || !alarms.empty() ||
+  const bool ill = std::any_of(checks.begin(), checks.end(), [](const CheckView& check) { return !check.passes(); });
+  return ill || engine != EngineHealth::kRunning || !alarms.empty() ||
          std::any_of(instances.begin(), instances.end(), is_degraded);
 }
 
@@ -91,6 +112,15 @@ std::string_view role_token(vrrp::State state) {
     case vrrp::State::kActive: return "active";
   }
   return "unknown";
+}
+
+std::string against_sentence(const InstanceView& instance, Reason reason, const HostNames& names) {
+  ReasonFacts facts;
+  if (const CheckView* check = instance.culprit(reason)) {
+    facts.plugin = check->name;
+    facts.sentence = check->pending() && check->trouble.empty() ? "no answer yet" : check->sentence();
+  }
+  return reason_sentence(reason, facts, names);
 }
 
 namespace {
@@ -132,7 +162,7 @@ std::string why_backup(const InstanceView& instance, const RouterView* router, c
   const bool heard = router != nullptr && !router->heard().is_unspecified();
   if (against != Reason::kNone) {
     const std::string rest = heard ? "; " + host.names.text(router->heard()) + " is Active" : "; no Active is heard";
-    return reason_sentence(against, {}, host.names) + rest;
+    return against_sentence(instance, against, host.names) + rest;
   }
   if (heard) return why_backup_behind(instance, *router, host);
   std::string text = reason_sentence(instance.state.reason, {}, host.names);
@@ -153,7 +183,7 @@ std::string why_now(const InstanceView& instance, const HostView& host) {
     case vrrp::State::kInitialize: break;
   }
   const Reason against = instance.against().first();
-  return reason_sentence(against != Reason::kNone ? against : instance.state.reason, {}, host.names);
+  return against_sentence(instance, against != Reason::kNone ? against : instance.state.reason, host.names);
 }
 
 }  // namespace baton::steward

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/time.h"
+#include "config/config.h"
+#include "ipc/probe_page.h"
 #include "ports/ports.h"
 #include "ports/snapshot.h"
 #include "steward/words.h"
@@ -28,6 +31,25 @@ struct RouterView {
   Nanos active_adver_interval() const;
 };
 
+/// A [plugin] section as a check: what is settled, and what its probe said last.
+struct CheckView {
+  std::string name;
+  std::string module;
+  ports::CheckState state;
+  std::optional<ipc::ProbeOutcome> latest;  ///< nullopt: none yet, or what stands on its page cannot be understood
+  std::string trouble;                      ///< why there is no process now; "" = there is one
+
+  bool pending() const { return state.pending; }
+  bool passes() const { return !state.pending && state.state == ProbeState::kPass; }
+  /// What an operator reads: the sentence behind the settled state.
+  std::string sentence() const;
+};
+/// The same as one instance refers to it.
+struct CheckUseView {
+  config::CheckReference reference;
+  const CheckView* check = nullptr;  ///< nullptr: the engine does not know it yet
+};
+
 struct InstanceView {
   ports::InstanceState state;
   std::vector<RouterView> routers;
@@ -37,8 +59,12 @@ struct InstanceView {
   Nanos preempt_delay{0};
   std::int64_t up_ns = 0;                        ///< when it left Initialize; 0 = is there, or not known
   std::map<ports::Alarm, ports::Report> alarms;  ///< in force; a default Report where no detail is known
+  std::vector<CheckUseView> checks;              ///< in the order of the file; point into HostView::checks
+  std::vector<std::string> follow_ups;
 
   std::string name() const;
+  /// The check behind kCheckFailed, kCheckUnknown or kGateClosed; nullptr if the reason is another one.
+  const CheckView* culprit(Reason reason) const;
   ReasonSet against() const { return ReasonSet::from_bits(state.against); }
   /// The router whose Active is shown: the first that hears one, else the first; nullptr if there is none.
   const RouterView* heard_router() const;
@@ -52,6 +78,7 @@ struct HostView {
   std::string config_hash;
   EngineHealth engine = EngineHealth::kRunning;
   std::uint32_t engine_deaths = 0;  ///< since the steward started
+  std::vector<CheckView> checks;    ///< by name; not changed once instances point into it
   std::vector<InstanceView> instances;
   std::map<ports::Alarm, ports::Report> alarms;  ///< of the host
   std::uint64_t vrid_errors = 0;
@@ -75,6 +102,8 @@ std::map<ports::Alarm, ports::Report> alarms_in_force(std::uint64_t bits,
 
 /// "active", "backup", "initialize".
 std::string_view role_token(vrrp::State state);
+/// A reason that speaks against being Active, with the check that is behind it.
+std::string against_sentence(const InstanceView& instance, Reason reason, const HostNames& names);
 /// Why the instance has the role that it has now, in one sentence; the first thing that an operator reads.
 std::string why_now(const InstanceView& instance, const HostView& host);
 

@@ -49,6 +49,12 @@ std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostN
     case Reason::kDuplicateHost:
       if (known) text += ": " + names.text(facts.other);
       break;
+    case Reason::kCheckFailed:
+    case Reason::kCheckUnknown:
+    case Reason::kGateClosed:
+      if (!facts.plugin.empty()) text += ": " + facts.plugin;
+      if (!facts.plugin.empty() && !facts.sentence.empty()) text += " (" + facts.sentence + ")";
+      break;
     default: break;
   }
   return text;
@@ -67,6 +73,9 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kDuplicateHost: return "give one of the two hosts another address";
     case Reason::kRivalAddress: return "find the host that announces the address";
     case Reason::kMtuTooSmall: return "enlarge the MTU, or move addresses to extra_address";
+    case Reason::kCheckFailed: return "mend what the check looks at; `batonctl plugin test NAME` asks it once more";
+    case Reason::kCheckUnknown: return "`batonctl plugin test NAME` shows what the check says";
+    case Reason::kGateClosed: return "mend what the gate looks at; it is asked only before this host takes the role";
     case Reason::kDrained: return "`batonctl undrain`";
     case Reason::kSwitchover: return "`batonctl undrain`, or the loss of the other host";
     case Reason::kFrozen: return "`batonctl thaw`, or the end of the time";
@@ -127,6 +136,35 @@ std::string peer_alarm(const Report& report, const HostNames& names) {
 
 }  // namespace
 
+namespace {
+
+std::string plugin_of(const Report& report) {
+  return report.plugin.empty() ? std::string{"?"} : std::string{report.plugin.view()};
+}
+
+std::string in_its_words(const Report& report) {
+  return report.sentence.empty() ? std::string{} : ": " + std::string{report.sentence.view()};
+}
+
+std::string act_sentence(const Report& report) {
+  const std::string act = plugin_of(report) + ": " + std::string{verb_token(report.verb)};
+  const std::string time = report.duration_ns == 0 ? "" : " in " + exact_duration(Nanos{report.duration_ns});
+  if (report.outcome == VerbStatus::kOk) return act + " done" + time + in_its_words(report);
+  return act + " failed (" + std::string{status_token(report.outcome)} + ")" + time + in_its_words(report);
+}
+
+std::string check_sentence(const Report& report) {
+  const std::string check = "check " + plugin_of(report);
+  switch (report.probe) {
+    case ProbeState::kPass: return check + " passes" + in_its_words(report);
+    case ProbeState::kFail: return check + " fails" + in_its_words(report);
+    case ProbeState::kUnknown: break;
+  }
+  return check + " gives no answer" + in_its_words(report);
+}
+
+}  // namespace
+
 std::string alarm_sentence(const Report& report, const HostNames& names) {
   const std::string about_peer = peer_alarm(report, names);
   if (!about_peer.empty()) return about_peer;
@@ -141,6 +179,10 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
     case Alarm::kRefreshLate: return "renewing the lifetime of the addresses took too long" + stalled_for(report);
     case Alarm::kMtu: return "the advert does not fit the interface's MTU";
     case Alarm::kScribeSilent: return with_errno("history and intent cannot be written", report);
+    case Alarm::kFollowUpFailed: return act_sentence(report);
+    case Alarm::kCheckFlapping: return "the check " + plugin_of(report) + " changes all the time and is held down";
+    case Alarm::kPluginBroken:
+      return "the process of plugin " + plugin_of(report) + " dies all the time" + in_its_words(report);
     default: return std::string{ports::alarm_token(report.alarm)};
   }
 }
@@ -199,6 +241,12 @@ std::string_view alarm_advice(Alarm alarm) {
     case Alarm::kScribeSilent:
       return "Disk full or read-only? The election is unaffected; drain would not survive a reboot, and history is "
              "kept in memory only.";
+    case Alarm::kFollowUpFailed:
+      return "Mend the cause; what may work later is tried again by itself, the rest at the next transition.";
+    case Alarm::kCheckFlapping:
+      return "It counts as failed until it has passed for five minutes. Raise `rise` and `fall`, or mend what it looks "
+             "at.";
+    case Alarm::kPluginBroken: return "It is tried again after a minute. The log says how it died.";
     case Alarm::kNone: break;
   }
   return {};
@@ -211,6 +259,8 @@ std::string_view event_token(EventKind kind) {
     case EventKind::kAlarmCleared: return "alarm_cleared";
     case EventKind::kNotice: return "notice";
     case EventKind::kHolding: return "holding";
+    case EventKind::kCheck: return "check";
+    case EventKind::kActed: return "acted";
   }
   return "unknown";
 }
@@ -225,6 +275,18 @@ std::string_view holding_token(ports::HoldingState holding) {
   return "unknown";
 }
 
+std::string_view follow_up_token(ports::FollowUpState state) {
+  switch (state) {
+    case ports::FollowUpState::kNone: return "none";
+    case ports::FollowUpState::kEntering: return "entering";
+    case ports::FollowUpState::kEntered: return "entered";
+    case ports::FollowUpState::kLeaving: return "leaving";
+    case ports::FollowUpState::kLeft: return "left";
+    case ports::FollowUpState::kFailed: return "failed";
+  }
+  return "unknown";
+}
+
 std::string_view state_word(vrrp::State state) {
   switch (state) {
     case vrrp::State::kInitialize: return "Initialize";
@@ -235,8 +297,11 @@ std::string_view state_word(vrrp::State state) {
 }
 
 std::string report_sentence(const Report& report, const HostNames& names) {
-  const ReasonFacts facts{
-      .other = report.other, .other_priority = report.priority, .duration = Nanos{report.duration_ns}};
+  const ReasonFacts facts{.other = report.other,
+                          .other_priority = report.priority,
+                          .duration = Nanos{report.duration_ns},
+                          .plugin = std::string{report.plugin.view()},
+                          .sentence = std::string{report.sentence.view()}};
   switch (report.kind) {
     case EventKind::kTransition:
       return std::string{state_word(report.from)} + " -> " + std::string{state_word(report.to)} + ": " +
@@ -246,6 +311,8 @@ std::string report_sentence(const Report& report, const HostNames& names) {
     case EventKind::kHolding:
       return report.to == vrrp::State::kActive ? "all addresses are installed and announced"
                                                : "all addresses are removed";
+    case EventKind::kCheck: return check_sentence(report);
+    case EventKind::kActed: return act_sentence(report);
     case EventKind::kNotice: break;
   }
   if (report.alarm != Alarm::kNone) return alarm_sentence(report, names);

@@ -33,7 +33,9 @@ struct ReasonFacts {
   std::uint8_t other_priority = 0;
   std::uint8_t own_priority = 0;
   Nanos down_interval{0};
-  Nanos duration{0};  ///< of a stall
+  Nanos duration{0};       ///< of a stall
+  std::string plugin{};    ///< the check behind it
+  std::string sentence{};  ///< in its own words
 };
 /// "a router of higher priority is Active: db2 (10.0.0.2), 110 against 100 here".
 std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostNames& names);
@@ -48,10 +50,12 @@ std::string_view alarm_advice(ports::Alarm alarm);
 /// One line for events and history: "Backup -> Active: no Active was heard for Active_Down_Interval".
 std::string report_sentence(const ports::Report& report, const HostNames& names);
 
-/// "transition", "alarm", "alarm_cleared", "notice", "holding".
+/// "transition", "alarm", "alarm_cleared", "notice", "holding", "check", "acted".
 std::string_view event_token(ports::EventKind kind);
 /// "none", "installing", "held", "releasing".
 std::string_view holding_token(ports::HoldingState holding);
+/// "none", "entering", "entered", "leaving", "left", "failed".
+std::string_view follow_up_token(ports::FollowUpState state);
 /// "Initialize", "Backup", "Active": RFC 9568's words.
 std::string_view state_word(vrrp::State state);
 
