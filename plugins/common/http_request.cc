@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <memory>
 #include <utility>
@@ -505,6 +506,7 @@ bool is_local(Cause cause) { return cause == Cause::kUrl || cause == Cause::kLoc
 std::string unusable_url(const std::string& url) { return parse(url, "").error; }
 
 Client::Client(std::chrono::nanoseconds resolve_every) : resolver_(resolve_every) {
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that a peer may have closed
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   static_cast<void>(ready);
 }

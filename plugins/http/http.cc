@@ -5,7 +5,8 @@
 
 #include "common/certificate.h"
 #include "common/http_request.h"
-#include "http/expectation.h"
+#include "common/pattern.h"
+#include "http/status_list.h"
 
 namespace baton::http_check {
 namespace {
@@ -13,6 +14,7 @@ namespace {
 namespace http = plugin::http;
 using plugin::Call;
 using plugin::Host;
+using plugin::Pattern;
 using plugin::Result;
 using plugin::Status;
 
@@ -48,8 +50,8 @@ constexpr baton_key kKeys[] = {
     plugin::key("bearer_token", BATON_KEY_SECRET, "File with a token for `Authorization: Bearer`."),
     plugin::key("follow_redirects", BATON_KEY_INTEGER, "How many redirects to follow.", "0", 0, nullptr, 0, 10),
     plugin::key("resolve_every", BATON_KEY_DURATION,
-                "How long the addresses of a name are good; older ones are used while name servers fail.", "60s", 0, nullptr,
-                1'000'000'000, kDay),
+                "How long the addresses of a name are good; older ones are used while name servers fail.", "60s", 0,
+                nullptr, 1'000'000'000, kDay),
 };
 
 constexpr const char* kManual =
@@ -182,7 +184,7 @@ Result Check::wrong_status(const http::Outcome& outcome) const {
                         ", which is not followed (follow_redirects)")
         .fact("cause", "redirect");
   }
-  const std::string said = excerpt(outcome.body, kShown);
+  const std::string said = plugin::excerpt(outcome.body, kShown);
   const bool denied = outcome.status == 401 || outcome.status == 403 || outcome.status == 407;
   return plugin::fail(answered + (denied ? " (access denied)" : "") + ", not " + statuses_.words() +
                       (said.empty() ? "" : ": " + said))
@@ -190,7 +192,8 @@ Result Check::wrong_status(const http::Outcome& outcome) const {
 }
 
 Result Check::judge_body(const http::Outcome& outcome) const {
-  const std::string begins = outcome.body.empty() ? " (the body is empty)" : ": " + excerpt(outcome.body, kShown);
+  const std::string begins =
+      outcome.body.empty() ? " (the body is empty)" : ": " + plugin::excerpt(outcome.body, kShown);
   const std::string answered = place(outcome) + " answered " + std::to_string(outcome.status) + ", but the body ";
   for (const std::string& text : texts_) {
     if (outcome.body.find(text) != std::string::npos) continue;

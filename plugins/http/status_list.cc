@@ -1,7 +1,7 @@
-// What an answer has to be: see expectation.h.
-#include "http/expectation.h"
+// StatusList: see status_list.h.
+#include "http/status_list.h"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 
 namespace baton::http_check {
@@ -54,46 +54,6 @@ std::string StatusList::words() const {
     out += std::to_string(first);
     if (last != first) out += "-" + std::to_string(last);
   }
-  return out;
-}
-
-void Pattern::Free::operator()(regex_t* regex) const {
-  ::regfree(regex);
-  delete regex;
-}
-
-Pattern Pattern::compile(const std::string& text, std::string& error) {
-  Pattern pattern;
-  auto regex = std::make_unique<regex_t>();
-  const int code = ::regcomp(regex.get(), text.c_str(), REG_EXTENDED | REG_NEWLINE);
-  if (code != 0) {
-    std::array<char, 128> words{};
-    ::regerror(code, regex.get(), words.data(), words.size());
-    error = "\"" + text + "\" is no regular expression: " + words.data();
-    return pattern;
-  }
-  error.clear();
-  pattern.text_ = text;
-  pattern.regex_.reset(regex.release());
-  return pattern;
-}
-
-bool Pattern::matches(const std::string& body) const {
-  regmatch_t part{};
-  part.rm_so = 0;
-  part.rm_eo = static_cast<regoff_t>(body.size());
-  return regex_ && ::regexec(regex_.get(), body.c_str(), 1, &part, REG_STARTEND) == 0;
-}
-
-std::string excerpt(const std::string& body, std::size_t limit) {
-  std::string out;
-  for (const char c : body) {
-    const bool blank = c == ' ' || c == '\n' || c == '\r' || c == '\t';
-    if (blank && (out.empty() || out.back() == ' ')) continue;
-    if (out.size() == limit) return out + "...";
-    out += blank ? ' ' : c > ' ' && c < 0x7F ? c : '?';
-  }
-  if (!out.empty() && out.back() == ' ') out.pop_back();
   return out;
 }
 
