@@ -77,6 +77,14 @@ Result<void> keep_only_capabilities(std::initializer_list<int> kept) {
   return {};
 }
 
+Result<void> pass_on_capability(int capability) {
+  capng_get_caps_process();
+  capng_update(CAPNG_ADD, CAPNG_INHERITABLE, static_cast<unsigned>(capability));
+  if (capng_apply(CAPNG_SELECT_CAPS) != 0) return fail("set capabilities", errno);
+  if (::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) != 0) return fail("pass on capability", errno);
+  return {};
+}
+
 Result<void> drop_to_user(const User& user, std::initializer_list<int> kept, std::vector<gid_t> groups) {
   drop_bounding_set(kept);  // while we still may
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail("keep capabilities", errno);

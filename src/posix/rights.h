@@ -24,6 +24,8 @@ Result<gid_t> find_group(const std::string& name);
 std::vector<std::string> missing_capabilities(std::initializer_list<int> wanted);
 /// Keeps exactly these, permitted and effective; nothing inheritable, ambient or, where allowed, in the bounding set.
 Result<void> keep_only_capabilities(std::initializer_list<int> kept);
+/// Lets the programs that this process executes have a capability that it has itself (inheritable and ambient).
+Result<void> pass_on_capability(int capability);
 /// Becomes `user` for good, with exactly these capabilities, no supplementary groups but `groups`, no_new_privs. One
 /// thread. Clears the parent-death signal: ask again afterwards.
 Result<void> drop_to_user(const User& user, std::initializer_list<int> kept, std::vector<gid_t> groups = {});

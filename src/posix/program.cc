@@ -1,0 +1,79 @@
+#include "posix/program.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace baton::posix {
+namespace {
+
+constexpr int kNoRights = 126;
+constexpr int kNotExecuted = 127;
+
+/// `numbers` of the child's descriptors, in two steps so that none is overwritten before it was copied.
+bool place_descriptors(const std::vector<std::pair<int, int>>& descriptors) {
+  int beyond = 3;
+  for (const auto& [ours, theirs] : descriptors) beyond = std::max(beyond, theirs + 1);
+  std::vector<std::pair<int, int>> copies;
+  for (const auto& [ours, theirs] : descriptors) {
+    const int copy = ::fcntl(ours, F_DUPFD_CLOEXEC, beyond);
+    if (copy < 0) return false;
+    copies.emplace_back(copy, theirs);
+  }
+  const int nothing = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nothing < 0) return false;
+  for (int standard = 0; standard <= 2; ++standard) {
+    if (::dup2(nothing, standard) < 0) return false;
+  }
+  std::vector<int> keep;
+  for (const auto& [copy, theirs] : copies) {
+    if (::dup2(copy, theirs) < 0) return false;
+    keep.push_back(theirs);
+  }
+  close_all_but(keep);
+  return true;
+}
+
+bool take_rights(const Program& program, pid_t parent) {
+  const std::initializer_list<int> none = {};
+  const std::initializer_list<int> raw = {CAP_NET_RAW};
+  if (program.user) {
+    if (!drop_to_user(*program.user, program.raw_network ? raw : none)) return false;
+  } else if (!keep_only_capabilities(none)) {
+    return false;
+  }
+  if (program.user && program.raw_network && !pass_on_capability(CAP_NET_RAW)) return false;
+  // The change of user has cleared it.
+  die_with_parent(parent);
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  for (std::string& text : texts) all.push_back(text.data());
+  all.push_back(nullptr);
+  return all;
+}
+
+}  // namespace
+
+Result<Child> start_program(const Program& program) {
+  if (::access(program.path.c_str(), X_OK) != 0) return fail("execute", errno, program.path);
+  std::vector<std::string> arguments{program.path};
+  arguments.insert(arguments.end(), program.arguments.begin(), program.arguments.end());
+  std::vector<std::string> environment = program.environment;
+  const pid_t parent = ::getpid();
+  return spawn([&] {
+    reset_signals();
+    ::setpgid(0, 0);
+    if (!place_descriptors(program.descriptors) || !take_rights(program, parent)) return kNoRights;
+    ::execve(program.path.c_str(), pointers(arguments).data(), pointers(environment).data());
+    return kNotExecuted;
+  });
+}
+
+}  // namespace baton::posix

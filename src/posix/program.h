@@ -1,0 +1,28 @@
+// Another program in a process of its own: chosen descriptors, environment, user and rights, nothing else of ours.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "posix/process.h"
+#include "posix/rights.h"
+
+namespace baton::posix {
+
+struct Program {
+  std::string path;                              ///< absolute
+  std::vector<std::string> arguments;            ///< without the program's own name
+  std::vector<std::string> environment;          ///< "NAME=VALUE", all of it
+  std::vector<std::pair<int, int>> descriptors;  ///< ours, its number there; 0, 1 and 2 are /dev/null unless named
+  std::optional<User> user;                      ///< nullopt: stays who we are; otherwise no groups but its own
+  bool raw_network = false;                      ///< CAP_NET_RAW, also across exec; every other capability is gone
+};
+/// Forks and executes; in a process group of its own, with no_new_privs, killed when this process ends. What goes wrong
+/// after the fork is exit status 126 (rights, descriptors) or 127 (cannot be executed). REQUIRES a single-threaded
+/// caller. Error: no process could be made, or the file cannot be executed.
+Result<Child> start_program(const Program& program);
+
+}  // namespace baton::posix
