@@ -1,0 +1,40 @@
+"""Every file under etc/ passes `batonctl check` with the real modules, on every host that it names."""
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(os.environ.get("BATON_BUILD_DIR", ROOT / "build/release"))
+FILES = sorted((ROOT / "etc").rglob("*.conf"))
+# An example's interfaces and unicast without HMAC are what they are.
+ACCEPTED = {"W003", "W009"}
+
+
+def check(file, host):
+    # As nobody: the secrets that the examples name are on no machine.
+    return subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", BUILD / "bin/batonctl", "check", file,
+                           "--host", host, "--plugin-dir", BUILD / "lib/baton/plugins"], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
+def test_loads_on_every_host(file):
+    hosts = re.findall(r"^\[peer (\S+)\]", file.read_text(), re.MULTILINE)
+    assert len(hosts) == 2
+    for host in hosts:
+        done = check(file, host)
+        assert done.returncode == 0, f"on {host}:\n{done.stdout}{done.stderr}"
+        codes = set(re.findall(r"(?:error|warning)\[(\w+)\]", done.stdout))
+        assert codes <= ACCEPTED, f"on {host}:\n{done.stdout}"
+
+
+def test_a_wrong_key_in_an_example_is_found(tmp_path):
+    file = next(file for file in FILES if file.name == "plugin-http.conf")
+    broken = tmp_path / "broken.conf"
+    broken.write_text(re.sub(r"^url *=", "urll =", file.read_text(), count=1, flags=re.MULTILINE))
+    os.chmod(tmp_path.parent, 0o755), os.chmod(tmp_path, 0o755)
+    assert broken.read_text() != file.read_text()
+    done = check(broken, re.search(r"^\[peer (\S+)\]", file.read_text(), re.MULTILINE)[1])
+    assert done.returncode == 5 and "has no key `urll`" in done.stdout and "did you mean `url`?" in done.stdout
