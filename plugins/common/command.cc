@@ -8,7 +8,6 @@
 #include <linux/close_range.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -282,7 +281,7 @@ class Run {
     if (pid_ < 0) return refuse(errno, "cannot start " + command_.argv.front());
     if (pid_ == 0) become(plan);
     ::setpgid(pid_, pid_);  // whoever of the two is first
-    const int watch = ::pidfd_open(pid_, 0);
+    const int watch = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0U));
     if (watch < 0) {
       const int error = errno;
       ::kill(pid_, SIGKILL);
