@@ -53,7 +53,7 @@ void raise_priority(const config::Daemon& daemon) {
   if (daemon.memory_lock && ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) refused("memory_lock");
 }
 
-class EngineProcess : public linux::NetworkSink {
+class EngineProcess : public linux::NetworkSink, public PluginSink {
  public:
   EngineProcess(EngineArguments arguments, const config::Config& config, posix::Mapping memory,
                 std::unique_ptr<linux::Network> network, posix::EventLoop loop);
@@ -74,6 +74,12 @@ class EngineProcess : public linux::NetworkSink {
   }
   void on_membership(Instant now, const linux::MembershipSocket& socket) override;
   void on_trouble(Instant now, linux::Trouble trouble, int sys_errno) override;
+
+  void on_plugin_news(Instant now, ports::PluginId plugin) override { engine_.on_plugin_news(now, plugin); }
+  void on_probe_lost(Instant now, ports::PluginId plugin, VerbStatus status, std::string_view sentence) override {
+    engine_.on_probe_lost(now, plugin, status, sentence);
+  }
+  void on_act_result(Instant now, const ports::ActResult& result) override { engine_.on_act_result(now, result); }
 
  private:
   Instant next_wake(Instant now) const;
@@ -97,6 +103,7 @@ class EngineProcess : public linux::NetworkSink {
   posix::EventLoop loop_;
   ipc::Channel guardian_;
   EnginePorts ports_;
+  EnginePlugins plugins_;
   engine::Engine engine_;
 
   Instant now_{};  ///< of the running turn, for the channel handlers
@@ -119,11 +126,16 @@ EngineProcess::EngineProcess(EngineArguments arguments, const config::Config& co
       ports_(*ipc::BoardWriter::open(memory_.bytes()),
              ipc::Channel{std::move(arguments.steward), ipc::Process::kEngine, ipc::Process::kSteward},
              ipc::Channel{std::move(arguments.scribe), ipc::Process::kEngine, ipc::Process::kScribe}),
+      plugins_(loop_, [this](const ipc::PluginHostEnd& end) { guardian_.send(end); }),
       engine_(config,
-              ports::Ports{network_->frames(), network_->links(), network_->addresses(), ports_, ports_, ports_},
+              ports::Ports{network_->frames(), network_->links(), network_->addresses(), ports_, ports_, plugins_},
               {ports_.board().capacity().instances, ports_.board().capacity().routers}) {
   for (HeldMembership& held : arguments.memberships) {
     network_->adopt_membership(held.interface, held.family, std::move(held.socket));
+  }
+  // Before the engine starts: the first look at a check finds what its host has said so far.
+  for (HeldPlugin& held : arguments.plugins) {
+    plugins_.on_host(posix::now(), std::move(held.host), std::move(held.fds));
   }
 }
 
@@ -161,6 +173,7 @@ Instant EngineProcess::next_wake(Instant now) const {
   if (const auto due = network_->next_wakeup()) wake = std::min(wake, *due);
   if (release_deadline_) wake = std::min(wake, *release_deadline_);
   if (const auto due = ports_.reports_due()) wake = std::min(wake, *due);
+  if (const auto due = plugins_.next_deadline()) wake = std::min(wake, *due);
   return std::max(wake, now);
 }
 
@@ -173,6 +186,7 @@ void EngineProcess::turn(Instant now) {
   const Instant after = posix::now();
   // Frozen in the middle of the turn: the stall test again, before anything leaves.
   if (after - now > beat_interval_) engine_.begin_turn(after);
+  plugins_.dispatch(after, *this);
   if (const auto due = engine_.next_deadline(); due && *due <= after) {
     network_->drain_frames(after, *this);
     engine_.on_deadline(after, kSlack);
@@ -224,6 +238,7 @@ Result<void> EngineProcess::run() {
 /// All was released, or it is too late for that: say so and end.
 void EngineProcess::release() {
   if (!engine_.finished()) log::warning("release_incomplete", {}, "not every address could be removed in time");
+  plugins_.dispatch(posix::now(), *this);  // who is only told hears of the end, too
   ports_.flush_reports();
   guardian_.send(ipc::Goodbye{});
   done_ = true;
@@ -267,7 +282,11 @@ void EngineProcess::on_guardian(ipc::Incoming incoming) {
     engine_.shutdown(now_);
     return;
   }
+  if (const auto* down = std::get_if<ipc::PluginHostDown>(&incoming.message)) return plugins_.on_host_down(now_, *down);
   if (incoming.fds.empty()) return;
+  if (auto* host = std::get_if<ipc::PluginHost>(&incoming.message)) {
+    return plugins_.on_host(now_, std::move(*host), std::move(incoming.fds));
+  }
   if (const auto* configuration = std::get_if<ipc::Configuration>(&incoming.message)) {
     reload(configuration->nonce, incoming.fds.front().get());
     return;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "daemon/engine_plugins.h"
 #include "posix/fd.h"
 
 namespace baton::daemon {
@@ -26,6 +27,7 @@ struct EngineArguments {
   posix::Fd configuration;
   posix::Fd runtime_dir;
   std::vector<HeldMembership> memberships;
+  std::vector<HeldPlugin> plugins;
   bool adopt = false;  ///< continue what the board says; otherwise start anew: step down, listen
   bool drained = false;
 };
