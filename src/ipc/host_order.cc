@@ -1,5 +1,7 @@
 #include "ipc/host_order.h"
 
+#include "ipc/long_fields.h"
+
 namespace baton::ipc {
 namespace {
 
@@ -9,42 +11,12 @@ constexpr std::size_t kMaxOrders = 2048;
 constexpr std::size_t kMaxSettings = 1024;
 constexpr std::size_t kMaxValues = 1024;
 
-/// Settings may be long (a secret, a job list), so this one grows.
-class Writer {
- public:
-  void number(std::uint64_t value) {
-    for (int shift = 56; shift >= 0; shift -= 8) bytes_.push_back(static_cast<std::uint8_t>(value >> shift));
-  }
-  void text(std::string_view value) {
-    number(value.size());
-    bytes_.insert(bytes_.end(), value.begin(), value.end());
-  }
-  void bytes(ConstBytes value) {
-    number(value.size());
-    bytes_.insert(bytes_.end(), value.begin(), value.end());
-  }
-  std::vector<std::uint8_t> take() { return std::move(bytes_); }
-
- private:
-  std::vector<std::uint8_t> bytes_;
-};
-
-std::string read_text(ByteReader& in) {
-  const std::uint64_t size = in.u64();
-  if (size > in.remaining()) {
-    in.take(in.remaining() + 1);  // cut short
-    return {};
-  }
-  const ConstBytes bytes = in.take(static_cast<std::size_t>(size));
-  return {bytes.begin(), bytes.end()};
-}
-
 }  // namespace
 
 std::string_view host_kind_token(HostKind kind) { return kind == HostKind::kProbe ? "probe" : "act"; }
 
 std::vector<std::uint8_t> encode(const HostOrder& order) {
-  Writer out;
+  LongWriter out;
   out.number(kMagic);
   out.text(order.section);
   out.number(static_cast<std::uint64_t>(order.kind));
@@ -71,12 +43,12 @@ Result<HostOrder> decode_order(ConstBytes bytes) {
   ByteReader in{bytes};
   if (bytes.size() > kMaxOrderSize || in.u64() != kMagic) return fail("read host order: not an order");
   HostOrder order;
-  order.section = read_text(in);
+  order.section = read_long_text(in);
   const std::uint64_t kind = in.u64();
-  order.module_path = read_text(in);
+  order.module_path = read_long_text(in);
   order.own_module = in.u64() == 1;
-  order.user = read_text(in);
-  order.host_name = read_text(in);
+  order.user = read_long_text(in);
+  order.host_name = read_long_text(in);
   for (Nanos* time : {&order.interval, &order.timeout, &order.deadline}) *time = Nanos{in.i64()};
   order.ring_for = static_cast<std::uint32_t>(in.u64());
   order.needs = static_cast<std::uint32_t>(in.u64());
@@ -85,10 +57,10 @@ Result<HostOrder> decode_order(ConstBytes bytes) {
   if (settings > kMaxSettings) return fail("read host order: too many settings");
   for (std::uint64_t i = 0; i < settings && in.ok(); ++i) {
     auto& [key, values] = order.settings.emplace_back();
-    key = read_text(in);
+    key = read_long_text(in);
     const std::uint64_t count = in.u64();
     if (count > kMaxValues) return fail("read host order: too many values", 0, key);
-    for (std::uint64_t value = 0; value < count && in.ok(); ++value) values.push_back(read_text(in));
+    for (std::uint64_t value = 0; value < count && in.ok(); ++value) values.push_back(read_long_text(in));
   }
   if (!in.ok() || in.remaining() != 0 || kind > 1) return fail("read host order: cut short or too long");
   order.kind = static_cast<HostKind>(kind);
@@ -96,7 +68,7 @@ Result<HostOrder> decode_order(ConstBytes bytes) {
 }
 
 std::vector<std::uint8_t> encode_fleet(const std::vector<HostOrder>& orders) {
-  Writer out;
+  LongWriter out;
   out.number(kFleetMagic);
   out.number(orders.size());
   for (const HostOrder& order : orders) out.bytes(encode(order));

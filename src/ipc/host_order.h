@@ -23,6 +23,12 @@ inline constexpr int kWorkDescriptor = 4;   ///< kProbe: the page, writable; kAc
 inline constexpr int kBellDescriptor = 5;   ///< kProbe: eventfd to ring
 inline constexpr int kLogDescriptor = 6;    ///< where baton-plugin-host itself logs; standard error is /dev/null
 
+/// How a host ends by itself. Everything else is a death.
+inline constexpr int kHostDone = 0;       ///< it was asked to: SIGTERM, or the engine closed the channel
+inline constexpr int kHostRefused = 65;   ///< the order, the descriptors or its rights are not as they should be
+inline constexpr int kHostLeft = 70;      ///< the plugin called exit()
+inline constexpr int kHostRecycled = 75;  ///< it had grown too large: to be started anew at once, nothing is wrong
+
 inline constexpr std::size_t kMaxOrderSize = 1u << 20;
 inline constexpr std::size_t kMaxFleetSize = 64u << 20;
 
