@@ -1,0 +1,139 @@
+// baton-plugin-host: runs the plugin of one [plugin] section. The guardian starts it without arguments and with the
+// descriptors of ipc/host_order.h; batond's reader of the configuration and batonctl ask it single questions.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <exception>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "ipc/host_order.h"
+#include "ipc/module_catalog.h"
+#include "log/log.h"
+#include "plugin_host/confinement.h"
+#include "plugin_host/describe.h"
+#include "plugin_host/host.h"
+#include "plugin_host/session.h"
+#include "posix/memfd.h"
+#include "posix/process.h"
+
+namespace {
+
+using namespace baton;
+using namespace baton::plugin_host;
+
+constexpr int kFailed = 1;
+constexpr int kUsage = 2;
+
+int complain(const Error& error) {
+  std::fprintf(stderr, "%s\n", error.message().c_str());
+  return kFailed;
+}
+
+Result<ipc::HostOrder> read_order() {
+  const auto bytes = posix::read_sealed(ipc::kOrderDescriptor, ipc::kMaxOrderSize);
+  if (!bytes) return Unexpected<Error>{bytes.error()};
+  return ipc::decode_order(*bytes);
+}
+
+/// In this order: rights, then limits, then system calls, and only then the first byte of the plugin.
+Result<void> confine(ipc::HostKind kind, std::uint32_t needs) {
+  if (auto given_up = give_up_rights(needs); !given_up) return given_up;
+  set_limits(kind);
+  return forbid_system_calls();
+}
+
+/// What plugin code prints must not look like our answer.
+posix::Fd take_standard_output() {
+  std::fflush(stdout);
+  posix::Fd out{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)};
+  const posix::Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  if (nothing.valid()) ::dup2(nothing.get(), STDOUT_FILENO);
+  return out;
+}
+
+int serve() {
+  log::use_pipe(ipc::kLogDescriptor);
+  log::open({"plugin-host"});
+  const auto order = read_order();
+  if (!order) {
+    log::error("plugin_host_failed", {}, order.error().message());
+    return kFailed;
+  }
+  posix::set_process_name(("baton-" + order->section).c_str());
+  posix::Fd work{ipc::kWorkDescriptor};
+  posix::Fd bell{order->kind == ipc::HostKind::kProbe ? ipc::kBellDescriptor : -1};
+  for (const int fd : {ipc::kOrderDescriptor, ipc::kWorkDescriptor, ipc::kBellDescriptor, ipc::kLogDescriptor}) {
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  ::close(ipc::kOrderDescriptor);
+  const auto confined = confine(order->kind, order->needs);
+  auto library = confined ? load_library(order->module_path) : Result<Library>{Unexpected<Error>{confined.error()}};
+  if (!library) {
+    log::error("plugin_not_loaded", {{"plugin", order->section}}, library.error().message());
+    return kFailed;
+  }
+  if (order->kind == ipc::HostKind::kProbe) return run_probes(*library, *order, std::move(work), std::move(bell));
+  return run_acts(*library, *order, std::move(work));
+}
+
+int describe(const std::string& path) {
+  if (auto able = become_asker(""); !able) return complain(able.error());
+  const bool for_people = ::isatty(STDOUT_FILENO) == 1;
+  const posix::Fd out = take_standard_output();
+  if (auto confined = confine(ipc::HostKind::kProbe, 0); !confined) return complain(confined.error());
+  const auto library = load_library(path);
+  if (!library) return complain(library.error());
+  return print_module(library->module, out.get(), for_people) ? 0 : kFailed;
+}
+
+/// `verb`: nullopt = the module's look at its settings.
+int answer(std::optional<PluginVerb> verb) {
+  const auto order = read_order();
+  if (!order) return complain(order.error());
+  if (auto able = become_asker(order->user); !able) return complain(able.error());
+  posix::Fd out = take_standard_output();
+  const ipc::HostKind kind = verb && *verb != PluginVerb::kProbe ? ipc::HostKind::kAct : ipc::HostKind::kProbe;
+  if (auto confined = confine(kind, order->needs); !confined) return complain(confined.error());
+  const auto library = load_library(order->module_path);
+  if (!library) return complain(library.error());
+  if (verb) return run_once(*library, *order, *verb, std::move(out));
+  Session session{*library, *order, "check"};
+  return print_complaints(session.check_settings(), out.get()) ? 0 : kFailed;
+}
+
+int usage() {
+  std::fputs(
+      "Usage: baton-plugin-host --describe FILE      what a plugin says of itself\n"
+      "       baton-plugin-host --check-settings     (used by batond and batonctl)\n"
+      "       baton-plugin-host --once VERB          (used by batonctl plugin test)\n"
+      "Without arguments it is started by batond alone.\n",
+      stderr);
+  return kUsage;
+}
+
+int run(int argc, char** argv) {
+  const std::string_view mode = argc > 1 ? argv[1] : "";
+  if (argc == 1 && ::fcntl(ipc::kOrderDescriptor, F_GETFD) >= 0) return serve();
+  if (mode == "--describe" && argc == 3) return describe(argv[2]);
+  if (mode == "--check-settings" && argc == 2) return answer(std::nullopt);
+  if (mode == "--once" && argc == 3) {
+    const auto verb = verb_from(argv[2]);
+    return verb ? answer(*verb) : usage();
+  }
+  return usage();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "baton-plugin-host: %s\n", error.what());
+    return kFailed;
+  }
+}
