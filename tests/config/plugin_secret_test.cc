@@ -107,6 +107,16 @@ TEST(PluginSecret, IsInNoTextThatIsShown) {
   EXPECT_THAT(as_text(serialize(config)), Not(HasSubstr("hunter2")));
 }
 
+TEST(PluginSecret, WhereItStandsIsShownWhateverTheKeyIsCalled) {
+  Bench bench;
+  bench.modules.modules["http"].keys.push_back(module_key("password", ModuleKeyType::kSecret));
+  bench.modules.modules["http"].keys.push_back(module_key("api_token", ModuleKeyType::kText));
+  const Config config = *bench.load("/etc/s", "password = /etc/s\napi_token = hunter2\n").config;
+  EXPECT_THAT(effective(config), HasSubstr("password = /etc/s\n"));
+  // The module does not call this one a secret; its name does.
+  EXPECT_THAT(effective(config), HasSubstr("api_token = ********\n"));
+}
+
 TEST(PluginSecret, AChangeOfItsContentIsAChangeAlthoughTheTextIsTheSame) {
   Bench bench;
   const Config before = *bench.load("/etc/s").config;

@@ -5,6 +5,7 @@
 #include "config/effective.h"
 #include "config/reader.h"
 #include "config/serialize.h"
+#include "tests/config/fake_modules.h"
 
 namespace {
 
@@ -28,8 +29,19 @@ bool has_masked_settings(const config::Config& config) {
   return config::effective(config).find(" = ********\n") != std::string::npos;
 }
 
-bool has_empty_settings(const config::Config& config) {
-  return config::effective(config).find(" = \n") != std::string::npos;
+/// A Config comes out or an error, and what comes out survives both of its ways.
+void read(std::vector<config::SourceText> sources, const config::ParseOptions& options) {
+  const config::Loaded loaded = config::parse(std::move(sources), options);
+  require(loaded.config.has_value() == !config::has_errors(loaded.diagnostics));
+  require(loaded.diagnostics.empty() == config::render_all(loaded.diagnostics).empty());
+  if (!loaded.config) return;
+  const auto bytes = config::serialize(*loaded.config);
+  const auto again = config::deserialize(bytes);
+  require(again.has_value() && *again == *loaded.config);
+  if (has_masked_settings(*loaded.config)) return;
+  const config::Loaded reread = config::parse({{"effective", config::effective(*loaded.config)}}, options);
+  require(reread.config.has_value());
+  require(without_places(*reread.config) == without_places(*loaded.config));
 }
 
 }  // namespace
@@ -40,17 +52,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t cut = std::min(text.find('\f'), text.size());
   std::vector<config::SourceText> sources{{"baton.conf", text.substr(0, cut)}};
   if (cut < text.size()) sources.push_back({"conf.d/10.conf", text.substr(cut + 1)});
-  const config::ParseOptions options{.host = "db1", .interfaces = {}, .read_secret = {}};
-  const config::Loaded loaded = config::parse(std::move(sources), options);
-  require(loaded.config.has_value() == !config::has_errors(loaded.diagnostics));
-  require(loaded.diagnostics.empty() == config::render_all(loaded.diagnostics).empty());
-  if (!loaded.config) return 0;
-  const auto bytes = config::serialize(*loaded.config);
-  const auto again = config::deserialize(bytes);
-  require(again.has_value() && *again == *loaded.config);
-  if (has_masked_settings(*loaded.config) || has_empty_settings(*loaded.config)) return 0;
-  const config::Loaded reread = config::parse({{"effective", config::effective(*loaded.config)}}, options);
-  require(reread.config.has_value());
-  require(without_places(*reread.config) == without_places(*loaded.config));
+  config::ParseOptions options{.host = "db1", .interfaces = {}, .read_secret = {}};
+  read(sources, options);
+  // And with modules that say which keys they have.
+  config::FakeModules modules;
+  options.modules = &modules;
+  options.read_secret = [](const std::string& path) -> Result<config::SecretText> {
+    if (path.size() % 2 == 0) return fail("cannot read the file");
+    return config::SecretText{path, path.size() % 3 == 0};
+  };
+  read(std::move(sources), options);
   return 0;
 }
