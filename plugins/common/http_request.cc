@@ -109,6 +109,7 @@ struct Transfer {
   bool ready = false;  ///< connected, and the TLS handshake done
   bool too_big = false;
 
+  bool stopped() const { return request.stop != nullptr && *request.stop; }
   milliseconds left() const {
     const auto rest = std::chrono::duration_cast<milliseconds>(until - Clock::now());
     return std::max(rest, milliseconds{0});
@@ -155,6 +156,10 @@ CURLcode on_tls(CURL*, void* context, void* self) {
   // TCP stands; libcurl does not tell before the handshake is done.
   transfer.outcome.connect = std::chrono::round<milliseconds>(Clock::now() - transfer.begin);
   return CURLE_OK;
+}
+
+int on_progress(void* self, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<Transfer*>(self)->stopped() ? 1 : 0;
 }
 
 /// Connected; the request goes out next.
@@ -217,6 +222,11 @@ void set_connection(Transfer& transfer, const std::vector<std::string>& addresse
   set(transfer, CURLOPT_FORBID_REUSE, 1L);
   set(transfer, CURLOPT_TIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, transfer.left().count())));
   set(transfer, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(std::max<std::int64_t>(1, transfer.left().count())));
+  if (request.stop != nullptr) {
+    set(transfer, CURLOPT_NOPROGRESS, 0L);
+    set(transfer, CURLOPT_XFERINFOFUNCTION, &on_progress);
+    set(transfer, CURLOPT_XFERINFODATA, &transfer);
+  }
   set(transfer, CURLOPT_SOCKOPTFUNCTION, &on_socket);
   set(transfer, CURLOPT_SOCKOPTDATA, &transfer);
   set(transfer, CURLOPT_PREREQFUNCTION, &on_ready);
@@ -375,6 +385,8 @@ void explain_too_big(Transfer& transfer) {
 void explain(Transfer& transfer, CURLcode code) {
   const std::string text = transfer.error[0] != '\0' ? transfer.error.data() : curl_easy_strerror(code);
   if (transfer.too_big) return explain_too_big(transfer);
+  if (transfer.stopped())
+    return fail(transfer, Cause::kStopped, "the request to " + transfer.place() + " was given up");
   switch (code) {
     case CURLE_OK: return;
     case CURLE_OPERATION_TIMEDOUT: return explain_timeout(transfer);
@@ -429,7 +441,9 @@ Outcome exchange(const Request& request, const Target& target, Resolver& resolve
   Transfer transfer{.request = request, .target = target, .outcome = outcome, .begin = begin, .until = until};
   Resolved resolved;
   if (request.unix_socket.empty()) {
-    resolved = resolver.resolve(target.host, until - Clock::now());
+    do {  // in pieces, so that `stop` is seen
+      resolved = resolver.resolve(target.host, std::min<Clock::duration>(until - Clock::now(), milliseconds{200}));
+    } while (resolved.waiting && !transfer.stopped() && Clock::now() < until);
     outcome.dns = resolved.error;
     if (resolved.addresses.empty()) {
       fail(transfer, Cause::kDns,
@@ -496,6 +510,7 @@ const char* token(Cause cause) {
     case Cause::kTls: return "tls";
     case Cause::kProtocol: return "protocol";
     case Cause::kTooBig: return "too_big";
+    case Cause::kStopped: return "stopped";
     case Cause::kRedirect: return "redirect";
   }
   return "none";

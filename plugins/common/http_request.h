@@ -11,6 +11,7 @@
 //   if (answer.status == 404) ...
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +41,8 @@ struct Request {
 
   int follow_redirects = 0;              ///< how many
   std::size_t maximum_body = 64 * 1024;  ///< of the answer; more is Cause::kTooBig
+  /// Set by another thread: give up within a second. May be nullptr.
+  const std::atomic<bool>* stop = nullptr;
 };
 
 /// Why there is no (whole) answer.
@@ -58,6 +61,7 @@ enum class Cause {
   kTls,             ///< handshake or certificate: see tls_error
   kProtocol,        ///< not HTTP
   kTooBig,          ///< more than maximum_body
+  kStopped,         ///< Request::stop was set
   kRedirect,        ///< too many redirects, or one from https to http
 };
 /// Why the url cannot be used; "" if it can. Connects to nothing.

@@ -117,7 +117,9 @@ Resolved Resolver::resolve(const std::string& text, std::chrono::nanoseconds tim
     name.collect();
   }
   if (name.addresses.empty()) {
-    return {.addresses = {}, .error = name.running ? "the name servers have not answered" : name.error};
+    return {.addresses = {},
+            .error = name.running ? "the name servers have not answered" : name.error,
+            .waiting = name.running};
   }
   name.collect();
   const bool cached = Clock::now() - name.found_at >= keep_;

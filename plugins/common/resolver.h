@@ -15,6 +15,7 @@ namespace baton::plugin {
 struct Resolved {
   std::vector<std::string> addresses;  ///< in the order to be tried; empty: see `error`
   std::string error;                   ///< why there is no (newer) answer, for people; "" if all is well
+  bool waiting = false;                ///< no addresses: the name servers have not answered yet
   bool cached = false;                 ///< older than the time to keep, and the newer lookup has failed or hangs
 };
 

@@ -156,7 +156,7 @@ class _Loaded:
                  for name in ("instance", "from_state", "to_state", "reason", "reason_words", "target")}
         one = Call(struct_size=c.sizeof(Call), deadline_ns=time.monotonic_ns() + int(timeout * 1e9),
                    timeout_ns=int(timeout * 1e9), verb=verb.encode(), generation=about.get("generation", 0),
-                   at_ns=time.time_ns(), **texts)
+                   at_ns=about.get("at_ns", time.time_ns()), **texts)
         result = Result(struct_size=c.sizeof(Result), lag_ms=-1, lag_bytes=-1)
         status = function(self.object, c.byref(one), c.byref(result))
         answer = self.answer
