@@ -59,11 +59,12 @@ const char* result_interface(const std::string& name) {
   return nullptr;
 }
 
-/// The polkit action that systemd asks for.
-const char* polkit_action(const std::string& doing) {
-  if (doing.starts_with("enable") || doing.starts_with("disable")) return "manage-unit-files";
-  if (doing.starts_with("reload")) return "reload-daemon";
-  return "manage-units";
+/// What would let a user do it. To enable units is no right to give away: it makes its owner root.
+std::string remedy(const std::string& doing) {
+  if (doing.starts_with("enable") || doing.starts_with("disable") || doing.starts_with("reload")) {
+    return "write `user = root`, or `enable = no` for timers that are only started and stopped";
+  }
+  return "allow org.freedesktop.systemd1.manage-units for it in /etc/polkit-1/rules.d, or write `user = root`";
 }
 
 bool any_of(std::string_view name, std::initializer_list<std::string_view> names) {
@@ -147,9 +148,7 @@ void Manager::refuse(int result, const sd_bus_error& error, const std::string& d
              {"org.freedesktop.DBus.Error.AccessDenied", "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
               "org.freedesktop.DBus.Error.AuthFailed"}) ||
       result == -EACCES || result == -EPERM) {
-    throw Trouble(Status::kConfig, "denied",
-                  user_name() + " may not " + doing + " (" + words + "): allow org.freedesktop.systemd1." +
-                      polkit_action(doing) + " in /etc/polkit-1/rules.d, or write `user = root`");
+    throw Trouble(Status::kConfig, "denied", user_name() + " may not " + doing + " (" + words + "): " + remedy(doing));
   }
   if (any_of(name, {"org.freedesktop.DBus.Error.Timeout", "org.freedesktop.DBus.Error.NoReply"}) ||
       result == -ETIMEDOUT) {

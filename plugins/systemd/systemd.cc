@@ -409,9 +409,9 @@ constexpr const char* kManual =
     "stopped, units started in order, timers enabled and started; at leave the reverse. Each step waits for systemd's "
     "job "
     "and reads the unit back.\n"
-    "Anybody may check. To act, the user needs polkit's leave for org.freedesktop.systemd1.manage-units (and, with "
-    "timers, "
-    "manage-unit-files and reload-daemon), or `user = root`.";
+    "Anybody may check. To act, write `user = root`, or a polkit rule for org.freedesktop.systemd1.manage-units and, "
+    "with "
+    "timers, `enable = no`.";
 
 }  // namespace
 

@@ -1,6 +1,7 @@
 """The systemd plugin against the real systemd, process 1 of a machine of its own (tests/plugins/systemd_machine.py)."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -366,12 +367,47 @@ def test_without_polkit_an_unprivileged_user_is_denied_and_told_the_remedy(machi
     answer = machine.call("systemd", "enter", {"unit": "guarded"}, user="nobody")
     assert (answer.status, answer.facts["cause"]) == ("config", "denied")
     assert answer.sentence.startswith("nobody may not start guarded.service (")
-    assert answer.sentence.endswith("): allow org.freedesktop.systemd1.manage-units in /etc/polkit-1/rules.d, or write `user = root`")
+    assert answer.sentence.endswith("): allow org.freedesktop.systemd1.manage-units for it in /etc/polkit-1/rules.d, "
+                                    "or write `user = root`")
     machine.unit("guarded.timer", TIMER)
     answer = machine.call("systemd", "enter", {"timer": "guarded"}, user="nobody")
     assert "nobody may not enable guarded.timer (" in answer.sentence
-    assert "allow org.freedesktop.systemd1.manage-unit-files in" in answer.sentence
+    assert answer.sentence.endswith("): write `user = root`, or `enable = no` for timers that are only started and stopped")
     assert machine.show("guarded", "ActiveState") == "inactive"
+
+
+def test_the_manuals_polkit_rule_lets_its_user_do_just_that(machine):
+    """The rule itself, from the manual, with polkitd and by the system bus."""
+    manual = (ROOT / "plugins/systemd/README.md").read_text()
+    rule = re.search(r"```js\n(.*?)```", manual, re.DOTALL)[1].replace("baton-act", "nobody")
+    assert '"postgresql.service", "backup.timer"' in rule and "nobody" in rule
+    machine.run(["mount", "-t", "tmpfs", "-o", "mode=755", "rules", "/etc/polkit-1/rules.d"])
+    machine.run(["tee", "/etc/polkit-1/rules.d/60-baton.rules"], input=rule)
+    machine.unit("polkit.service", "[Service]\nType=dbus\nBusName=org.freedesktop.PolicyKit1\n"
+                                   "ExecStart=/usr/lib/polkit-1/polkitd --no-debug\n")
+    oneshot = "[Service]\nType=oneshot\nExecStart=/bin/true\n"
+    for name, text in {"postgresql.service": SLEEP, "other.service": SLEEP, "backup.service": oneshot, "backup.timer": TIMER,
+                       "restore.service": "[Unit]\nConditionPathExists=/nonexistent\n" + oneshot}.items():
+        machine.unit(name, text)
+    settings = {"unit": "postgresql", "timer": "backup", "enable": "no"}
+    try:
+        machine.run(["systemctl", "start", "polkit"])
+        answer = machine.call("systemd", "enter", settings, user="nobody")
+        assert (answer.status, answer.sentence) == ("ok", "started postgresql.service; started backup.timer")
+        assert machine.show("postgresql", "ActiveState") == "active"
+        assert machine.call("systemd", "enter", {"unit": "backup"}, user="nobody").sentence == "ran backup.service"
+        assert machine.call("systemd", "enter", {"unit": "restore"}, user="nobody").status == "refused"
+        answer = machine.call("systemd", "leave", settings, user="nobody")
+        assert (answer.status, answer.sentence) == ("ok", "stopped backup.timer; stopped postgresql.service")
+        for other in ({"unit": "other"}, {"timer": "backup"}):
+            answer = machine.call("systemd", "enter", other, user="nobody")
+            assert (answer.status, answer.facts["cause"]) == ("config", "denied")
+        assert machine.show("other", "ActiveState") == "inactive"
+    finally:
+        machine.run(["systemctl", "stop", "polkit"])
+        (machine.unit_directory / "polkit.service").unlink()
+        machine.run(["systemctl", "daemon-reload"])
+        machine.run(["umount", "/etc/polkit-1/rules.d"])
 
 
 def test_a_unit_that_starts_at_boot_by_itself_is_warned_of(machine):
