@@ -82,8 +82,11 @@ Result<std::vector<std::uint8_t>> ask(const std::string& program, const std::str
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail("ask a module", errno, path);
   posix::Fd reader{ends[0]};
   posix::Fd writer{ends[1]};
-  posix::Program question{
-      .path = program, .arguments = {"--binary"}, .environment = {}, .descriptors = {{writer.get(), 1}}, .user = {}};
+  posix::Program question{.path = program,
+                          .arguments = {},
+                          .environment = {},
+                          .descriptors = {{writer.get(), 1}, {writer.get(), 2}},
+                          .user = {}};
   posix::Fd memory;
   if (order != nullptr) {
     auto sealed = posix::sealed_memfd("baton-settings", encode(*order));

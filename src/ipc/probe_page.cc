@@ -19,6 +19,7 @@ constexpr std::size_t kSlotSize = kProbePageSize / 2;
 constexpr std::size_t kHeaderSize = 20;
 constexpr std::size_t kMaxBody = kSlotSize - kHeaderSize;
 constexpr std::uint32_t kMagic = 0x42505031;  // "BPP1"
+constexpr std::uint64_t kLastSequence = std::uint64_t{1} << 62;
 // 100 bytes of numbers, two sentences, facts with two lengths each: always fits.
 static_assert(100 + 2 * (kSentenceLimit + 2) + kFactLimit * (kFactKeyLimit + kFactValueLimit + 4) < kMaxBody);
 
@@ -114,8 +115,13 @@ void write_outcome(MutableBytes page, const ProbeOutcome& outcome) {
   CHECK(page.size() >= kProbePageSize);
   const auto first = whole_slot(page, 0);
   const auto second = whole_slot(page, 1);
-  const std::uint64_t first_sequence = first ? first->sequence : 0;
-  const std::uint64_t second_sequence = second ? second->sequence : 0;
+  std::uint64_t first_sequence = first ? first->sequence : 0;
+  std::uint64_t second_sequence = second ? second->sequence : 0;
+  if (first_sequence > kLastSequence || second_sequence > kLastSequence) {
+    // Nobody counts that far: plugin code wrote it, and it shall not make our own outcomes old for ever.
+    std::memset(page.data(), 0, kProbePageSize);
+    first_sequence = second_sequence = 0;
+  }
   const std::size_t older = first_sequence <= second_sequence ? 0 : 1;
   std::array<std::uint8_t, kSlotSize> slot{};
   ByteWriter body{MutableBytes{slot}.subspan(kHeaderSize)};

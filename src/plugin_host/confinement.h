@@ -11,7 +11,7 @@ namespace baton::plugin_host {
 /// Never again: no capability but what `needs` says (and none for programs that it starts), no new rights by exec, not
 /// readable by other processes of the same user, ends with its parent. REQUIRES one thread.
 Result<void> give_up_rights(std::uint32_t needs);
-/// Memory, descriptors, processes, core and file sizes.
+/// Memory, descriptors, processes, core and file sizes. Programs that the plugin starts have them, too.
 void set_limits(ipc::HostKind kind);
 /// System calls that no check and no act needs fail with EPERM from now on, also in what it starts.
 Result<void> forbid_system_calls();

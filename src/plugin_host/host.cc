@@ -13,6 +13,7 @@
 #include "ipc/probe_page.h"
 #include "log/log.h"
 #include "plugin_host/confinement.h"
+#include "plugin_host/descendants.h"
 #include "plugin_host/session.h"
 #include "plugin_host/watchdog.h"
 #include "posix/clock.h"
@@ -26,6 +27,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMemoryGrowth = 128u << 20;
 constexpr std::size_t kDescriptorGrowth = 64;
+constexpr std::uint64_t kLastSequence = std::uint64_t{1} << 62;
 /// Looking for growth costs some system calls: not at every one of a hundred probes a second.
 constexpr Nanos kGrowthPause = milliseconds{500};
 
@@ -65,7 +67,8 @@ class Page {
   Page(const ipc::HostOrder& order, posix::Mapping memory, posix::Fd bell)
       : order_(order), memory_(std::move(memory)), bell_(std::move(bell)) {
     const ipc::PageReading last = ipc::read_outcome(memory_.const_bytes());
-    if (last.state == ipc::PageState::kGood) last_ = last.outcome;
+    // A number that nobody can count to was written by plugin code.
+    if (last.state == ipc::PageState::kGood && last.outcome.sequence < kLastSequence) last_ = last.outcome;
   }
 
   void put(ipc::ProbeOutcome outcome, Instant started, Instant finished) {
@@ -135,10 +138,20 @@ void write_all(int out, ConstBytes bytes) {
 
 int failed(const ipc::HostOrder& order, const Error& error) {
   log::error("plugin_host_failed", {{"plugin", order.section}}, error.message());
-  return 1;
+  return ipc::kHostRefused;
 }
 
 }  // namespace
+
+void report_unloaded(const ipc::HostOrder& order, const posix::Fd& page, posix::Fd bell, const Error& why) {
+  auto memory = posix::Mapping::read_write(page.get());
+  if (!memory) return;
+  ipc::ProbeOutcome outcome;
+  outcome.status = VerbStatus::kConfig;
+  outcome.sentence = why.message();
+  const Instant now = posix::now();
+  Page{order, std::move(*memory), std::move(bell)}.put(std::move(outcome), now, now);
+}
 
 int run_probes(const Library& library, const ipc::HostOrder& order, posix::Fd page, posix::Fd bell) {
   auto memory = posix::Mapping::read_write(page.get());
@@ -151,13 +164,14 @@ int run_probes(const Library& library, const ipc::HostOrder& order, posix::Fd pa
   GrowthWatch growth{order.section};
   Instant due = posix::now() + phase_of(order);
   while (true) {
+    reap_ended();
     started = posix::now();
     (*watchdog)->arm(order.timeout);
     const Verdict verdict = session.call(probe_request(order.timeout));
     (*watchdog)->disarm();
     const Instant finished = posix::now();
     results.put(outcome_of(verdict), started, finished);
-    if (growth.too_large(finished)) return kRecycled;
+    if (growth.too_large(finished)) return ipc::kHostRecycled;
     // What was missed is not made up for.
     while (due <= finished) due += order.interval;
     sleep_until(due);
@@ -194,12 +208,13 @@ int run_acts(const Library& library, const ipc::HostOrder& order, posix::Fd chan
     if (received->message.truncated || !decoded)
       return failed(order, decoded ? Error{"request too long", 0, {}} : decoded.error());
     request = std::move(*decoded);
+    reap_ended();
     started = posix::now();
     (*watchdog)->arm(request.timeout);
     const Verdict verdict = session.call(request);
     (*watchdog)->disarm();
     answer(answer_of(verdict), started);
-    if (growth.too_large(posix::now())) return kRecycled;
+    if (growth.too_large(posix::now())) return ipc::kHostRecycled;
   }
 }
 

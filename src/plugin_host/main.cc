@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "ipc/module_catalog.h"
 #include "log/log.h"
 #include "plugin_host/confinement.h"
+#include "plugin_host/descendants.h"
 #include "plugin_host/describe.h"
 #include "plugin_host/host.h"
 #include "plugin_host/session.h"
@@ -25,12 +27,43 @@ namespace {
 using namespace baton;
 using namespace baton::plugin_host;
 
-constexpr int kFailed = 1;
+constexpr int kFailed = ipc::kHostRefused;
 constexpr int kUsage = 2;
+/// For loading a plugin, whose constructors run then; libraries may have to come from a slow disk.
+constexpr unsigned kLoadSeconds = 10;
 
-int complain(const Error& error) {
-  std::fprintf(stderr, "%s\n", error.message().c_str());
-  return kFailed;
+/// Where answers and errors of the single questions go. What plugin code prints must not look like either.
+struct Outputs {
+  posix::Fd answers;
+  posix::Fd errors;
+
+  int complain(const Error& error) const {
+    ::dprintf(errors.get(), "%s\n", error.message().c_str());
+    return kFailed;
+  }
+};
+
+Outputs take_outputs() {
+  Outputs outputs{posix::Fd{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)},
+                  posix::Fd{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10)}};
+  const posix::Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (nothing.valid()) ::dup2(nothing.get(), standard);
+  }
+  return outputs;
+}
+
+/// The plugin calls exit(): no answer of ours, whatever status it chose.
+void end_for_plugin(int, void*) {
+  end_descendants();
+  ::_exit(ipc::kHostLeft);
+}
+
+Result<Library> load_in_time(const std::string& path) {
+  ::alarm(kLoadSeconds);
+  auto library = load_library(path);
+  ::alarm(0);
+  return library;
 }
 
 Result<ipc::HostOrder> read_order() {
@@ -44,15 +77,6 @@ Result<void> confine(ipc::HostKind kind, std::uint32_t needs) {
   if (auto given_up = give_up_rights(needs); !given_up) return given_up;
   set_limits(kind);
   return forbid_system_calls();
-}
-
-/// What plugin code prints must not look like our answer.
-posix::Fd take_standard_output() {
-  std::fflush(stdout);
-  posix::Fd out{::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 10)};
-  const posix::Fd nothing{::open("/dev/null", O_RDWR | O_CLOEXEC)};
-  if (nothing.valid()) ::dup2(nothing.get(), STDOUT_FILENO);
-  return out;
 }
 
 int serve() {
@@ -70,10 +94,14 @@ int serve() {
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
   }
   ::close(ipc::kOrderDescriptor);
-  const auto confined = confine(order->kind, order->needs);
-  auto library = confined ? load_library(order->module_path) : Result<Library>{Unexpected<Error>{confined.error()}};
+  if (const auto confined = confine(order->kind, order->needs); !confined) {
+    log::error("plugin_host_failed", {{"plugin", order->section}}, confined.error().message());
+    return kFailed;
+  }
+  const auto library = load_in_time(order->module_path);
   if (!library) {
     log::error("plugin_not_loaded", {{"plugin", order->section}}, library.error().message());
+    if (order->kind == ipc::HostKind::kProbe) report_unloaded(*order, work, std::move(bell), library.error());
     return kFailed;
   }
   if (order->kind == ipc::HostKind::kProbe) return run_probes(*library, *order, std::move(work), std::move(bell));
@@ -81,28 +109,29 @@ int serve() {
 }
 
 int describe(const std::string& path) {
-  if (auto able = become_asker(""); !able) return complain(able.error());
   const bool for_people = ::isatty(STDOUT_FILENO) == 1;
-  const posix::Fd out = take_standard_output();
-  if (auto confined = confine(ipc::HostKind::kProbe, 0); !confined) return complain(confined.error());
-  const auto library = load_library(path);
-  if (!library) return complain(library.error());
-  return print_module(library->module, out.get(), for_people) ? 0 : kFailed;
+  const Outputs outputs = take_outputs();
+  if (auto able = become_asker(""); !able) return outputs.complain(able.error());
+  if (auto confined = confine(ipc::HostKind::kProbe, 0); !confined) return outputs.complain(confined.error());
+  const auto library = load_in_time(path);
+  if (!library) return outputs.complain(library.error());
+  return print_module(library->module, outputs.answers.get(), for_people) ? ipc::kHostDone : kFailed;
 }
 
 /// `verb`: nullopt = the module's look at its settings.
 int answer(std::optional<PluginVerb> verb) {
   const auto order = read_order();
-  if (!order) return complain(order.error());
-  if (auto able = become_asker(order->user); !able) return complain(able.error());
-  posix::Fd out = take_standard_output();
+  Outputs outputs = take_outputs();
+  ::close(ipc::kOrderDescriptor);
+  if (!order) return outputs.complain(order.error());
+  if (auto able = become_asker(order->user); !able) return outputs.complain(able.error());
   const ipc::HostKind kind = verb && *verb != PluginVerb::kProbe ? ipc::HostKind::kAct : ipc::HostKind::kProbe;
-  if (auto confined = confine(kind, order->needs); !confined) return complain(confined.error());
-  const auto library = load_library(order->module_path);
-  if (!library) return complain(library.error());
-  if (verb) return run_once(*library, *order, *verb, std::move(out));
+  if (auto confined = confine(kind, order->needs); !confined) return outputs.complain(confined.error());
+  const auto library = load_in_time(order->module_path);
+  if (!library) return outputs.complain(library.error());
+  if (verb) return run_once(*library, *order, *verb, std::move(outputs.answers));
   Session session{*library, *order, "check"};
-  return print_complaints(session.check_settings(), out.get()) ? 0 : kFailed;
+  return print_complaints(session.check_settings(), outputs.answers.get()) ? ipc::kHostDone : kFailed;
 }
 
 int usage() {
@@ -130,10 +159,20 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Its own process group, because that is what ends when a call is late.
+  if (::getpgrp() != ::getpid()) ::setpgid(0, 0);
+  // Plugin code sees this and nothing else of ours.
+  ::clearenv();
+  ::setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
+  ::setenv("LANG", "C.UTF-8", 1);
+  adopt_orphans();
+  ::on_exit(&end_for_plugin, nullptr);
+  int status = kFailed;
   try {
-    return run(argc, argv);
+    status = run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "baton-plugin-host: %s\n", error.what());
-    return kFailed;
   }
+  end_descendants();
+  ::_exit(status);
 }

@@ -1,6 +1,7 @@
 #include "plugin_host/session.h"
 
 #include <cxxabi.h>
+#include <unistd.h>
 
 #include <array>
 #include <exception>
@@ -23,6 +24,8 @@ VerbStatus status_of(std::int32_t returned) {
   return returned >= BATON_OK && returned <= BATON_FATAL ? static_cast<VerbStatus>(returned) : VerbStatus::kGarbage;
 }
 
+constexpr unsigned kCloseSeconds = 5;
+
 /// The sentence of a verdict that the plugin did not explain.
 std::string sentence_of(const Verdict& verdict) {
   if (!verdict.said.sentence.empty()) return verdict.said.sentence;
@@ -38,6 +41,8 @@ Session::Session(const Library& library, const ipc::HostOrder& order, std::strin
 
 Session::~Session() {
   if (!opened_ || library_.plugin.close == nullptr) return;
+  // No watchdog here: it is the end of the process either way.
+  ::alarm(kCloseSeconds);
   guarded([&] {
     library_.plugin.close(self_);
     return BATON_OK;

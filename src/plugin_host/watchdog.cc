@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <csignal>
 
+#include "plugin_host/descendants.h"
+
 namespace baton::plugin_host {
 
 Result<Watchdog*> Watchdog::start(std::function<void()> late) {
@@ -53,6 +55,7 @@ void Watchdog::run() {
     ::signal(SIGTERM, SIG_IGN);
     ::kill(0, SIGTERM);
     ::poll(nullptr, 0, static_cast<int>(kGrace / std::chrono::milliseconds{1}));
+    end_descendants();
     ::kill(0, SIGKILL);
   }
 }
