@@ -22,6 +22,8 @@ struct CommandLine {
   Options options;
   StatusArguments status;
   FileArguments file;
+  PluginTestArguments plugin_test;
+  std::string module;
   std::string instance;
   std::uint32_t limit = 20;
   bool follow = false;
@@ -76,6 +78,23 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
   verb->add_flag("--dry-run", line.dry_run, "only show what would change");
 }
 
+void add_plugin_verbs(CLI::App& app, CommandLine& line) {
+  CLI::App* plugin = app.add_subcommand("plugin", "checks and actions: which there are, their manuals, one try");
+  plugin->require_subcommand(1);
+  add_verb(*plugin, line, "list", "the modules there are", [&] { return plugin_list(line.options); });
+  CLI::App* verb = add_verb(*plugin, line, "help", "the manual of a module: what it does, every key",
+                            [&] { return plugin_help(line.options, line.module); });
+  verb->add_option("NAME", line.module, "a module, or the absolute path of one")->required();
+  verb =
+      add_verb(*plugin, line, "test", "calls the plugin of a section once, as the daemon would; needs root, no daemon",
+               [&] { return plugin_test(line.options, line.plugin_test); });
+  verb->add_option("SECTION", line.plugin_test.section, "NAME of [plugin NAME]")->required();
+  verb->add_option("--verb", line.plugin_test.verb, "what to call (probe)");
+  verb->add_flag("--really", line.plugin_test.really, "for verbs that act: do it");
+  verb->add_option("--config", line.plugin_test.file.file, std::string{"default "} + kDefaultConfig);
+  verb->add_option("--host", line.plugin_test.file.host, "read as this host (default: the short host name)");
+}
+
 int freeze_verb(const CommandLine& line) {
   const std::optional<Nanos> duration = parse_duration(line.freeze_for);
   if (!duration || *duration < std::chrono::seconds{1} || *duration > steward::kMaxFreeze) {
@@ -101,15 +120,15 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 15> kVerbWords{"status", "explain", "history",    "events",  "check",
-                                                      "config", "reload",  "switchover", "freeze",  "thaw",
-                                                      "drain",  "undrain", "cleanup",    "version", "help"};
+constexpr std::array<std::string_view, 16> kVerbWords{"status",  "explain",    "history", "events", "check", "config",
+                                                      "reload",  "switchover", "freeze",  "thaw",   "drain", "undrain",
+                                                      "cleanup", "plugin",     "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];
-    if (word == "--runtime-dir") {
+    if (word == "--runtime-dir" || word == "--plugin-dir") {
       ++i;
     } else if (!word.starts_with('-')) {
       return std::string{word};
@@ -137,6 +156,7 @@ int run(int count, char** words) {
   CommandLine line;
   CLI::App app{"Watches and steers Baton, which moves floating addresses between hosts.", "batonctl"};
   app.add_option("--runtime-dir", line.options.runtime_dir, "where the daemon's socket is (default /run/baton)");
+  app.add_option("--plugin-dir", line.options.plugin_dir, "where plugins are (default /usr/lib/baton/plugins)");
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(
@@ -146,6 +166,7 @@ int run(int count, char** words) {
   add_watching_verbs(app, line);
   add_config_verbs(app, line);
   add_changing_verbs(app, line);
+  add_plugin_verbs(app, line);
   line.options.colour = colour_wanted(STDOUT_FILENO);
   line.options.width = terminal_width();
   try {

@@ -41,4 +41,16 @@ int check(const Options& options, const FileArguments& arguments);
 int config_show(const Options& options);
 int config_diff(const Options& options, const FileArguments& arguments);
 
+// verbs_plugin.cc
+int plugin_list(const Options& options);
+/// `module`: a name, or an absolute path.
+int plugin_help(const Options& options, const std::string& module);
+struct PluginTestArguments {
+  FileArguments file;
+  std::string section;
+  std::string verb = "probe";
+  bool really = false;  ///< acts are done only if it is said
+};
+int plugin_test(const Options& options, const PluginTestArguments& arguments);
+
 }  // namespace baton::cli

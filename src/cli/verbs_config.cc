@@ -1,16 +1,12 @@
 // The verbs about configuration files: check (no daemon needed), config show, config diff.
-#include <unistd.h>
-
-#include <algorithm>
-#include <array>
-
 #include "cli/config_json.h"
+#include "cli/load.h"
 #include "cli/output.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "config/reader.h"
-#include "linux/host_facts.h"
+#include "ipc/module_catalog.h"
 
 namespace baton::cli {
 namespace {
@@ -19,36 +15,6 @@ using namespace std::chrono_literals;
 using steward::ExitCode;
 
 constexpr Nanos kPatience = 10s;
-
-/// What `hostname -s` says; "" if it cannot be told.
-std::string short_host_name() {
-  std::array<char, 256> buffer{};
-  if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return {};
-  const std::string name = buffer.data();
-  return name.substr(0, name.find('.'));
-}
-
-config::Loaded load_file(const FileArguments& arguments) {
-  config::LoadOptions request;
-  request.path = arguments.file;
-  request.parse.host = arguments.host.empty() ? short_host_name() : arguments.host;
-  request.parse.host_from_command_line = !arguments.host.empty();
-  if (auto facts = linux::interface_facts()) request.parse.interfaces = std::move(*facts);
-  // An ordinary user may check a file whose password files only root can read.
-  request.skip_secrets = ::geteuid() != 0;
-  return config::load(request);
-}
-
-int invalid(const Options& options, const config::Loaded& loaded, Json document) {
-  if (options.json) {
-    document["ok"] = false;
-    document["exit"] = static_cast<int>(ExitCode::kConfigInvalid);
-    print_json(document);
-  } else {
-    print(config::render_all(loaded.diagnostics, {.colour = options.colour}));
-  }
-  return static_cast<int>(ExitCode::kConfigInvalid);
-}
 
 std::string count_words(std::size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
@@ -70,10 +36,11 @@ Expected<Json, Trouble> running_configuration(const Options& options, Json& refu
 }  // namespace
 
 int check(const Options& options, const FileArguments& arguments) {
-  const config::Loaded loaded = load_file(arguments);
+  ipc::ModuleCatalog modules{ipc::find_places(options.plugin_dir)};
+  const config::Loaded loaded = load_file(arguments, modules);
   Json document{{"valid", loaded.config.has_value()}, {"file", arguments.file}, {"files", loaded.files}};
   document["diagnostics"] = diagnostics_json(loaded.diagnostics);
-  if (!loaded.config) return invalid(options, loaded, std::move(document));
+  if (!loaded.config) return report_invalid(options, loaded, std::move(document));
   document["host"] = loaded.config->host;
   document["config_hash"] = loaded.config->hash;
   if (options.json) {
@@ -107,16 +74,18 @@ int config_diff(const Options& options, const FileArguments& arguments) {
     return refusal.is_null() ? report_trouble(running.error(), options) : report_refusal(refusal, "", options);
   FileArguments file = arguments;
   file.host = text_of(*running, "host");
-  const config::Loaded fresh = load_file(file);
+  ipc::ModuleCatalog modules{ipc::find_places(options.plugin_dir)};
+  const config::Loaded fresh = load_file(file, modules);
   Json document{{"file", file.file}, {"diagnostics", diagnostics_json(fresh.diagnostics)}};
-  if (!fresh.config) return invalid(options, fresh, std::move(document));
+  if (!fresh.config) return report_invalid(options, fresh, std::move(document));
   config::ParseOptions parse;
   parse.host = file.host;
   parse.judge = false;  // it was, before it ran
+  parse.modules = &modules;
   const config::Loaded before = config::parse({{"running configuration", text_of(*running, "text")}}, parse);
   if (!before.config)
     return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
-  // Passwords do not travel: their files are compared, their contents are not.
+  // Secrets do not travel: their files are compared, their contents are not.
   config::Config after = *fresh.config;
   for (config::Instance& instance : after.instances) instance.password.clear();
   const std::vector<config::ObjectChange> changes = config::diff(*before.config, after);
