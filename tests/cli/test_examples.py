@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
 
 import pytest
 
@@ -30,11 +31,12 @@ def test_loads_on_every_host(file):
         assert codes <= ACCEPTED, f"on {host}:\n{done.stdout}"
 
 
-def test_a_wrong_key_in_an_example_is_found(tmp_path):
+def test_a_wrong_key_in_an_example_is_found():
     file = next(file for file in FILES if file.name == "plugin-http.conf")
-    broken = tmp_path / "broken.conf"
-    broken.write_text(re.sub(r"^url *=", "urll =", file.read_text(), count=1, flags=re.MULTILINE))
-    os.chmod(tmp_path.parent, 0o755), os.chmod(tmp_path, 0o755)
-    assert broken.read_text() != file.read_text()
-    done = check(broken, re.search(r"^\[peer (\S+)\]", file.read_text(), re.MULTILINE)[1])
+    with tempfile.TemporaryDirectory(prefix="baton-example-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        broken = pathlib.Path(directory, "broken.conf")
+        broken.write_text(re.sub(r"^url *=", "urll =", file.read_text(), count=1, flags=re.MULTILINE))
+        assert broken.read_text() != file.read_text()
+        done = check(broken, re.search(r"^\[peer (\S+)\]", file.read_text(), re.MULTILINE)[1])
     assert done.returncode == 5 and "has no key `urll`" in done.stdout and "did you mean `url`?" in done.stdout
