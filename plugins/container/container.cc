@@ -276,7 +276,9 @@ void ContainerPlugin::await(Engine& engine, const Call& call, const std::string&
     }
     if (now->is_running()) {
       const Verdict verdict = judge_health(*now);
-      const bool starts = now->health == "starting" && require_health_ != "no";
+      // docker calls what was paused unhealthy until it has checked once more: no check has failed then.
+      const bool unchecked = now->health == "starting" || (now->health == "unhealthy" && now->failing_streak == 0);
+      const bool starts = unchecked && require_health_ != "no";
       if (!wait_healthy_ || (verdict.cause.empty() && !starts)) return;
       if (!starts) {
         const bool lasting = verdict.cause == "no_health_check";

@@ -308,7 +308,7 @@ def directory():
 
 
 class Play:
-    """Answers each connection with the same bytes; None: never."""
+    """Answers each connection with the same bytes, or, of a list, with one after the other and then the last."""
 
     def __init__(self, path, answer):
         self.server = socket.socket(socket.AF_UNIX)
@@ -316,7 +316,6 @@ class Play:
         self.server.listen(8)
         self.answer = answer
         self.requests = []
-        self.kept = []
         self.thread = threading.Thread(target=self.serve, daemon=True)
         self.thread.start()
 
@@ -327,18 +326,16 @@ class Play:
             except OSError:
                 return
             self.requests.append(one.recv(65536).split(b"\r\n")[0].decode())
-            if self.answer is None:
-                self.kept.append(one)
-                continue
-            one.sendall(self.answer)
+            answer = self.answer
+            if isinstance(answer, list):
+                answer = answer[min(len(self.requests), len(answer)) - 1]
+            one.sendall(answer)
             one.close()
 
     def close(self):
         self.server.shutdown(socket.SHUT_RDWR)
         self.server.close()
         self.thread.join(5)
-        for one in self.kept:
-            one.close()
 
 
 def http(status, body):
@@ -389,6 +386,29 @@ def test_dockers_restarting_and_out_of_memory_are_said(directory):
         finally:
             play.close()
         assert (got.state, got.sentence) == ("fail", sentence)
+
+
+def state(status, health, streak):
+    return http(200, '{"State": {"Status": "%s", "Health": {"Status": "%s", "FailingStreak": %d, "Log": []}}}' % (status, health, streak))
+
+
+def test_what_docker_calls_unhealthy_because_it_was_paused_is_waited_for(directory):
+    """As docker 20.10 answers: paused, unpaused and not yet checked, checked."""
+    play = Play(directory / "s", [state("paused", "unhealthy", 0), http(200, ""), state("running", "unhealthy", 0),
+                                  state("running", "unhealthy", 0), state("running", "healthy", 0)])
+    try:
+        got = plugin.call("container", "enter", {"container": "web", "socket": str(directory / "s")}, timeout=5)
+    finally:
+        play.close()
+    assert (got.status, got.sentence) == ("ok", "unpaused web")
+    assert [request.split()[0] for request in play.requests] == ["GET", "POST", "GET", "GET", "GET"]
+    play = Play(directory / "t", state("running", "unhealthy", 3))
+    try:
+        got = plugin.call("container", "enter", {"container": "web", "socket": str(directory / "t")}, timeout=5)
+    finally:
+        play.close()
+    assert (got.status, got.facts["cause"]) == ("transient", "unhealthy")
+    assert len(play.requests) == 2, "what has failed its checks is not waited for"
 
 
 def test_a_missing_and_a_refusing_socket_are_told_apart(directory):
