@@ -85,10 +85,10 @@ class Scene:
     def start(self, kind, host, *services, **options):
         return self.daemon(kind, host, *services, **options).start()
 
-    def pair(self, settled=0.3, options_db1=None, options_db2=None, **options):
-        """Baton on db1 (priority 200) and db2 (100); returns both when db1 alone holds the first address."""
+    def pair(self, settled=0.3, options_db1=None, options_db2=None, daemon=None, **options):
+        """Baton on db1 (priority 200) and db2 (100); returns both when db1 alone holds the first address. daemon: options of the daemon itself."""
         wanted = {"db1": {"priority": 200, **options, **(options_db1 or {})}, "db2": {"priority": 100, **options, **(options_db2 or {})}}
-        one, other = [self.start("baton", host, Service(**wanted[host])) for host in ("db1", "db2")]
+        one, other = [self.start("baton", host, Service(**wanted[host]), **(daemon or {})) for host in ("db1", "db2")]
         self.wait_holder("db1", one.services[0].vips[-1].split("/")[0], 10, settled)
         return one, other
 

@@ -1,4 +1,4 @@
-"""Two hosts, a client and a switch on this machine: fails the Active three ways, shows who took over, why, and what the client noticed.
+"""Two hosts, a client and a switch on this machine: fails the Active four ways, shows who took over, why, and what the client noticed.
 
 Installs and builds what is missing first (as root), and removes all that it made.
 """
@@ -88,6 +88,12 @@ class Demo:
         self.fail("2. batond on db1 is stopped (SIGTERM)", lambda: lab.stop("db1"), "db2", SKEW, "Skew_Time after the farewell")
         lab.start("db1").wait_ready()
         self.fail("3. the engine on db1 is killed (kill -9)", lambda: os.kill(lab.engine("db1"), signal.SIGKILL), None, 0, "no failover at all")
+        # fall = 3 probes, one each 200 ms, at most 150 ms each; then the farewell.
+        self.fail("4. the application on db1 turns sick (503)", lambda: lab.make_sick("db1"), "db2", 3 * 0.2 + 0.15 + SKEW, "3 failed probes, then Skew_Time")
+        say("   db1 says          %s" % self.why("db1"))
+        lab.make_well("db1")
+        self.wait_for("db1")
+        say("   well again        %s" % self.why("db1"))
 
 
 def main():

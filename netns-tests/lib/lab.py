@@ -10,6 +10,7 @@
   netns-tests/lab heal               undo all of the above
   netns-tests/lab stop HOST          stop batond (SIGTERM)         netns-tests/lab start HOST
   netns-tests/lab kill HOST [engine] SIGKILL to all of batond, or to its engine alone
+  netns-tests/lab sick HOST          its application answers 503 from now on       netns-tests/lab well HOST
   netns-tests/lab pause HOST         SIGSTOP to all of batond      netns-tests/lab resume HOST
   netns-tests/lab down               remove everything
 """
@@ -83,6 +84,8 @@ COMMANDS = {
     "heal": lambda lab: lab.faults.heal(),
     "stop": lambda lab, host: lab.stop(host),
     "start": lambda lab, host: lab.start(host).wait_ready(),
+    "sick": lambda lab, host: lab.make_sick(host),
+    "well": lambda lab, host: lab.make_well(host),
     "pause": lambda lab, host: proc.signal_all(proc.family(lab.guardian(host) or 0), signal.SIGSTOP),
     "resume": lambda lab, host: proc.signal_all(proc.family(lab.guardian(host) or 0), signal.SIGCONT),
 }

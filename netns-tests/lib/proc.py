@@ -37,6 +37,16 @@ def run(*argv, check=True, text_input=None, timeout=30):
     return done.stdout if check else done
 
 
+def start_in(namespace, argv, **options):
+    """A program in a network namespace, in a session of its own; the Popen object is the program's."""
+    return subprocess.Popen(["ip", "netns", "exec", namespace] + list(argv), stdin=subprocess.DEVNULL, start_new_session=True, **options)
+
+
+def touch(path):
+    with open(path, "a", encoding="ascii"):
+        pass
+
+
 @contextlib.contextmanager
 def in_namespace(name):
     """The calling thread is in the network namespace `name`; sockets opened there stay there."""

@@ -4,7 +4,7 @@ import signal
 import subprocess
 
 from lib import proc
-from lib.daemons import BATON_BIN, ROOT, Baton
+from lib.daemons import BATON_BIN, ROOT, Baton, plugin_dir
 from lib.topology import Lab
 
 PREFIX = "baton-lab"
@@ -20,6 +20,14 @@ priority = 100
 priority@db1 = 110
 advertisement_interval = 200ms
 address = 10.77.0.50/24
+# The application must be well for a host to hold the address.
+check = health
+
+[plugin health]
+module = http
+url = http://127.0.0.1:8080/health
+interval = 200ms
+timeout = 150ms
 
 [peer db1]
 address = 10.77.0.1
@@ -54,10 +62,29 @@ class StandingLab(Lab):
 
     def baton(self, host):
         if host not in self.batons:
-            self.batons[host] = Baton(self, host, (), config=CONFIG)
+            self.batons[host] = Baton(self, host, (), config=CONFIG, plugins=plugin_dir())
         return self.batons[host]
 
+    def start_application(self, host):
+        """Something that answers on port 8080 of the host; see health.py."""
+        listens = self.baton(host).path("listens")
+        if os.path.exists(listens):
+            return
+        self.baton(host).launch(["/usr/bin/python3", os.path.join(ROOT, "netns-tests", "lib", "health.py"), "8080", self.sick_file(host), listens])
+        proc.wait_until(lambda: os.path.exists(listens), 10, "the application of %s listens" % host)
+
+    def sick_file(self, host):
+        return self.baton(host).path("sick")
+
+    def make_sick(self, host):
+        self.baton(host).write("sick", "the application is sick\n")
+
+    def make_well(self, host):
+        if os.path.exists(self.sick_file(host)):
+            os.remove(self.sick_file(host))
+
     def start(self, host):
+        self.start_application(host)
         baton = self.baton(host).start()
         baton.write("pid", "%d\n" % baton.process.pid)
         wrapper = baton.write("batonctl", '#!/bin/sh\nexec "%s/batonctl" --runtime-dir "%s" "$@"\n' % (BATON_BIN, baton.runtime))
