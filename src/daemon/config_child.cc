@@ -8,11 +8,15 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 
 #include "config/diff.h"
 #include "config/reader.h"
 #include "config/serialize.h"
 #include "daemon/config_report.h"
+#include "daemon/fleet.h"
+#include "daemon/stop_limit.h"
+#include "ipc/module_catalog.h"
 #include "linux/host_facts.h"
 #include "posix/clock.h"
 #include "posix/memfd.h"
@@ -31,6 +35,13 @@ config::Loaded load(const Options& options) {
   request.parse.host = options.host;
   request.parse.host_from_command_line = options.host_from_command_line;
   if (auto facts = linux::interface_facts()) request.parse.interfaces = std::move(*facts);
+  ipc::ModuleCatalog modules{ipc::find_places(options.plugin_dir)};
+  request.parse.modules = &modules;
+  request.parse.user_exists = [](const std::string& user) { return posix::find_user(user).has_value(); };
+  // systemd's LoadCredential=; none of its own, and a secret that is only named cannot be there.
+  const char* credentials = std::getenv("CREDENTIALS_DIRECTORY");
+  if (credentials != nullptr || !options.check_only)
+    request.parse.credentials_directory = credentials == nullptr ? "" : credentials;
   return config::load(request);
 }
 
@@ -55,7 +66,7 @@ std::vector<config::ObjectChange> changes_since(int running, const config::Confi
 
 /// In the child: reads, reports, sends.
 Result<void> answer(const ConfigRequest& request, int channel) {
-  const config::Loaded loaded = load(request.options);
+  config::Loaded loaded = load(request.options);
   if (request.to_stderr) {
     const std::string text = config::render_all(loaded.diagnostics);
     std::fwrite(text.data(), 1, text.size(), stderr);
@@ -71,15 +82,22 @@ Result<void> answer(const ConfigRequest& request, int channel) {
   out.u8(loaded.config ? 1 : 0);
   std::vector<int> fds{report->get()};
   posix::Fd configuration;
+  posix::Fd fleet;
   if (loaded.config) {
     const config::Daemon& daemon = loaded.config->daemon;
     out.u8(static_cast<std::uint8_t>(daemon.log_level));
     out.u32(daemon.history_limit);
     out.text(daemon.log_file);
+    out.i64(leaving_limit(*loaded.config).count());
+    auto hosts = posix::sealed_memfd("baton-fleet", ipc::encode_fleet(host_orders(*loaded.config)));
+    if (!hosts) return Unexpected<Error>{hosts.error()};
+    fleet = std::move(*hosts);
+    strip_secrets(*loaded.config);
     auto memory = posix::sealed_memfd("baton-config", config::serialize(*loaded.config));
     if (!memory) return Unexpected<Error>{memory.error()};
     configuration = std::move(*memory);
     fds.push_back(configuration.get());
+    fds.push_back(fleet.get());
   }
   if (!out.ok()) return fail("answer: log_file is too long");
   const auto sent = posix::send_message(channel, out.written(), fds);
@@ -114,12 +132,14 @@ Result<ConfigAnswer> take_apart(posix::ReceivedMessage message, ConstBytes bytes
     answer.facts.log_level = static_cast<log::Level>(std::min<std::uint8_t>(in.u8(), 4));
     answer.facts.history_limit = in.u32();
     answer.facts.log_file = in.text();
+    answer.facts.leaving_limit = std::clamp(Nanos{in.i64()}, Nanos{0}, kLongestStop);
   }
-  if (!in.ok() || message.truncated || message.fds.size() != (answer.valid ? 2U : 1U)) {
+  if (!in.ok() || message.truncated || message.fds.size() != (answer.valid ? 3U : 1U)) {
     return fail("read configuration: the reader's answer makes no sense");
   }
   answer.report = std::move(message.fds[0]);
   if (answer.valid) answer.configuration = std::move(message.fds[1]);
+  if (answer.valid) answer.fleet = std::move(message.fds[2]);
   return answer;
 }
 

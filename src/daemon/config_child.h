@@ -23,12 +23,14 @@ struct ConfigFacts {
   log::Level log_level = log::Level::kInfo;
   std::uint32_t history_limit = 1000;
   std::string log_file;
+  Nanos leaving_limit{0};  ///< daemon/stop_limit.h
 };
 
 struct ConfigAnswer {
   bool valid = false;
   ConfigFacts facts;        ///< if valid
   posix::Fd configuration;  ///< if valid: config/serialize.h
+  posix::Fd fleet;          ///< if valid: ipc::encode_fleet, with secrets: for the guardian alone
   posix::Fd report;         ///< JSON {"diagnostics":[...],"diff":[...]}
 };
 
@@ -45,6 +47,7 @@ class ConfigChild {
 
   /// Readable when the answer is there or the child is dead.
   int fd() const { return channel_.get(); }
+  pid_t pid() const { return child_.pid(); }
   /// Call when fd() is readable or the time is up: the answer, or why there is none. The child is gone afterwards.
   Result<ConfigAnswer> finish();
 

@@ -11,6 +11,7 @@
 
 #include "config/serialize.h"
 #include "daemon/engine_ports.h"
+#include "daemon/stop_limit.h"
 #include "engine/engine.h"
 #include "linux/network.h"
 #include "log/log.h"
@@ -31,7 +32,7 @@ constexpr Nanos kSlack = milliseconds{1};
 constexpr Nanos kSurveyInterval = milliseconds{200};
 /// The heartbeat is never rarer than this, whatever the intervals.
 constexpr Nanos kSlowestHeartbeat = milliseconds{500};
-/// The guardian waits 5 s for Goodbye; releasing takes milliseconds.
+/// The guardian waits 5 s for Goodbye, and for actions that leave; releasing takes milliseconds.
 constexpr Nanos kReleaseLimit = seconds{4};
 /// A scribe that owes an answer for so long is silent (F51).
 constexpr Nanos kScribePatience = seconds{5};
@@ -110,6 +111,7 @@ class EngineProcess : public linux::NetworkSink, public PluginSink {
   Instant last_beat_{};
   Instant last_survey_{};
   Nanos beat_interval_ = kSlowestHeartbeat;
+  Nanos leaving_limit_{0};
   std::optional<Instant> scribe_owes_since_;
   bool scribe_silent_ = false;
   std::optional<Instant> release_deadline_;
@@ -130,6 +132,7 @@ EngineProcess::EngineProcess(EngineArguments arguments, const config::Config& co
       engine_(config,
               ports::Ports{network_->frames(), network_->links(), network_->addresses(), ports_, ports_, plugins_},
               {ports_.board().capacity().instances, ports_.board().capacity().routers}) {
+  leaving_limit_ = leaving_limit(config);
   for (HeldMembership& held : arguments.memberships) {
     network_->adopt_membership(held.interface, held.family, std::move(held.socket));
   }
@@ -278,7 +281,7 @@ void EngineProcess::receive_guardian() {
 void EngineProcess::on_guardian(ipc::Incoming incoming) {
   if (std::holds_alternative<ipc::Terminate>(incoming.message)) {
     if (release_deadline_) return;
-    release_deadline_ = now_ + kReleaseLimit;
+    release_deadline_ = now_ + kReleaseLimit + leaving_limit_;
     engine_.shutdown(now_);
     return;
   }
@@ -312,6 +315,7 @@ void EngineProcess::reload(std::uint64_t nonce, int memory) {
   ipc::Reloaded answer;
   answer.nonce = nonce;
   answer.summary = engine_.reload(now_, *config);
+  leaving_limit_ = leaving_limit(*config);
   log::set_level(static_cast<log::Level>(config->daemon.log_level));
   log::info("reloaded", {{"unchanged", std::to_string(answer.summary.unchanged.size())},
                          {"changed", std::to_string(answer.summary.changed.size())},

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,15 +40,19 @@ Guardian::Guardian(const Options& options, Premises premises, ConfigAnswer first
       premises_(std::move(premises)),
       facts_(first.facts),
       configuration_(std::move(first.configuration)),
+      fleet_(std::move(first.fleet)),
       loop_(std::move(loop)),
       signals_(std::move(signals)),
       board_(std::move(board)),
-      memory_(std::move(memory)) {}
+      memory_(std::move(memory)),
+      hosts_(loop_, host_setting(), [this](Process process, const ipc::Message& message, std::span<const int> fds) {
+        send(process, message, fds);
+      }) {}
 
 Result<std::unique_ptr<Guardian>> Guardian::create(const Options& options, Premises premises, ConfigAnswer first) {
   auto loop = posix::EventLoop::create();
   if (!loop) return Unexpected<Error>{loop.error()};
-  auto signals = posix::signal_fd({SIGTERM, SIGINT, SIGHUP});
+  auto signals = posix::signal_fd({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
   if (!signals) return Unexpected<Error>{signals.error()};
   const ipc::BoardCapacity capacity;
   auto board = posix::shared_memfd("baton-state", ipc::board_size(capacity));
@@ -67,6 +72,8 @@ int Guardian::run() {
     log::error("start_failed", {}, added.error().message());
     return 1;
   }
+  // What a plugin leaves behind comes to us.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   planned_wake_ = posix::now();
   start_scribe();
   // The scribe knows whether this host was drained before the reboot; an engine must not wait for a broken disk,
@@ -79,6 +86,7 @@ int Guardian::run() {
     phase_ = Phase::kRunning;
     start_engine(false);
     start_steward();
+    take_fleet(std::exchange(fleet_, {}));
   }
   while (!done_) turn();
   return exit_status_;
@@ -99,6 +107,7 @@ Instant Guardian::next_wake() const {
   if (reader_) sooner(reader_deadline_);
   if (applying_) sooner(applying_->deadline);
   if (stop_deadline_) sooner(*stop_deadline_);
+  if (const auto due = hosts_.next_deadline()) sooner(*due);
   if (notifier_.watchdog_interval()) sooner(next_watchdog_);
   return wake;
 }
@@ -127,6 +136,7 @@ void Guardian::turn() {
     answer_reload(applying_->wish, true, false, applying_->answer.report);
     applying_.reset();
   }
+  hosts_.tick(now);
   if (stop_deadline_ && now >= *stop_deadline_) finish_stop();
   feed_watchdog(now);
   flush_channels();
@@ -135,6 +145,8 @@ void Guardian::turn() {
 void Guardian::on_signal(int number) {
   if (number == SIGHUP) {
     wish_reload({});
+  } else if (number == SIGCHLD) {
+    hosts_.reap_strays();
   } else {
     log::info("stopping", {{"signal", std::to_string(number)}});
     begin_stop();
@@ -259,6 +271,8 @@ void Guardian::start_engine(bool adopt) {
   std::vector<int> keep{
       steward.get(),       scribe.get(), board_.get(), configuration_.get(), premises_.runtime_dir.get(),
       premises_.lock.get()};
+  const std::vector<int> held = hosts_.held_descriptors();
+  keep.insert(keep.end(), held.begin(), held.end());
   for (const auto& [key, socket] : memberships_) keep.push_back(socket.get());
   const pid_t guardian = ::getpid();
   const auto body = [&](posix::Fd channel) {
@@ -282,6 +296,7 @@ void Guardian::start_engine(bool adopt) {
     for (auto& [key, socket] : memberships_) {
       arguments.memberships.push_back({key.first, key.second, std::move(socket)});
     }
+    arguments.plugins = hosts_.take_held();
     arguments.adopt = adopt;
     arguments.drained = drained_;
     return run_engine(std::move(arguments));
@@ -364,7 +379,11 @@ void Guardian::begin_stop() {
     finish_stop();
     return;
   }
-  stop_deadline_ = posix::now() + kStopLimit;
+  const Nanos limit = kStopLimit + facts_.leaving_limit;
+  if (facts_.leaving_limit > Nanos{0}) {
+    notifier_.send("EXTEND_TIMEOUT_USEC=" + std::to_string((limit + seconds{5}) / std::chrono::microseconds{1}));
+  }
+  stop_deadline_ = posix::now() + limit;
   send(Process::kEngine, ipc::Terminate{});
 }
 
@@ -377,6 +396,7 @@ void Guardian::finish_stop() {
     end_child(engine);
     run_last_resort_child();
   }
+  hosts_.stop();
   for (const Process process : {Process::kSteward, Process::kScribe}) {
     Worker& one = worker(process);
     one.restart_at.reset();

@@ -13,6 +13,7 @@
 #include "daemon/deaths.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
+#include "daemon/plugin_hosts.h"
 #include "daemon/premises.h"
 #include "daemon/pulse.h"
 #include "ipc/channel.h"
@@ -94,6 +95,11 @@ class Guardian {
   ipc::SendStatus send(Process process, const ipc::Message& message, std::span<const int> fds = {});
   void flush_channels();
 
+  // guardian_plugins.cc
+  PluginHosts::Setting host_setting();
+  std::set<pid_t> own_children() const;
+  void take_fleet(const posix::Fd& fleet);
+
   // reload.cc
   void wish_reload(ReloadWish wish);
   void start_reader();
@@ -105,6 +111,7 @@ class Guardian {
   Premises premises_;
   ConfigFacts facts_;
   posix::Fd configuration_;
+  posix::Fd fleet_;  ///< until the first hosts are started
   posix::EventLoop loop_;
   posix::Fd signals_;
   posix::Fd board_;
@@ -138,6 +145,8 @@ class Guardian {
   ReloadWish reading_;
   Instant reader_deadline_{};
   std::optional<Applying> applying_;
+
+  PluginHosts hosts_;
 };
 
 }  // namespace baton::daemon

@@ -16,7 +16,7 @@ struct Options {
   bool host_from_command_line = false;
   std::string runtime_dir = "/run/baton";
   std::string state_dir = "/var/lib/baton";
-  std::string plugin_dir = "/usr/lib/baton/plugins";
+  std::string plugin_dir;  ///< "" = beside this program as built, else /usr/lib/baton/plugins
   bool check_only = false;
   bool show_version = false;
   bool show_help = false;

@@ -76,6 +76,7 @@ void Guardian::on_reloaded(const ipc::Reloaded& message) {
   facts_ = applied.answer.facts;
   log::set_level(facts_.log_level);
   configuration_ = std::move(applied.answer.configuration);
+  take_fleet(applied.answer.fleet);
   const int fds[] = {configuration_.get()};
   send(Process::kSteward, ipc::Configuration{message.nonce}, fds);
   answer_reload(applied.wish, true, true, applied.answer.report);

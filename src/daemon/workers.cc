@@ -157,7 +157,8 @@ void Guardian::start_steward() {
   const auto started =
       start_worker(Process::kSteward, body,
                    {engine.get(), scribe.get(), premises_.control.get(), board->get(), configuration_.get()});
-  if (!started) side_process_died(Process::kSteward, 0);
+  if (!started) return side_process_died(Process::kSteward, 0);
+  hosts_.introduce(Process::kSteward);
 }
 
 void Guardian::side_process_died(Process process, int status) {
@@ -243,6 +244,8 @@ void Guardian::on_message(Process process, ipc::Incoming incoming) {
     log::info("released", {});
   } else if (const auto* request = std::get_if<ipc::ReloadRequest>(&incoming.message)) {
     wish_reload({request->nonce, request->dry_run});
+  } else if (const auto* end = std::get_if<ipc::PluginHostEnd>(&incoming.message)) {
+    hosts_.end(posix::now(), *end);
   } else if (const auto* recovered = std::get_if<ipc::Recovered>(&incoming.message)) {
     recovered_ = true;
     if (!worker(Process::kEngine).child.running()) drained_ = recovered->drained;

@@ -27,6 +27,7 @@ inline constexpr int kLogDescriptor = 6;    ///< where baton-plugin-host itself 
 inline constexpr int kHostDone = 0;       ///< it was asked to: SIGTERM, or the engine closed the channel
 inline constexpr int kHostRefused = 65;   ///< the order, the descriptors or its rights are not as they should be
 inline constexpr int kHostLeft = 70;      ///< the plugin called exit()
+inline constexpr int kHostLate = 71;      ///< a call was not back in time; its result says so already
 inline constexpr int kHostRecycled = 75;  ///< it had grown too large: to be started anew at once, nothing is wrong
 
 inline constexpr std::size_t kMaxOrderSize = 1u << 20;

@@ -98,6 +98,17 @@ posix::Fd connect_journal() {
   return socket;
 }
 
+/// A terminal or pipe gets a description of its own, so that O_NONBLOCK does not reach whoever else holds it.
+posix::Fd open_again(int fd) {
+  struct stat facts {};
+  if (::fstat(fd, &facts) == 0 && (S_ISFIFO(facts.st_mode) || S_ISCHR(facts.st_mode))) {
+    const std::string path = "/proc/self/fd/" + std::to_string(fd);
+    posix::Fd own{::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    if (own.valid()) return own;
+  }
+  return posix::Fd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+}
+
 void emit(State& log, const Line& line) {
   if (log.journal.valid()) {
     const std::string datagram = journal(line);
@@ -109,14 +120,12 @@ void emit(State& log, const Line& line) {
 
 }  // namespace
 
-posix::Fd open_stderr() {
-  struct stat facts {};
-  // A terminal or pipe gets a description of its own, so that O_NONBLOCK does not reach whoever else holds it.
-  if (::fstat(STDERR_FILENO, &facts) == 0 && (S_ISFIFO(facts.st_mode) || S_ISCHR(facts.st_mode))) {
-    posix::Fd own{::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
-    if (own.valid()) return own;
-  }
-  return posix::Fd{::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3)};
+posix::Fd open_stderr() { return open_again(STDERR_FILENO); }
+
+posix::Fd open_for_program() {
+  const State& log = state();
+  if (log.pipe >= 0) return open_again(log.pipe);
+  return open_again(log.stderr_fd.valid() ? log.stderr_fd.get() : STDERR_FILENO);
 }
 
 void open(const Options& options) {

@@ -58,5 +58,8 @@ std::uint64_t dropped();
 
 /// A descriptor to stderr whose writes do not block, whatever stderr is shared with. Falls back to stderr itself.
 posix::Fd open_stderr();
+/// Where another program may write plain lines of its own. A description of its own where the kernel gives one, so that
+/// it cannot make our writes block.
+posix::Fd open_for_program();
 
 }  // namespace baton::log
