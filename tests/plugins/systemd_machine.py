@@ -120,8 +120,9 @@ class Machine:
         keep = [str(path) for path in (plugin.ROOT, plugin.PLUGIN_DIR.resolve())
                 if str(path).startswith(("/tmp/", "/run/"))]
         self.parent = subprocess.Popen(
-            ["sh", "-c", 'echo $$ > "$1/cgroup.procs"; shift; exec "$@"', "sh", str(self.cgroup), "unshare", "--pid",
-             "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--net", "sh", str(self.directory / "boot"),
+            # It does not outlive the test run, even a killed one.
+            ["setpriv", "--pdeathsig", "KILL", "sh", "-c", 'echo $$ > "$1/cgroup.procs"; shift; exec "$@"', "sh",
+             str(self.cgroup), "unshare", "--kill-child", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--net", "sh", str(self.directory / "boot"),
              str(self.directory), *keep], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         end = time.monotonic() + seconds
         state = "no process"
