@@ -45,7 +45,7 @@ constexpr baton_key kKeys[] = {
                 "Name for the certificate and the Host header, if the url has another or an address."),
     plugin::key("certificate_warning", BATON_KEY_DURATION,
                 "Pass with a warning when the certificate ends sooner than this.", "14d", 0, nullptr, 0, 3650 * kDay),
-    plugin::key("user", BATON_KEY_TEXT, "Name for basic authentication."),
+    plugin::key("username", BATON_KEY_TEXT, "Name for basic authentication."),
     plugin::key("password", BATON_KEY_SECRET, "File with the password for it."),
     plugin::key("bearer_token", BATON_KEY_SECRET, "File with a token for `Authorization: Bearer`."),
     plugin::key("follow_redirects", BATON_KEY_INTEGER, "How many redirects to follow.", "0", 0, nullptr, 0, 10),
@@ -83,7 +83,7 @@ class Check {
     request_.method = host.text("method");
     request_.headers = host.list("header");
     if (host.has("body")) request_.body = host.text("body");
-    request_.user = host.text("user");
+    request_.user = host.text("username");
     request_.password = host.text("password");
     if (host.has("bearer_token")) request_.headers.push_back("Authorization: Bearer " + host.text("bearer_token"));
     request_.ca_file = host.text("ca_file");
@@ -137,8 +137,8 @@ void check_credentials(const Host& host) {
   if (host.has("client_key") && !host.has("client_certificate")) {
     host.complain("client_key", "there is no client_certificate for it");
   }
-  if (host.has("password") && !host.has("user")) host.complain("password", "there is no user for it");
-  if (host.has("user") && host.has("bearer_token"))
+  if (host.has("password") && !host.has("username")) host.complain("password", "there is no username for it");
+  if (host.has("username") && host.has("bearer_token"))
     host.complain("bearer_token", "either user or bearer_token, not both");
 }
 
