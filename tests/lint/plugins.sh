@@ -20,6 +20,10 @@ for directory in plugins/*/; do
     grep -qE "^module *= *$name\$" "$example" || complain "$example: no section has module = $name"
   fi
   # The keys as the code declares them: key("name", BATON_KEY_...
+  # The daemon's own keys of a [plugin] section; a module that declares one is refused when it loads.
+  for key in module interval timeout rise fall user deadline; do
+    grep -qE "key\\(\"$key\"," "$directory"/*.cc && complain "plugins/$name: declares $key, which is one of the daemon's own keys"
+  done
   for key in $(cat "$directory"/*.cc | tr '\n' ' ' | grep -oE 'key\("[a-z0-9_]+", *BATON_KEY_' | grep -oE '"[^"]+"' | tr -d '"'); do
     grep -qE "\b$key\b" "$directory/README.md" 2>/dev/null || complain "plugins/$name/README.md: says nothing of the key $key"
   done
