@@ -139,7 +139,7 @@ void check_credentials(const Host& host) {
   }
   if (host.has("password") && !host.has("username")) host.complain("password", "there is no username for it");
   if (host.has("username") && host.has("bearer_token"))
-    host.complain("bearer_token", "either user or bearer_token, not both");
+    host.complain("bearer_token", "either username or bearer_token, not both");
 }
 
 void Check::check_settings(const Host& host) {

@@ -154,7 +154,7 @@ def test_method_headers_and_body_are_sent(site):
 
 def test_basic_authentication_and_bearer_token(site):
     assert outcome(probe(url=site.url("/login/ok"))) == ("fail", "ok", "auth")
-    answer = probe(url=site.url("/login/ok"), user="ada", password=site.secret, expect_body="welcome")
+    answer = probe(url=site.url("/login/ok"), username="ada", password=site.secret, expect_body="welcome")
     assert answer.state == "pass", answer.sentence
     answer = probe(url=site.url("/echo"), bearer_token=site.secret, expect_body="auth=Bearer geheim")
     assert answer.state == "pass", answer.sentence
@@ -205,7 +205,7 @@ def test_redirect_never_leaves_https(site):
 
 
 def test_credentials_do_not_follow_to_another_host(site):
-    answer = probe(url=site.url("/elsewhere"), follow_redirects=1, user="ada", password=site.secret,
+    answer = probe(url=site.url("/elsewhere"), follow_redirects=1, username="ada", password=site.secret,
                    header=["X-Probe: 7"], expect_body="x=7 auth= agent")
     assert answer.state == "pass", answer.sentence
 
@@ -471,7 +471,7 @@ def test_known_addresses_outlive_the_name_servers(network, tmp_path):
     ({"url": "http://x/", "header": "nonsense"}, "header", "is not of the form"),
     ({"url": "http://x/", "method": "GET /"}, "method", "is no method"),
     ({"url": "http://x/", "ca_file": "/x"}, "ca_file", "no use without https"),
-    ({"url": "http://x/", "password": "/etc/hostname"}, "password", "there is no user for it")])
+    ({"url": "http://x/", "password": "/etc/hostname"}, "password", "there is no username for it")])
 def test_settings_that_make_no_sense_are_refused(settings, key, words):
     found = complaints("http", settings)
     assert len(found) == 1 and found[0][0] == key and words in found[0][1], found
