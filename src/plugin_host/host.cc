@@ -27,6 +27,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kMemoryGrowth = 128u << 20;
 constexpr std::size_t kDescriptorGrowth = 64;
+constexpr int kSendMs = 1000;
 constexpr std::uint64_t kLastSequence = std::uint64_t{1} << 62;
 /// Looking for growth costs some system calls: not at every one of a hundred probes a second.
 constexpr Nanos kGrowthPause = milliseconds{500};
@@ -136,6 +137,16 @@ void write_all(int out, ConstBytes bytes) {
   }
 }
 
+/// The plugin may have filled the channel with its own: the engine gets a moment to empty it.
+void send_patiently(int channel, ConstBytes bytes) {
+  for (int attempt = 0; attempt < 2; ++attempt) {
+    const auto sent = posix::send_message(channel, bytes);
+    if (!sent || *sent != posix::IoStatus::kWouldBlock) return;
+    pollfd room{channel, POLLOUT, 0};
+    ::poll(&room, 1, kSendMs);
+  }
+}
+
 int failed(const ipc::HostOrder& order, const Error& error) {
   log::error("plugin_host_failed", {{"plugin", order.section}}, error.message());
   return ipc::kHostRefused;
@@ -158,17 +169,16 @@ int run_probes(const Library& library, const ipc::HostOrder& order, posix::Fd pa
   if (!memory) return failed(order, memory.error());
   Page results{order, std::move(*memory), std::move(bell)};
   Instant started{};
-  auto watchdog = Watchdog::start([&] { results.put(timeout_outcome(order.timeout), started, posix::now()); });
-  if (!watchdog) return failed(order, watchdog.error());
+  Watchdog& watchdog = Watchdog::start([&] { results.put(timeout_outcome(order.timeout), started, posix::now()); });
   Session session{library, order, "probe"};
   GrowthWatch growth{order.section};
   Instant due = posix::now() + phase_of(order);
   while (true) {
     reap_ended();
     started = posix::now();
-    (*watchdog)->arm(order.timeout);
+    watchdog.arm(order.timeout);
     const Verdict verdict = session.call(probe_request(order.timeout));
-    (*watchdog)->disarm();
+    watchdog.disarm();
     const Instant finished = posix::now();
     results.put(outcome_of(verdict), started, finished);
     if (growth.too_large(finished)) return ipc::kHostRecycled;
@@ -184,16 +194,15 @@ int run_acts(const Library& library, const ipc::HostOrder& order, posix::Fd chan
   const auto answer = [&](ipc::ActAnswer one, Instant started) {
     one.nonce = request.nonce;
     one.took = posix::now() - started;
-    posix::send_message(channel.get(), ipc::encode(one));
+    send_patiently(channel.get(), ipc::encode(one));
   };
   Instant started{};
-  auto watchdog = Watchdog::start([&] {
+  Watchdog& watchdog = Watchdog::start([&] {
     ipc::ActAnswer late;
     late.status = VerbStatus::kTimeout;
     late.sentence = "not done within " + milliseconds_text(request.timeout);
     answer(late, started);
   });
-  if (!watchdog) return failed(order, watchdog.error());
   Session session{library, order, "act"};
   GrowthWatch growth{order.section};
   while (true) {
@@ -210,9 +219,9 @@ int run_acts(const Library& library, const ipc::HostOrder& order, posix::Fd chan
     request = std::move(*decoded);
     reap_ended();
     started = posix::now();
-    (*watchdog)->arm(request.timeout);
+    watchdog.arm(request.timeout);
     const Verdict verdict = session.call(request);
-    (*watchdog)->disarm();
+    watchdog.disarm();
     answer(answer_of(verdict), started);
     if (growth.too_large(posix::now())) return ipc::kHostRecycled;
   }
@@ -245,13 +254,12 @@ int run_once(const Library& library, const ipc::HostOrder& order, PluginVerb ver
     answer.took = posix::now() - started;
     write_all(out.get(), ipc::encode(answer));
   };
-  auto watchdog = Watchdog::start([&] { print(nullptr); });
-  if (!watchdog) return failed(order, watchdog.error());
+  Watchdog& watchdog = Watchdog::start([&] { print(nullptr); });
   Session session{library, order, probe ? "probe" : "act"};
   started = posix::now();
-  (*watchdog)->arm(request.timeout);
+  watchdog.arm(request.timeout);
   const Verdict verdict = session.call(request);
-  (*watchdog)->disarm();
+  watchdog.disarm();
   print(&verdict);
   return 0;
 }

@@ -1,15 +1,15 @@
 // A thread that waits for a call to be late. Then it says so on the plugin's behalf and ends the whole process group:
 // SIGTERM, which this process ignores from then on, and SIGKILL after a short grace. Plugin code that hangs needs no
-// cooperation; plugin code that breaks this thread is caught by the engine's own limits.
+// cooperation; it may close every descriptor, since none is needed here. Plugin code that breaks this thread is caught
+// by the engine's own limits.
 #pragma once
 
-#include <atomic>
+#include <condition_variable>
+#include <cstdint>
 #include <functional>
-#include <thread>
+#include <mutex>
 
-#include "base/error.h"
 #include "base/time.h"
-#include "posix/fd.h"
 
 namespace baton::plugin_host {
 
@@ -18,7 +18,7 @@ class Watchdog {
   static constexpr Nanos kGrace = std::chrono::milliseconds{200};
 
   /// `late` runs on the thread while the call still hangs; nothing else of this process runs any more then.
-  static Result<Watchdog*> start(std::function<void()> late);
+  static Watchdog& start(std::function<void()> late);
   ~Watchdog() = delete;  ///< lives as long as the process
 
   void arm(Nanos limit);
@@ -26,13 +26,16 @@ class Watchdog {
   void disarm();
 
  private:
-  enum State : int { kIdle, kArmed, kLate };
-  Watchdog(posix::Fd timer, std::function<void()> late) : timer_(std::move(timer)), late_(std::move(late)) {}
+  enum class State { kIdle, kArmed, kLate };
+  explicit Watchdog(std::function<void()> late) : late_(std::move(late)) {}
   void run();
 
-  posix::Fd timer_;
   std::function<void()> late_;
-  std::atomic<int> state_{kIdle};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  State state_ = State::kIdle;  // this and the following: under mutex_
+  std::uint64_t calls_ = 0;
+  Nanos limit_{0};
 };
 
 }  // namespace baton::plugin_host
