@@ -1,0 +1,9 @@
+/* Never waits for its children. */
+#include <unistd.h>
+#include "bad.h"
+static int32_t probe(void* self, const baton_call* call, baton_result* result) {
+  for (int i = 0; i < 5; ++i) if (fork() == 0) _exit(0);
+  result->state = BATON_STATE_PASS;
+  return BATON_OK;
+}
+BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {BAD_HEAD("zombies"), .probe = probe, .enter = probe};
