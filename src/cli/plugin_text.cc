@@ -194,38 +194,29 @@ Json module_json(const config::Module& module) {
 }
 
 std::string render_plugin_list(const Json& modules, const Options& options) {
-  struct Row {
-    std::string name, version, verbs, summary, file;
-    bool broken;
-  };
-  std::vector<Row> rows{{"NAME", "VERSION", "VERBS", "SUMMARY", "", false}};
+  using Row = std::array<std::string, 4>;
+  std::vector<Row> rows{{"NAME", "VERSION", "VERBS", "SUMMARY"}};
   for (const Json& module : modules) {
-    const bool broken = module.contains("error");
-    Row row{module.value("name", ""), module.value("version", "-"), "-", {}, module.value("file", ""), broken};
-    if (broken) {
-      row.summary = module.value("error", "");
-    } else {
-      row.verbs = joined(module.value("verbs", std::vector<std::string>{}));
-      row.summary = module.value("summary", "");
-      const auto needs = module.value("needs", std::vector<std::string>{});
-      if (!needs.empty()) row.summary += " (needs " + joined(needs) + ")";
+    if (module.contains("error")) {
+      rows.push_back({module.value("name", ""), "BROKEN", "-", module.value("error", "")});
+      continue;
     }
-    rows.push_back(std::move(row));
+    const auto needs = module.value("needs", std::vector<std::string>{});
+    rows.push_back({module.value("name", ""), module.value("version", ""),
+                    joined(module.value("verbs", std::vector<std::string>{})),
+                    module.value("summary", "") + (needs.empty() ? "" : " (needs " + joined(needs) + ")")});
   }
   if (rows.size() == 1) return {};
-  std::size_t name = 0, version = 0, verbs = 0;
+  std::array<std::size_t, 3> widths{};
   for (const Row& row : rows) {
-    name = std::max(name, row.name.size());
-    version = std::max(version, row.version.size());
-    verbs = std::max(verbs, std::min<std::size_t>(row.verbs.size(), 28));
+    for (std::size_t i = 0; i < widths.size(); ++i) widths[i] = std::max(widths[i], row[i].size() + 2);
   }
   std::string text;
   for (const Row& row : rows) {
-    const std::string head = padded(row.name, name + 2) + padded(row.broken ? "BROKEN" : row.version, version + 2) +
-                             padded(row.broken ? "" : row.verbs, verbs + 2);
-    const std::string last = row.file.empty() ? row.summary : row.summary + " [" + row.file + "]";
-    const std::string line = head + wrapped(last, std::min(head.size(), name + version + verbs + 6), options.width);
-    text += (row.broken ? paint(line, Colour::kBad, options.colour) : line) + "\n";
+    std::string head;
+    for (std::size_t i = 0; i < widths.size(); ++i) head += padded(row[i], widths[i]);
+    const std::string line = head + wrapped(row[3], head.size(), options.width);
+    text += (row[1] == "BROKEN" ? paint(line, Colour::kBad, options.colour) : line) + "\n";
   }
   return text;
 }

@@ -82,7 +82,8 @@ int plugin_list(const Options& options) {
   if (options.json) {
     print_json({{"ok", !broken}, {"exit", exit}, {"plugin_dir", directory}, {"modules", modules}});
   } else {
-    print(modules.empty() ? "no plugins in " + directory + "\n" : render_plugin_list(modules, options));
+    print(modules.empty() ? "no plugins in " + directory + "\n"
+                          : render_plugin_list(modules, options) + "in " + directory + "\n");
   }
   return exit;
 }

@@ -59,8 +59,12 @@ TEST(PluginText, TheListShowsWhatIsBrokenAndWhy) {
   options.width = 120;
   EXPECT_EQ(render_plugin_list(modules, options),
             "NAME  VERSION  VERBS         SUMMARY\n"
-            "http  1.2      probe, enter  Asks a web server [/usr/lib/baton/plugins/http.so]\n"
-            "bad   BROKEN                 bad.so is writable by others\n");
+            "http  1.2      probe, enter  Asks a web server\n"
+            "bad   BROKEN   -             bad.so is writable by others\n");
+  options.width = 50;
+  EXPECT_EQ(render_plugin_list(Json::array({modules[0]}), options),
+            "NAME  VERSION  VERBS         SUMMARY\n"
+            "http  1.2      probe, enter  Asks a web server\n");
 }
 
 config::Plugin section() {
