@@ -1,4 +1,5 @@
 """What an author of plugins gets: from the installed files alone a C99 and a C++20 plugin build, load and work."""
+import json
 import os
 import pathlib
 import shutil
@@ -101,3 +102,53 @@ def test_the_headers_compile_alone_and_without_a_warning(built, tmp_path, compil
     done = subprocess.run([compiler, language, "-pedantic", "-Wall", "-Wextra", "-Werror", "-fsyntax-only",
                            f"-I{built[1] / 'prefix/include'}", source], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_plugin_host_describes_both(built):
+    for name, path in built[0].items():
+        done = subprocess.run([BUILD / "bin/baton-plugin-host", "--describe", path], capture_output=True)
+        assert done.returncode == 0, done.stderr
+        assert name.encode() in done.stdout
+    described = {name: json.loads(subprocess.run([BUILD / "bin/batonctl", "plugin", "help", path, "--json"], check=True,
+                                                 capture_output=True, text=True).stdout) for name, path in built[0].items()}
+    assert described["disk_free"]["verbs"] == ["probe"]
+    assert [(key["name"], key["type"], key["default"], key["minimum"], key["maximum"]) for key in described["disk_free"]["keys"]] == [
+        ("path", "path", None, None, None), ("least_percent", "integer", "5", "1", "100")]
+    assert described["role_file"]["verbs"] == ["probe", "enter", "leave"]
+
+
+def test_both_are_used_by_their_absolute_path(built, tmp_path):
+    file = tmp_path / "baton.conf"
+    file.write_text(f"""[instance web]
+interface = lo
+virtual_router_id = 51
+address = 10.9.0.50/32
+check = room
+follow_up = marker
+[plugin room]
+module = {built[0]["disk_free"]}
+path = /proc
+[plugin marker]
+module = {built[0]["role_file"]}
+path = {tmp_path}/active
+user = root
+""")
+    batonctl = BUILD / "bin/batonctl"
+    done = subprocess.run([batonctl, "check", file], capture_output=True, text=True)
+    assert done.returncode == 0 and "E0" not in done.stdout, done.stdout
+    done = subprocess.run([batonctl, "plugin", "test", "room", "--config", file], capture_output=True, text=True)
+    assert done.returncode == 0 and "/proc has 100 % free, 5 % are needed" in done.stdout, done.stdout + done.stderr
+    for verb, is_there in (("enter", True), ("leave", False)):
+        done = subprocess.run([batonctl, "plugin", "test", "marker", "--verb", verb, "--really", "--config", file],
+                              capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert (tmp_path / "active").exists() == is_there
+
+
+def test_one_that_others_could_change_is_refused_with_the_reason(built):
+    path = built[1] / "plugins/loose.so"
+    shutil.copy(built[0]["disk_free"], path)
+    os.chmod(path, 0o666)
+    done = subprocess.run([BUILD / "bin/batonctl", "plugin", "help", path], capture_output=True, text=True)
+    path.unlink()
+    assert done.returncode == 1 and f"{path} can be written by others than root" in done.stderr
