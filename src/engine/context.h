@@ -27,6 +27,7 @@ struct Heard {
 struct PluginPlace {
   config::Plugin section;  ///< "" as its name: free
   Check check;
+  bool probed = false;  ///< some instance uses it as a check
 };
 
 struct Context {

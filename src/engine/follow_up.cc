@@ -26,7 +26,7 @@ void FollowUp::aim(Target target) {
   target_ = target;
   next_ = 0;
   stale_ = running_.has_value();
-  gave_up_ = failed_ = false;
+  gave_up_ = skipped_ = false;
   retry_at_ = Instant{};
   pause_ = kFirstPause;
 }
@@ -61,10 +61,10 @@ void FollowUp::finished(Instant now, VerbStatus status) {
     pause_ = kFirstPause;
     return;
   }
-  failed_ = true;
   const bool again = may_work_later(status) && !last_;
   if (target_ == Target::kLeave && (!again || pause_ > kFirstPause)) {
     // Twice in vain: the others have to leave, too.
+    skipped_ = true;
     ++next_;
     retry_at_ = Instant{};
     pause_ = kFirstPause;
@@ -78,7 +78,7 @@ void FollowUp::finished(Instant now, VerbStatus status) {
 
 FollowUpState FollowUp::state() const {
   if (count_ == 0 || target_ == Target::kNothing) return FollowUpState::kNone;
-  if (failed_ && (done() || !running_)) return FollowUpState::kFailed;
+  if (gave_up_ || skipped_) return FollowUpState::kFailed;
   if (target_ == Target::kEnter) return done() ? FollowUpState::kEntered : FollowUpState::kEntering;
   return done() ? FollowUpState::kLeft : FollowUpState::kLeaving;
 }

@@ -56,7 +56,7 @@ class FollowUp {
   std::optional<Act> running_;
   bool stale_ = false;    ///< what runs belongs to an older target
   bool gave_up_ = false;  ///< enter failed for good
-  bool failed_ = false;   ///< any of this target failed
+  bool skipped_ = false;  ///< a leave was given up, so that the others could leave
   bool last_ = false;
   Instant retry_at_{};
   Nanos pause_ = kFirstPause;

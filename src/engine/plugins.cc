@@ -17,6 +17,14 @@ std::set<std::string> referred_to(const std::vector<Plan>& plans) {
   return all;
 }
 
+std::set<std::string> checked(const std::vector<Plan>& plans) {
+  std::set<std::string> all;
+  for (const Plan& plan : plans) {
+    for (const config::CheckReference& check : plan.election.checks) all.insert(check.plugin);
+  }
+  return all;
+}
+
 bool same_section(config::Plugin a, config::Plugin b) {
   a.defined_at = b.defined_at = "";
   return a == b;
@@ -34,6 +42,7 @@ ports::PluginId Context::plugin_named(std::string_view name) const {
 /// New and changed sections; those that are gone stay until nobody needs them (drop_unused_plugins).
 void Engine::Impl::take_plugins(const config::Config& config, const std::vector<Plan>& plans) {
   const std::set<std::string> referred = referred_to(plans);
+  const std::set<std::string> probed = checked(plans);
   for (const config::Plugin& section : config.plugins) {
     if (!referred.contains(section.name)) continue;
     const auto place = [&](const std::string& name) {
@@ -42,15 +51,21 @@ void Engine::Impl::take_plugins(const config::Config& config, const std::vector<
     };
     auto found = place(section.name);
     const bool known = found != context.plugins.end();
-    if (known && same_section(found->section, section)) continue;
+    const bool is_probed = probed.contains(section.name);
+    if (known && same_section(found->section, section) && found->probed == is_probed) continue;
     if (!known) found = place("");
     if (found == context.plugins.end()) found = context.plugins.insert(found, PluginPlace{});
-    if (!known) found->check = Check{};
+    if (!known || !found->probed) found->check = Check{};
+    found->probed = is_probed;
     found->section = section;
     found->check.configure(now_, section);
     const auto id = static_cast<ports::PluginId>(found - context.plugins.begin());
     context.ports.plugins.use_plugin(id, section);
-    publish_check(id);
+    if (is_probed) {
+      publish_check(id);
+    } else {
+      context.ports.reports.retire_check(id);
+    }
   }
 }
 
@@ -72,7 +87,7 @@ void Engine::Impl::drop_unused_plugins() {
 void Engine::Impl::plan_leases() {
   next_lease = kNever;
   for (const PluginPlace& place : context.plugins) {
-    if (!place.section.name.empty()) next_lease = std::min(next_lease, place.check.next_deadline());
+    if (place.probed) next_lease = std::min(next_lease, place.check.next_deadline());
   }
 }
 
@@ -81,7 +96,7 @@ void Engine::Impl::plan_leases() {
 void Engine::Impl::look_at_leases(Instant now) {
   for (ports::PluginId id = 0; id < context.plugins.size(); ++id) {
     PluginPlace& place = context.plugins[id];
-    if (place.section.name.empty()) continue;
+    if (!place.probed) continue;
     on_plugin_news(now, id);
     const Check before = place.check;
     if (place.check.on_deadline(now)) check_changed(now, id, before);
@@ -90,7 +105,7 @@ void Engine::Impl::look_at_leases(Instant now) {
 }
 
 void Engine::Impl::on_plugin_news(Instant now, ports::PluginId id) {
-  if (id >= context.plugins.size() || context.plugins[id].section.name.empty()) return;
+  if (id >= context.plugins.size() || !context.plugins[id].probed) return;
   PluginPlace& place = context.plugins[id];
   const Check before = place.check;
   const bool changed = place.check.observe(now, context.ports.plugins.read_probe(id));
@@ -99,7 +114,7 @@ void Engine::Impl::on_plugin_news(Instant now, ports::PluginId id) {
 }
 
 void Engine::Impl::on_probe_lost(Instant now, ports::PluginId id, VerbStatus status, std::string_view sentence) {
-  if (id >= context.plugins.size() || context.plugins[id].section.name.empty()) return;
+  if (id >= context.plugins.size() || !context.plugins[id].probed) return;
   PluginPlace& place = context.plugins[id];
   const Check before = place.check;
   if (place.check.lose(now, status, sentence)) check_changed(now, id, before);

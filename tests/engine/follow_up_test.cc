@@ -76,8 +76,10 @@ TEST(FollowUpTest, WhatMayWorkLaterIsTriedAgainAfterOneThenTwoSeconds) {
   row.finished(kStart + 1s, VerbStatus::kTransient);
   EXPECT_EQ(row.next_deadline(), kStart + 3s);
   EXPECT_EQ(ask(row, kStart + 3s), "enter 0");
+  EXPECT_EQ(row.state(), FollowUpState::kEntering);
   row.finished(kStart + 3s, VerbStatus::kOk);
   EXPECT_TRUE(row.done());
+  EXPECT_EQ(row.state(), FollowUpState::kEntered);
 }
 
 TEST(FollowUpTest, AFailedLeaveDoesNotKeepTheOthersFromLeaving) {

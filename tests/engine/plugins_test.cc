@@ -201,6 +201,16 @@ TEST(PluginsTest, FollowUpsAreLeftAtStartAndEnteredOnceTheAddressesAreHeld) {
   EXPECT_EQ(bench.doors.reports.back().duration_ns, 5'000'000);
 }
 
+TEST(PluginsTest, ASectionThatOnlyActsIsNoCheck) {
+  Bench bench{followed({"jobs"})};
+  bench.start();
+  finish_act(bench);
+  bench.run(kStart + 60s);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_TRUE(bench.doors.checks.empty());
+  for (const ports::Report& report : bench.doors.reports) EXPECT_NE(report.kind, ports::EventKind::kCheck);
+}
+
 TEST(PluginsTest, TheAddressesDoNotWaitForALeave) {
   Bench bench{followed({"jobs"})};
   bench.start();
