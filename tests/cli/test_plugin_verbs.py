@@ -112,13 +112,16 @@ def test_who_describes_a_module_has_no_rights(plugins, readable, user):
     assert "CapPrm=0000000000000000 no_new_privs=1 secret=0" in done.stdout
 
 
-def test_the_daemons_reader_hands_on_no_rights_either(plugins, tmp_path):
+@pytest.mark.parametrize("arguments", [["--check"], []], ids=["check", "daemon"])
+def test_the_daemons_reader_hands_on_no_rights_either(plugins, tmp_path, readable, arguments):
+    """The reader of a starting daemon may read every file, for the secrets; whom it asks may not."""
     secret = tmp_path / "token"
     secret.write_text("hunter2\n")
     secret.chmod(0o600)
-    done = subprocess.run([BUILD / "bin/batond", "--check", "--plugin-dir", plugins, "--config",
-                           write(tmp_path, f"mode = confess\ntoken = {secret}\n")], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 5
+    done = subprocess.run(["unshare", "--net", BUILD / "bin/batond", *arguments, "--plugin-dir", plugins,
+                           "--runtime-dir", tmp_path / "run", "--state-dir", tmp_path / "state", "--config",
+                           write(readable, f"mode = confess\ntoken = {secret}\n")], capture_output=True, text=True, timeout=30)
+    assert done.returncode == 5, done.stderr
     assert "CapPrm=0000000000000000 no_new_privs=1 secret=7" in done.stderr, done.stderr
     assert "uid=0 " not in done.stderr and "hunter2" not in done.stderr
 
