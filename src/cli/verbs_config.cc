@@ -82,7 +82,13 @@ int config_diff(const Options& options, const FileArguments& arguments) {
   parse.host = file.host;
   parse.judge = false;  // it was, before it ran
   parse.modules = &modules;
-  const config::Loaded before = config::parse({{"running configuration", text_of(*running, "text")}}, parse);
+  const config::SourceText running_text{"running configuration", text_of(*running, "text")};
+  config::Loaded before = config::parse({running_text}, parse);
+  if (!before.config) {
+    // A module may have lost a key, or be gone: its keys still read as they stand.
+    parse.modules = nullptr;
+    before = config::parse({running_text}, parse);
+  }
   if (!before.config)
     return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
   // Secrets do not travel: their files are compared, their contents are not.

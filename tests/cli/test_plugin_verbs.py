@@ -4,8 +4,10 @@ import os
 import pathlib
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 import pytest
@@ -195,3 +197,37 @@ def test_the_text_of_a_probe(plugins, tmp_path):
     assert ["says", "the mirror shows you"] in lines and ["role", "replica"] in lines and ["lag", "7 ms"] in lines
     assert ["ran", f"as      root, {plugins}/mirror.so"] in lines
     assert any(line[0] == "took" and line[1].endswith(" ms of 1s") for line in lines)
+
+
+def diff_against(plugins, tmp_path, running, file):
+    """`config diff` while a daemon runs `running`; the daemon is a socket with that one answer."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+        answer = json.dumps({"ok": True, "exit": 0, "verb": "config", "result": {"host": "db1", "text": running}}) + "\n"
+
+        def serve():
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer.encode())
+
+        server = threading.Thread(target=serve)
+        server.start()
+        done = batonctl(plugins, "--runtime-dir", tmp_path, "config", "diff", file)
+        server.join()
+    (tmp_path / "control.sock").unlink()
+    return done
+
+
+def test_config_diff_shows_what_changed_in_a_plugin_section(plugins, tmp_path):
+    secret = tmp_path / "token"
+    secret.write_text("hunter2\n")
+    secret.chmod(0o600)
+    more = f"token = {secret}\ncount = 3\n"
+    assert diff_against(plugins, tmp_path, INSTANCE + more, write(tmp_path, more)).stdout == "no difference\n"
+    done = diff_against(plugins, tmp_path, INSTANCE + more, write(tmp_path, more + "mode = fail\nfall = 9\n"))
+    assert done.stdout == "~ plugin m\n    fall: 3 -> 9\n    mode: pass -> fail\n"
+    # A key that the module had when the daemon was started.
+    done = diff_against(plugins, tmp_path, INSTANCE + "gone = 1\n", write(tmp_path, ""))
+    assert done.returncode == 0 and "    gone: 1 -> (none)\n" in done.stdout, done.stdout + done.stderr

@@ -170,6 +170,14 @@ TEST(PluginSection, AModuleThatKnowsEnterAloneFollowsUp) {
   EXPECT_THAT(bench.findings_of(instance("follow_up = j\n[plugin j]\nmodule = job\n")), IsEmpty());
 }
 
+TEST(PluginSection, ThereAreAtMost256) {
+  Bench bench;
+  std::string text = instance("");
+  for (int i = 0; i < 256; ++i) text += "[plugin j" + std::to_string(i) + "]\nmodule = job\n";
+  EXPECT_TRUE(bench.load(text).config);
+  EXPECT_THAT(bench.findings_of(text + "[plugin more]\nmodule = job\n"), ElementsAre("E058"));
+}
+
 TEST(PluginSection, ASectionThatNobodyRefersToIsAWarning) {
   Bench bench;
   EXPECT_THAT(bench.findings_of(instance("[plugin j]\nmodule = job\n")), ElementsAre("W010 5:2"));
