@@ -6,6 +6,7 @@
 #include <csignal>
 #include <thread>
 
+#include "ipc/host_order.h"
 #include "plugin_host/descendants.h"
 
 namespace baton::plugin_host {
@@ -55,7 +56,8 @@ void Watchdog::run() {
   ::kill(0, SIGTERM);
   ::poll(nullptr, 0, static_cast<int>(kGrace / std::chrono::milliseconds{1}));
   end_descendants();
-  ::kill(0, SIGKILL);
+  // The guardian ends whatever is left of the group.
+  ::_exit(ipc::kHostLate);
 }
 
 }  // namespace baton::plugin_host

@@ -224,7 +224,7 @@ def gone():
 
 
 def late(bad, begin, limit=0.3):
-    assert bad.end() == ("signal", 9)
+    assert bad.end() == ("exit", 71)
     assert limit + 0.15 < time.monotonic() - begin < limit + 1.2  # the limit and 200 ms of grace
     until(gone, 2, "the end of all that it started")
 
