@@ -275,7 +275,7 @@ TEST_F(PluginHostsTest, AnEndForAnEarlierHostDoesNothing) {
 TEST_F(PluginHostsTest, AReloadTouchesOnlyWhatHasChanged) {
   program("echo $$ >> pids; exec sleep 100");
   fleet({order("same"), order("other"), order("gone"), order("leaves", kAct)});
-  ASSERT_EQ(ups_.size(), 4u);
+  ASSERT_TRUE(eventually([&] { return ups_.size() == 4; }));
   fleet({order("same"), order("other", kProbe, seconds{7}), order("new")});
   ASSERT_TRUE(eventually([&] { return ups_.size() == 6 && hosts_->running() == 4; }));
   std::set<std::string> started{ups_[4].section, ups_[5].section};
