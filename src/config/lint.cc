@@ -355,6 +355,43 @@ class HostLint {
   std::map<std::pair<IpAddress, std::string>, const Instance*> addresses_;
 };
 
+/// What the checks can make of a priority at the worst and at the best: a positive `prefer` counts while the check
+/// passes, a negative one while it does not.
+struct Reach {
+  int least = 0;
+  int most = 0;
+};
+Reach reach(const Election& election) {
+  Reach reach{election.priority.value(), election.priority.value()};
+  for (const CheckReference& check : election.checks) {
+    if (check.use == CheckUse::kPrefer) (check.prefer < 0 ? reach.least : reach.most) += check.prefer;
+  }
+  return {std::clamp(reach.least, 1, 254), std::clamp(reach.most, 1, 254)};
+}
+
+/// Checks that can never take the role from the host that is preferred without them.
+void lint_preference(const Section& section, const std::vector<std::pair<std::string, const Election*>>& hosts,
+                     Report& report) {
+  const auto entry = std::find_if(section.entries.begin(), section.entries.end(), [](const Entry& one) {
+    return one.key == "check" && one.value.find("prefer=") != std::string_view::npos;
+  });
+  if (entry == section.entries.end()) return;
+  const auto first = std::max_element(
+      hosts.begin(), hosts.end(), [](const auto& a, const auto& b) { return a.second->priority < b.second->priority; });
+  int gap = -254;
+  for (auto other = hosts.begin(); other != hosts.end(); ++other) {
+    if (other != first) gap = std::max(gap, reach(*other->second).most - reach(*first->second).least);
+  }
+  const int needed = std::max(first->second->min_gap, 1);
+  if (gap >= needed) return;
+  const std::string lead = gap > 0 ? "only " + std::to_string(gap) + " ahead" : "not even ahead";
+  report.add(
+      Code::kNoEffect, entry->value_place,
+      "check: if all that is preferred is lost on " + first->first + ", no other host takes over: it is " + lead +
+          ", and min_gap is " + std::to_string(first->second->min_gap),
+      "prefer by " + std::to_string(needed - gap) + " more, or lower min_gap or the difference of the priorities");
+}
+
 }  // namespace
 
 void lint_host(const Document& document, const Config& config,
@@ -379,15 +416,24 @@ void lint_hosts(const Document& document, const std::vector<Config>& configs, Re
         "give the preferred host more: priority@" + first.host + " = " +
             std::to_string(std::min(254, object.election.priority.value() + 10)));
   };
+  const auto preference = [&](SectionType type, std::size_t index, const auto& list_of) {
+    std::vector<std::pair<std::string, const Election*>> hosts;
+    for (const Config& config : configs) hosts.emplace_back(config.host, &list_of(config)[index].election);
+    lint_preference(*document.find(type, list_of(configs.front())[index].name), hosts, report);
+  };
   for (std::size_t i = 0; i < configs.front().instances.size(); ++i) {
     const bool has_owner =
         std::any_of(configs.begin(), configs.end(), [&](const Config& config) { return config.instances[i].owner; });
     if (!configs.front().instances[i].group.empty() || has_owner) continue;
     check(SectionType::kInstance, i,
           [](const Config& config) -> const std::vector<Instance>& { return config.instances; });
+    preference(
+        SectionType::kInstance, i, [](const Config& config) -> const auto& { return config.instances; });
   }
   for (std::size_t i = 0; i < configs.front().groups.size(); ++i) {
     check(SectionType::kGroup, i, [](const Config& config) -> const std::vector<Group>& { return config.groups; });
+    preference(
+        SectionType::kGroup, i, [](const Config& config) -> const auto& { return config.groups; });
   }
 }
 

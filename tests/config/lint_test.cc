@@ -218,5 +218,26 @@ TEST(Lint, AGroupHasAtMost64VirtualRouters) {
   EXPECT_THAT(findings(group + instances), ElementsAre("E058 1:2"));
 }
 
+TEST(Lint, APreferenceThatCanNeverMoveTheRoleIsAWarning) {
+  const auto with = [](const std::string& more) {
+    return instance("priority@db1 = 110\n" + more + "[plugin p]\nmodule = m\n[plugin q]\nmodule = m\n" + kPeers);
+  };
+  // db1 without the check: 110. db2 with it: 100 + 29 = 129, 19 ahead; min_gap is 20.
+  const Loaded loaded = parse_text(with("check = p prefer=29\ncheck = q\n"));
+  ASSERT_THAT(briefs(loaded), ElementsAre("W008 6:9"));
+  EXPECT_EQ(
+      loaded.diagnostics[0].message,
+      "check: if all that is preferred is lost on db1, no other host takes over: it is only 19 ahead, and min_gap "
+      "is 20");
+  EXPECT_THAT(loaded.diagnostics[0].help, HasSubstr("prefer by 1 more"));
+  EXPECT_THAT(findings(with("check = p prefer=30\ncheck = q\n")), IsEmpty());
+  EXPECT_THAT(findings(with("check = p prefer=15\ncheck = q prefer=15\n")), IsEmpty());
+  EXPECT_THAT(findings(with("check = p prefer=29\ncheck = q\nmin_gap = 19\n")), IsEmpty());
+  // A negative one takes from who fails: db1 110 - 30 = 80, db2 100.
+  EXPECT_THAT(findings(with("check = p prefer=-30\ncheck = q\n")), IsEmpty());
+  EXPECT_THAT(findings(with("check = p prefer=-29\ncheck = q\n")), ElementsAre("W008 6:9"));
+  EXPECT_THAT(findings(with("check = p\ncheck = q\n")), IsEmpty());
+}
+
 }  // namespace
 }  // namespace baton::config
