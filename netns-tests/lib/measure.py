@@ -5,7 +5,7 @@ import time
 
 from lib import netlink, proc
 from lib.capture import Capture
-from lib.daemons import KINDS, Service
+from lib.daemons import KINDS, ROOT, Baton, Service, plugin_dir
 from lib.topology import Lab
 
 PRIORITY = {"db1": 200, "db2": 100}
@@ -174,6 +174,52 @@ def instances(kind, links=4, interval_ms=100, seconds=15, what=("cpu", "lateness
         if "cut" in what:
             result["cut_last"] = cut_all(bench, len(builders))
     return result
+
+
+def hanging_plugin(directory):
+    """A plugin whose probe never returns, built here; the path of its .so."""
+    source, target = os.path.join(directory, "hang.c"), os.path.join("/var/lib/baton-tests", "hang-%d.so" % os.getpid())
+    os.makedirs("/var/lib/baton-tests", mode=0o755, exist_ok=True)
+    with open(source, "w", encoding="ascii") as file:
+        file.write('#include <unistd.h>\n#include "plugin.h"\n'
+                   "static int32_t probe(void* self, const baton_call* call, baton_result* result) { for (;;) pause(); }\n"
+                   "BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {.struct_size = sizeof(baton_plugin), .name = \"hang\", "
+                   '.version = "1", .summary = "never answers", .probe = probe};\n')
+    proc.run("cc", "-shared", "-fPIC", "-I", os.path.join(ROOT, "src", "plugin_api"), "-o", target, source)
+    os.chmod(target, 0o755)
+    return target
+
+
+def with_checks(count, instances_wanted, interval_ms=100, seconds=15):
+    """Baton with `count` checks at 1 s on db1, one of which hangs: the engine's share of a core, and how late db1's adverts are."""
+    with Bench("baton") as bench:
+        sections, lines = [], []
+        if count:
+            hang = hanging_plugin(bench.lab.directory)
+            bench.lab.undo.callback(os.remove, hang)
+            for number in range(count):
+                module = ["module = " + hang] if number == 0 else ["module = file", "path = /etc/hostname"]
+                sections += ["[plugin c%d]" % number, *module, "interval = 1s"]
+                # The hanging one only moves the preference: the host is to stay Active.
+                lines.append("check = c%d%s" % (number, " prefer=1" if number == 0 else ""))
+
+        def builder(vrid):
+            return lambda priority: Service(name="i%d" % vrid, vrid=vrid, priority=priority, interval_ms=interval_ms, vips=("10.100.0.%d/32" % vrid,),
+                                            extra=tuple(lines) if vrid == 1 and priority == PRIORITY["db1"] else ())
+
+        for host in bench.lab.hosts:
+            options = dict(bench.options(), sections=sections if host == "db1" else (), plugins=plugin_dir())
+            bench.daemons[host] = Baton(bench.lab, host, [builder(vrid)(PRIORITY[host]) for vrid in range(1, instances_wanted + 1)], **options).start()
+        bench.wait_count("db1", "db2", instances_wanted)
+        time.sleep(5)
+        engine = bench.daemons["db1"].process_of("engine")
+        capture = bench.capture("checks", "ip proto 112", snap=64)
+        before, began = proc.cpu_nanoseconds([engine]), time.monotonic()
+        time.sleep(seconds)
+        share = (proc.cpu_nanoseconds([engine]) - before) / 1e9 / (time.monotonic() - began)
+        capture.close()
+        late = [abs(gap - interval_ms / 1000) for gap in gaps(capture)]
+        return {"cpu": share, "late_p50": percentile(late, 0.5), "late_p99": percentile(late, 0.99), "late_max": max(late)}
 
 
 def steady(bench, seconds):

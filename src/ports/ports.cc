@@ -32,7 +32,6 @@ std::string_view alarm_token(Alarm alarm) {
     case Alarm::kScribeSilent: return "scribe_silent";
     case Alarm::kFollowUpFailed: return "follow_up_failed";
     case Alarm::kCheckFlapping: return "check_flapping";
-    case Alarm::kPluginBroken: return "plugin_broken";
   }
   return "unknown";
 }

@@ -125,7 +125,6 @@ enum class Alarm : std::uint8_t {
   kScribeSilent = 25,    ///< F51: history and intent cannot be written
   kFollowUpFailed = 26,  ///< an action at enter or leave failed; Report::plugin says which
   kCheckFlapping = 27,   ///< F83: a check changes all the time and is held down
-  kPluginBroken = 28,    ///< a plugin's process cannot be started or dies all the time
 };
 std::string_view alarm_token(Alarm alarm);
 

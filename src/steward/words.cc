@@ -181,8 +181,6 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
     case Alarm::kScribeSilent: return with_errno("history and intent cannot be written", report);
     case Alarm::kFollowUpFailed: return act_sentence(report);
     case Alarm::kCheckFlapping: return "the check " + plugin_of(report) + " changes all the time and is held down";
-    case Alarm::kPluginBroken:
-      return "the process of plugin " + plugin_of(report) + " dies all the time" + in_its_words(report);
     default: return std::string{ports::alarm_token(report.alarm)};
   }
 }
@@ -246,7 +244,6 @@ std::string_view alarm_advice(Alarm alarm) {
     case Alarm::kCheckFlapping:
       return "It counts as failed until it has passed for five minutes. Raise `rise` and `fall`, or mend what it looks "
              "at.";
-    case Alarm::kPluginBroken: return "It is tried again after a minute. The log says how it died.";
     case Alarm::kNone: break;
   }
   return {};
