@@ -102,6 +102,30 @@ def test_host_dies_with_its_parent():
     assert os.WTERMSIG(status) == signal.SIGKILL
 
 
+def once(exhibit, verb, **order):
+    """`--once VERB`, as batonctl plugin test asks: (exit status or -signal, what it printed)."""
+    memory = host.sealed(host.order_bytes(MUSEUM / f"{exhibit}.so", **order))
+    asked = subprocess.Popen(["/bin/bash", "-c", f"exec {PROGRAM} --once {verb} 3<&{memory}"], pass_fds=[memory],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    os.close(memory)
+    out, _ = asked.communicate(timeout=20)
+    return asked.returncode, out
+
+
+def test_one_verb_as_the_daemon_would():
+    status, out = once("good", "probe", settings=SETTINGS)
+    assert (status, read_page(out).state, read_page(out).facts["no_new_privs"]) == (0, "pass", "1")
+    assert read_page(out).facts["uid"] == str(pwd.getpwnam("baton-check").pw_uid)
+    status, out = once("good", "enter", settings=SETTINGS)
+    assert (status, read_answer(out).sentence) == (0, "enter of test: backup to active")
+    status, out = once("hangs", "probe")
+    assert (status, read_page(out).status) == (71, "timeout")
+    status, out = once("hangs", "fence")
+    assert (status, read_answer(out).status) == (71, "timeout")
+    assert once("aborts", "probe") == (-signal.SIGABRT, b"")
+    assert once("exits", "probe") == (70, b"")
+
+
 # --- What is not loaded --------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("exhibit, words", [
