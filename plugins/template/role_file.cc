@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// role_file: an action in C++20. Keeps a file that exists while this host is Active; the check tells whether it is there.
+// role_file: an action in C++20. Keeps a file that exists while this host is Active; the check tells whether it is
+// there.
 #include <baton/plugin.hpp>
-
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -41,5 +41,5 @@ class RoleFile {
 
 constexpr baton_key kKeys[] = {key("path", BATON_KEY_PATH, "The file.", nullptr, BATON_KEY_REQUIRED)};
 
-BATON_PLUGIN(RoleFile, About{.name = "role_file", .version = "1.0", .summary = "A file that exists on the Active",
-                             .keys = kKeys})
+BATON_PLUGIN(RoleFile,
+             About{.name = "role_file", .version = "1.0", .summary = "A file that exists on the Active", .keys = kKeys})
