@@ -28,6 +28,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr int kNotStarted = -1;  ///< PluginHostDown's wait status of what never ran
+/// Whoever ends in a way that is no death starts again at once, but not in a circle that only starts processes.
+constexpr Nanos kShortestLife = milliseconds{500};
 constexpr Nanos kStrayPause = milliseconds{20};
 /// Starting takes no longer than this in one turn, however fast kStartsPerTurn would be.
 constexpr Nanos kStartBudget = milliseconds{5};
@@ -60,6 +62,7 @@ std::string how_it_ended(int status) {
     case 126: return "could not be given its rights and descriptors";
     case 127: return "could not be executed";
     case ipc::kHostRefused: return "refused to work: its own log line says why";
+    case ipc::kHostLate: return "ended itself because a call was not back in time";
     case ipc::kHostLeft: return "ended because the plugin called exit()";
     default: return posix::describe_wait_status(status);
   }
@@ -178,7 +181,7 @@ Result<posix::Fd> PluginHosts::order_memory(const Place& place) {
   return posix::sealed_memfd("baton-order", ipc::encode(order));
 }
 
-Result<void> PluginHosts::launch(Instant now, Place& place) {
+Result<void> PluginHosts::launch(Place& place) {
   if (auto prepared = prepare(place); !prepared) return prepared;
   auto order = order_memory(place);
   if (!order) return Unexpected<Error>{order.error()};
@@ -208,7 +211,7 @@ Result<void> PluginHosts::launch(Instant now, Place& place) {
   auto child = posix::start_program(program);
   if (!child) return Unexpected<Error>{child.error()};
   place.child = std::move(*child);
-  place.started = now;
+  place.started = posix::now();
   const Key key{place.order.section, place.order.kind};
   return loop_.add(place.child.pidfd(), EPOLLIN, [this, key](std::uint32_t) { on_end(key); });
 }
@@ -218,7 +221,7 @@ void PluginHosts::start(Instant now, Place& place) {
   place.kill_at.reset();
   place.why_ended.clear();
   place.incarnation = fresh_incarnation();
-  if (auto launched = launch(now, place); !launched) {
+  if (auto launched = launch(place); !launched) {
     if (place.child.running()) {
       signal_group(place.child, SIGKILL);
       place.child.wait();
@@ -228,10 +231,12 @@ void PluginHosts::start(Instant now, Place& place) {
         error.sys_errno == EAGAIN || error.sys_errno == ENOMEM ? std::strerror(error.sys_errno) : error.message();
     return failed(now, place, kNotStarted, "cannot be started: " + reason);
   }
-  log::info("plugin_host_started", {{"plugin", place.order.section},
-                                    {"kind", std::string{ipc::host_kind_token(place.order.kind)}},
-                                    {"pid", std::to_string(place.child.pid())},
-                                    {"user", place.order.user}});
+  const log::Level level = std::exchange(place.late, false) ? log::Level::kDebug : log::Level::kInfo;
+  log::write(level, "plugin_host_started",
+             {{"plugin", place.order.section},
+              {"kind", std::string{ipc::host_kind_token(place.order.kind)}},
+              {"pid", std::to_string(place.child.pid())},
+              {"user", place.order.user}});
   for (const ipc::Process process : {ipc::Process::kEngine, ipc::Process::kSteward}) introduce(process, place);
 }
 
@@ -310,7 +315,7 @@ void PluginHosts::buried(Instant now, Place& place, int status) {
   const bool exited = WIFEXITED(status);
   const Nanos lived = now - place.started;
   if (place.unwanted_until && *place.unwanted_until <= now) return;
-  if (exited && WEXITSTATUS(status) == ipc::kHostRecycled && lived >= seconds{1}) {
+  if (exited && WEXITSTATUS(status) == ipc::kHostRecycled && lived >= kShortestLife) {
     place.start_at = now;
     return;
   }
@@ -329,7 +334,8 @@ void PluginHosts::failed(Instant now, Place& place, int wait_status, const std::
     place.given_up = false;
   }
   if (late || asked) {
-    place.start_at = now;
+    place.late = late;
+    place.start_at = late ? std::max(now, place.started + kShortestLife) : now;
   } else {
     place.deaths.push_back(now);
     while (place.deaths.size() > kBreakerDeaths || now - place.deaths.front() > kBreakerWindow) {
@@ -357,11 +363,14 @@ void PluginHosts::failed(Instant now, Place& place, int wait_status, const std::
   if (place.given_up) {
     log::error("plugin_given_up", {{"plugin", place.order.section}, {"kind", kind}}, down.sentence);
   } else {
-    log::warning("plugin_host_died",
-                 {{"plugin", place.order.section},
-                  {"kind", kind},
-                  {"next_try_ms", std::to_string((*place.start_at - now) / milliseconds{1})}},
-                 sentence);
+    log::write(late    ? log::Level::kDebug
+               : asked ? log::Level::kInfo
+                       : log::Level::kWarning,
+               "plugin_host_died",
+               {{"plugin", place.order.section},
+                {"kind", kind},
+                {"next_try_ms", std::to_string((*place.start_at - now) / milliseconds{1})}},
+               sentence);
   }
   for (const ipc::Process process : {ipc::Process::kEngine, ipc::Process::kSteward}) tell_(process, down, {});
 }

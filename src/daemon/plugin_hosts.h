@@ -92,6 +92,7 @@ class PluginHosts {
     std::string why_ended;  ///< on request
     std::deque<Instant> deaths;
     bool given_up = false;
+    bool late = false;  ///< the last one ended because a call was not back: nothing new to the log
     Nanos back_off{0};
   };
   enum class Ending { kDeath, kLate, kRecycled };
@@ -99,7 +100,7 @@ class PluginHosts {
   Result<void> prepare(Place& place);
   Result<posix::Fd> order_memory(const Place& place);
   Result<posix::User> user_of(const std::string& name);
-  Result<void> launch(Instant now, Place& place);
+  Result<void> launch(Place& place);
   void start(Instant now, Place& place);
   void introduce(ipc::Process process, const Place& place);
   void on_end(const Key& key);
