@@ -131,6 +131,7 @@ void EnginePlugins::on_act_host(Section& section, std::uint64_t incarnation, std
   if (act.running) settle(section, VerbStatus::kCrashed, "its process was replaced", Nanos{0});
   close_channel(section);
   act.ended.reset();
+  act.doomed.reset();
   act.given_up.clear();
   act.incarnation = incarnation;
   act.ever = true;
@@ -156,6 +157,7 @@ void EnginePlugins::on_host_down(Instant, const ipc::PluginHostDown& down) {
       settle(section, VerbStatus::kCrashed, obituary(down), Nanos{0});
       close_channel(section);
       act.ended.reset();
+      act.doomed.reset();
     }
     act.given_up = down.given_up ? sentence : "";
     return;
@@ -392,6 +394,10 @@ void EnginePlugins::on_answer(Section& section, ConstBytes bytes) {
   if (answer && act.running && answer->nonce == act.running->nonce) {
     act.inherited = false;
     settle(section, answer->status, answer->sentence, answer->took);
+    if (answer->status != VerbStatus::kTimeout) return;
+    // It ends now, with what hangs in it: the next act is for the one that follows.
+    close_channel(section);
+    act.doomed = posix::now() + kDoomPatience;
     return;
   }
   // What the engine before this one asked.
@@ -443,6 +449,11 @@ void EnginePlugins::serve_act(Instant now, Section& section) {
     soon(*act.ended + kObituaryPatience);
     return;
   }
+  if (act.doomed && now >= *act.doomed) {
+    act.doomed.reset();
+    end_act_host(section, "it said that a call was late, and did not end");
+  }
+  if (act.doomed) soon(*act.doomed);
   if (act.running && now >= act.running->limit) {
     const std::string sentence = "no answer within " + in_words(act.running->deadline);
     settle(section, VerbStatus::kTimeout, sentence, Nanos{0});

@@ -57,6 +57,8 @@ class EnginePlugins : public ports::PluginPort {
   static constexpr Nanos kHostPatience = std::chrono::seconds{2};
   /// The guardian knows how a host ended; its word is waited for before the act's result says less.
   static constexpr Nanos kObituaryPatience = std::chrono::milliseconds{200};
+  /// A host that has told of a late call ends within its own grace.
+  static constexpr Nanos kDoomPatience = std::chrono::seconds{1};
   /// Acts that wait for one section.
   static constexpr std::size_t kMaxQueued = 1024;
 
@@ -122,7 +124,8 @@ class EnginePlugins : public ports::PluginPort {
     bool inherited = false;  ///< it may still work for the engine before this one, and answer that
     std::string given_up;    ///< why, if it is not tried for now
     std::optional<Running> running;
-    std::optional<Instant> ended;  ///< the channel is at its end; the guardian's word is waited for
+    std::optional<Instant> doomed;  ///< it said that a call was late and is about to end; until then it should have
+    std::optional<Instant> ended;   ///< the channel is at its end; the guardian's word is waited for
     std::deque<Waiting> queue;
   };
   struct Section {

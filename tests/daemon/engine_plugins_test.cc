@@ -390,6 +390,39 @@ TEST_F(EnginePluginsTest, ALateAnswerIsATimeoutHalfASecondAfterTheDeadline) {
   EXPECT_EQ(sink_.results.size(), 1u);
 }
 
+TEST_F(EnginePluginsTest, AHostThatSaidThatACallWasLateGetsNoOtherAct) {
+  act_host(1);
+  order(41);
+  order(42);
+  turn();
+  const auto request = asked();
+  ASSERT_TRUE(request);
+  answer(request->nonce, VerbStatus::kTimeout, "not done within 2000 ms");
+  ASSERT_EQ(sink_.results.size(), 1u);
+  EXPECT_EQ(sink_.results[0].status, VerbStatus::kTimeout);
+  turn();
+  EXPECT_FALSE(asked());
+  EXPECT_THAT(ends_, IsEmpty());
+  down(ipc::HostKind::kAct, 1, false, 71 << 8, "ended itself because a call was not back in time");
+  act_host(2);
+  const auto next = asked();
+  ASSERT_TRUE(next);
+  answer(next->nonce);
+  ASSERT_EQ(sink_.results.size(), 2u);
+  EXPECT_EQ(sink_.results[1].status, VerbStatus::kOk);
+}
+
+TEST_F(EnginePluginsTest, AHostThatSaysLateAndStaysIsEnded) {
+  act_host(1);
+  order(41);
+  turn();
+  answer(asked()->nonce, VerbStatus::kTimeout, "late");
+  turn(posix::now() + milliseconds{900});
+  EXPECT_THAT(ends_, IsEmpty());
+  turn(posix::now() + milliseconds{1001});
+  EXPECT_EQ(ends_.size(), 1u);
+}
+
 TEST_F(EnginePluginsTest, ADeathWithAnActInFlightIsACrash) {
   act_host(1);
   order(41);
