@@ -30,6 +30,8 @@ using std::chrono::seconds;
 constexpr int kNotStarted = -1;  ///< PluginHostDown's wait status of what never ran
 /// Whoever ends in a way that is no death starts again at once, but not in a circle that only starts processes.
 constexpr Nanos kShortestLife = milliseconds{500};
+/// For a plugin's close(): a webhook delivers what waits (plugins/webhook, close_wait).
+constexpr Nanos kCloseGrace = seconds{3};
 constexpr Nanos kStrayPause = milliseconds{20};
 /// Starting takes no longer than this in one turn, however fast kStartsPerTurn would be.
 constexpr Nanos kStartBudget = milliseconds{5};
@@ -461,8 +463,11 @@ void PluginHosts::stop() {
   for (auto& [key, place] : places_) {
     place.engine_end.reset();
     place.start_at.reset();
-    signal_group(place.child, SIGTERM);
+    // An act host ends by itself when nobody can ask it any more: what it still has to deliver gets a moment.
+    if (place.order.kind == ipc::HostKind::kProbe) signal_group(place.child, SIGTERM);
   }
+  wait_all(kCloseGrace);
+  for (auto& [key, place] : places_) signal_group(place.child, SIGTERM);
   wait_all(kStopGrace);
   for (auto& [key, place] : places_) signal_group(place.child, SIGKILL);
   wait_all(seconds{1});

@@ -98,7 +98,11 @@ Verdict Session::call(const ipc::ActRequest& request) {
     call.generation = request.generation;
     call.at_ns = request.wall_clock_ns;
     const baton_verb function = function_of(library_.plugin, request.verb);
-    if (function == nullptr) {
+    const bool plain_action = request.verb == PluginVerb::kEnter || request.verb == PluginVerb::kLeave;
+    if (function == nullptr && plain_action) {
+      // A module may have one of the two only: then there is nothing to do at the other end.
+      services_.table()->say(services_.table()->context, ("nothing to do: the module has no " + verb).c_str());
+    } else if (function == nullptr) {
       services_.table()->say(services_.table()->context, ("the module has no verb " + verb).c_str());
       verdict.status = VerbStatus::kConfig;
     } else {
