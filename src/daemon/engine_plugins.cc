@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "ipc/host_order.h"
 #include "ipc/plain_text.h"
 #include "log/log.h"
 #include "posix/clock.h"
@@ -163,14 +164,19 @@ void EnginePlugins::on_host_down(Instant, const ipc::PluginHostDown& down) {
     return;
   }
   Probe& probe = section.probe;
-  if (probe.incarnation != 0 && down.incarnation != probe.incarnation) return;
+  // One that could not be started was never announced.
+  const bool never_ran = down.wait_status < 0;
+  if (!never_ran && probe.incarnation != 0 && down.incarnation != probe.incarnation) return;
   ipc::ProbeOutcome outcome;
   const bool good = look(section, outcome) == Look::kGood;
   probe.rung = true;
   // A host that had to be killed says so on the page before: that is told already. What the guardian could not start
   // has no wait status.
-  const bool told = good && outcome.incarnation == down.incarnation && outcome.status >= VerbStatus::kTimeout;
-  if (down.given_up || down.wait_status < 0) {
+  const bool its_own = good && outcome.incarnation == down.incarnation;
+  // Why it refuses to work, or was late: better words than that it was.
+  if (its_own && ipc::host_said_why(down.wait_status, outcome.status)) return;
+  const bool told = its_own && outcome.status >= VerbStatus::kTimeout;
+  if (down.given_up || never_ran) {
     probe.loss = Loss{VerbStatus::kNotRunning, sentence};
   } else if (!told && probe.distrusted != down.incarnation) {
     probe.loss = Loss{VerbStatus::kCrashed, obituary(down)};
@@ -227,6 +233,7 @@ void EnginePlugins::flooded(Section& section) {
 void EnginePlugins::tell_garbage(Section& section, const std::string& sentence) {
   Probe& probe = section.probe;
   probe.distrusted = probe.incarnation;
+  probe.stranger_since.reset();
   probe.loss = Loss{VerbStatus::kGarbage, sentence};
   log::warning("plugin_garbage", {{"plugin", section.name}, {"kind", "probe"}}, sentence);
   end_host_({section.name, ipc::HostKind::kProbe, probe.incarnation, sentence});
@@ -242,6 +249,16 @@ std::string EnginePlugins::complaint_about(const Probe& probe, const ipc::PageRe
   return "its process wrote an outcome that belongs to another one";
 }
 
+/// For a moment after a stranger's outcome was seen; then it is looked at again.
+bool EnginePlugins::may_be_announced(Probe& probe) {
+  const Instant now = posix::now();
+  if (!probe.stranger_since) probe.stranger_since = now;
+  const Instant limit = *probe.stranger_since + kStrangerPatience;
+  if (now >= limit) return false;
+  soon(limit);
+  return true;
+}
+
 /// What the page says, if it may be believed.
 EnginePlugins::Look EnginePlugins::look(Section& section, ipc::ProbeOutcome& outcome) {
   Probe& probe = section.probe;
@@ -252,12 +269,14 @@ EnginePlugins::Look EnginePlugins::look(Section& section, ipc::ProbeOutcome& out
   if (complaint.empty()) {
     if (reading.outcome.incarnation == probe.distrusted) return Look::kNothing;
     if (reading.outcome.incarnation == probe.incarnation) probe.distrusted = 0;
+    probe.stranger_since.reset();
     outcome = std::move(reading.outcome);
     return Look::kGood;
   }
   // Left by a host before the one that this engine was told of first, or by one that was found out already.
   const bool foreign = reading.state == ipc::PageState::kGood && reading.outcome.incarnation != probe.incarnation;
   if (probe.distrusted != 0 || (probe.inherited && probe.previous == 0 && foreign)) return Look::kNothing;
+  if (foreign && may_be_announced(probe)) return Look::kNothing;
   tell_garbage(section, complaint);
   return Look::kGarbage;
 }
@@ -290,7 +309,7 @@ void EnginePlugins::serve_probe(Instant now, Section& section, PluginSink& sink)
   }
   if (!section.id) return;
   const ports::PluginId id = *section.id;
-  if (std::exchange(probe.rung, false)) {
+  if (std::exchange(probe.rung, false) || probe.stranger_since) {
     ipc::ProbeOutcome outcome;
     if (look(section, outcome) == Look::kGood && outcome.sequence != probe.told) {
       probe.told = outcome.sequence;

@@ -57,6 +57,8 @@ class EnginePlugins : public ports::PluginPort {
   static constexpr Nanos kHostPatience = std::chrono::seconds{2};
   /// The guardian knows how a host ended; its word is waited for before the act's result says less.
   static constexpr Nanos kObituaryPatience = std::chrono::milliseconds{200};
+  /// A new host may have an outcome before the guardian's word of it is here.
+  static constexpr Nanos kStrangerPatience = std::chrono::milliseconds{200};
   /// A host that has told of a late call ends within its own grace.
   static constexpr Nanos kDoomPatience = std::chrono::seconds{1};
   /// Acts that wait for one section.
@@ -84,9 +86,10 @@ class EnginePlugins : public ports::PluginPort {
   };
   struct Probe {
     std::uint64_t incarnation = 0;
-    std::uint64_t previous = 0;    ///< its outcome still counts until the new host has one
-    bool inherited = false;        ///< who came before `incarnation` is not known
-    std::uint64_t distrusted = 0;  ///< this one wrote garbage; what it left there is no news
+    std::uint64_t previous = 0;             ///< its outcome still counts until the new host has one
+    bool inherited = false;                 ///< who came before `incarnation` is not known
+    std::uint64_t distrusted = 0;           ///< this one wrote garbage; what it left there is no news
+    std::optional<Instant> stranger_since;  ///< the page has an outcome of a host that we were not told of
     posix::Mapping page;
     posix::Fd bell;
     bool armed = false;
@@ -146,6 +149,7 @@ class EnginePlugins : public ports::PluginPort {
   void on_bell(Section& section);
   void flooded(Section& section);
   Look look(Section& section, ipc::ProbeOutcome& outcome);
+  bool may_be_announced(Probe& probe);
   std::string complaint_about(const Probe& probe, const ipc::PageReading& reading) const;
   void tell_garbage(Section& section, const std::string& sentence);
   void serve_probe(Instant now, Section& section, PluginSink& sink);

@@ -37,11 +37,14 @@ bool Check::observe(Instant now, const ports::ProbeReading& reading) {
   renewed_ = std::min(reading.finished, now);
   ever_ = true;
   last_ = reading.state;
-  const bool told = warning_ != reading.warning || role_ != reading.role;
+  const bool told =
+      warning_ != reading.warning || role_ != reading.role || (!passes() && (lapsed_ || status_ != reading.status));
   warning_ = reading.warning;
   role_ = reading.role;
   status_ = reading.status;
   sentence_ = reading.sentence;
+  explained_ = !pass && reading.status >= VerbStatus::kTimeout;
+  lapsed_ = false;
   return settle(now) || told;
 }
 
@@ -49,9 +52,12 @@ bool Check::lose(Instant now, VerbStatus status, std::string_view sentence) {
   count(false, 1);
   ever_ = true;
   last_ = ProbeState::kUnknown;
+  const bool told = !passes() && (lapsed_ || status_ != status);
   status_ = status;
   sentence_ = ports::Sentence{sentence};
-  return settle(now);
+  explained_ = true;
+  lapsed_ = false;
+  return settle(now) || told;
 }
 
 bool Check::settle(Instant now) {
@@ -77,30 +83,32 @@ bool Check::become(Instant now, Settled next) {
     calm_since_ = now;
   }
   settled_ = next;
-  since_ = now;
+  since_ = looked_ = now;
   return true;
 }
 
 bool Check::on_deadline(Instant now) {
   if (now < next_deadline()) return false;
   if (flapping_ && good_ > 0 && now - calm_since_ >= kCalm) return settle(now);
+  looked_ = now;
   if (now - renewed_ < lease() || settled_ == Settled::kUnknown) return false;
   // No renewal in three intervals: whatever was known is worth nothing.
   count(false, fall_);
   last_ = ProbeState::kUnknown;
-  if (ever_) {
-    sentence_ = ports::Sentence{"no result for three intervals"};
-  } else {
-    sentence_ = ports::Sentence{"no result since it was started"};
+  // Who knows why there is none says that.
+  if (!explained_) {
+    sentence_ = ports::Sentence{ever_ ? "no result for three intervals" : "no result since it was started"};
+    status_ = VerbStatus::kTimeout;
+    lapsed_ = true;
   }
-  status_ = VerbStatus::kTimeout;
   flapping_ = false;
   return become(now, Settled::kUnknown);
 }
 
 Instant Check::next_deadline() const {
-  if (flapping_ && good_ > 0) return std::min(calm_since_ + kCalm, renewed_ + lease());
-  return settled_ == Settled::kUnknown ? kNever : renewed_ + lease();
+  // What is unknown is looked at, too: its host may be back with what it said before, and then it does not ring.
+  const Instant lapse = (settled_ == Settled::kUnknown ? looked_ : renewed_) + lease();
+  return flapping_ && good_ > 0 ? std::min(calm_since_ + kCalm, lapse) : lapse;
 }
 
 }  // namespace baton::engine

@@ -32,7 +32,7 @@ class Check {
   /// Takes over changed keys; what is known stays.
   void configure(Instant now, const config::Plugin& plugin);
 
-  /// True if anything settled changed: state, warning, role or flapping.
+  /// True if anything that is shown changed: state, warning, role, flapping, or why it does not pass.
   bool observe(Instant now, const ports::ProbeReading& reading);
   /// The probe's process died or cannot be had: one failed outcome.
   bool lose(Instant now, VerbStatus status, std::string_view sentence);
@@ -65,6 +65,7 @@ class Check {
   std::uint32_t bad_ = 0;
   ProbeState last_ = ProbeState::kUnknown;
   Instant renewed_{};  ///< the lease counts from here
+  Instant looked_{};   ///< kUnknown: for an answer that is no news to who gives it
   bool ever_ = false;
 
   Settled settled_ = Settled::kPending;
@@ -72,6 +73,8 @@ class Check {
   ApplicationRole role_ = ApplicationRole::kNone;
   VerbStatus status_ = VerbStatus::kOk;
   ports::Sentence sentence_;
+  bool explained_ = false;  ///< the sentence says why there is no result
+  bool lapsed_ = false;     ///< the sentence says that nobody knows
   Instant since_{};
 
   std::array<Instant, kFlapLimit> falls_{};  ///< the last times it fell from pass

@@ -1,5 +1,7 @@
 #include "ipc/host_order.h"
 
+#include <sys/wait.h>
+
 #include "ipc/long_fields.h"
 
 namespace baton::ipc {
@@ -14,6 +16,12 @@ constexpr std::size_t kMaxValues = 1024;
 }  // namespace
 
 std::string_view host_kind_token(HostKind kind) { return kind == HostKind::kProbe ? "probe" : "act"; }
+
+bool host_said_why(int wait_status, VerbStatus last) {
+  if (!WIFEXITED(wait_status)) return false;
+  const int code = WEXITSTATUS(wait_status);
+  return (code == kHostRefused && last == VerbStatus::kConfig) || (code == kHostLate && last == VerbStatus::kTimeout);
+}
 
 std::vector<std::uint8_t> encode(const HostOrder& order) {
   LongWriter out;

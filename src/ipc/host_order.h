@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "base/plugin_verb.h"
 #include "base/time.h"
 
 namespace baton::ipc {
@@ -29,6 +30,8 @@ inline constexpr int kHostRefused = 65;   ///< the order, the descriptors or its
 inline constexpr int kHostLeft = 70;      ///< the plugin called exit()
 inline constexpr int kHostLate = 71;      ///< a call was not back in time; its result says so already
 inline constexpr int kHostRecycled = 75;  ///< it had grown too large: to be started anew at once, nothing is wrong
+/// It ended with this wait status, and `last`, its last word, says why already.
+bool host_said_why(int wait_status, VerbStatus last);
 
 inline constexpr std::size_t kMaxOrderSize = 1u << 20;
 inline constexpr std::size_t kMaxFleetSize = 64u << 20;

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <functional>
 #include <string_view>
+#include <utility>
 
 #include "ipc/host_channel.h"
 #include "ipc/probe_page.h"
@@ -79,8 +80,10 @@ class Page {
     outcome.streak = same ? std::max(last_.streak, last_.streak + 1) : 1;
     outcome.started = started;
     outcome.finished = finished;
-    const bool news = last_.sequence == 0 || last_.status != outcome.status || last_.role != outcome.role ||
-                      last_.warning != outcome.warning || outcome.streak <= order_.ring_for;
+    // Who followed one that died rings, although it may say the same.
+    const bool news = !std::exchange(spoken_, true) || last_.sequence == 0 || last_.status != outcome.status ||
+                      last_.role != outcome.role || last_.warning != outcome.warning ||
+                      outcome.streak <= order_.ring_for;
     ipc::write_outcome(memory_.bytes(), outcome);
     last_ = std::move(outcome);
     const std::uint64_t one = 1;
@@ -94,6 +97,7 @@ class Page {
   posix::Mapping memory_;
   posix::Fd bell_;
   ipc::ProbeOutcome last_;
+  bool spoken_ = false;
 };
 
 ipc::ProbeOutcome timeout_outcome(Nanos limit) {

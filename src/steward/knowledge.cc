@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ipc/host_order.h"
+
 namespace baton::steward {
 namespace {
 
@@ -123,8 +125,12 @@ void Knowledge::note_plugin_page(const std::string& section, posix::Mapping page
   probe_hosts_[section] = {std::move(page), ""};
 }
 
-void Knowledge::note_plugin_down(const std::string& section, const std::string& sentence) {
-  probe_hosts_[section].trouble = sentence;
+void Knowledge::note_plugin_down(const ipc::PluginHostDown& down) {
+  ProbeHost& host = probe_hosts_[down.section];
+  const ipc::PageReading last = ipc::read_outcome(host.page.const_bytes());
+  const bool has_said_why =
+      last.state == ipc::PageState::kGood && ipc::host_said_why(down.wait_status, last.outcome.status);
+  host.trouble = has_said_why ? "" : down.sentence;
 }
 
 void Knowledge::keep_plugins(const config::Config& config) {

@@ -25,7 +25,7 @@ class Knowledge {
 
   /// A probe's page has come, or its process is gone.
   void note_plugin_page(const std::string& section, posix::Mapping page);
-  void note_plugin_down(const std::string& section, const std::string& sentence);
+  void note_plugin_down(const ipc::PluginHostDown& down);
   /// After a reload: what is no longer configured is forgotten.
   void keep_plugins(const config::Config& config);
 

@@ -176,7 +176,7 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     auto page = posix::Mapping::read_only(incoming.fds.front().get());
     if (page) knowledge_.note_plugin_page(host->section, std::move(*page));
   } else if (const auto* down = std::get_if<ipc::PluginHostDown>(&incoming.message)) {
-    if (down->kind == ipc::HostKind::kProbe) knowledge_.note_plugin_down(down->section, down->sentence);
+    if (down->kind == ipc::HostKind::kProbe) knowledge_.note_plugin_down(*down);
   }
 }
 

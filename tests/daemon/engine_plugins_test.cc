@@ -223,8 +223,52 @@ TEST_F(EnginePluginsTest, AnOutcomeOfAnotherIncarnationIsGarbage) {
   write(outcome(99, 1));
   ring();
   turn();
-  ASSERT_EQ(sink_.lost.size(), 1u);
+  EXPECT_THAT(sink_.lost, IsEmpty());  // the guardian may be about to say whose it is
+  ASSERT_TRUE(eventually([&] { return !sink_.lost.empty(); }));
   EXPECT_THAT(sink_.lost[0].sentence, HasSubstr("belongs to another"));
+  EXPECT_EQ(plugins_->read_probe(7).sequence, 0u);
+}
+
+TEST_F(EnginePluginsTest, AHostThatIsQuickerThanTheWordOfItIsNotSuspected) {
+  probe_host(1);
+  write(outcome(1, 5));
+  ring();
+  turn();
+  write(outcome(2, 6));
+  ring();
+  turn();
+  probe_host(2);
+  EXPECT_EQ(plugins_->read_probe(7).sequence, 6u);
+  EXPECT_FALSE(eventually([&] { return !sink_.lost.empty(); }, milliseconds{300}));
+  EXPECT_THAT(ends_, IsEmpty());
+}
+
+TEST_F(EnginePluginsTest, AHostThatRefusesToWorkHasSaidWhy) {
+  probe_host(1);
+  ipc::ProbeOutcome why = outcome(1, 1);
+  why.status = VerbStatus::kConfig;
+  why.state = ProbeState::kUnknown;
+  write(why);
+  ring();
+  turn();
+  down(ipc::HostKind::kProbe, 1, true, 65 << 8, "it died 5 times within a minute");
+  EXPECT_THAT(sink_.lost, IsEmpty());
+  EXPECT_EQ(plugins_->read_probe(7).status, VerbStatus::kConfig);
+  probe_host(2);
+  down(ipc::HostKind::kProbe, 2, false, 65 << 8, "refused to work");  // without a word
+  ASSERT_EQ(sink_.lost.size(), 1u);
+  EXPECT_EQ(sink_.lost[0].status, VerbStatus::kCrashed);
+}
+
+TEST_F(EnginePluginsTest, AHostThatCouldNotBeStartedIsALossAlthoughNobodyKnewOfIt) {
+  probe_host(1);
+  write(outcome(1, 1));
+  ring();
+  turn();
+  down(ipc::HostKind::kProbe, 1, false, 9, "killed by signal 9");
+  down(ipc::HostKind::kProbe, 2, false, -1, "cannot be started: Resource temporarily unavailable");
+  ASSERT_EQ(sink_.lost.size(), 2u);
+  EXPECT_EQ(sink_.lost[1].status, VerbStatus::kNotRunning);
 }
 
 TEST_F(EnginePluginsTest, TheOutcomeOfTheHostBeforeStillCounts) {

@@ -106,7 +106,7 @@ TEST(CheckTest, AResultLapsesAfterThreeIntervals) {
   EXPECT_TRUE(probe.check.on_deadline(kStart + 4s));
   EXPECT_EQ(probe.check.settled(), Settled::kUnknown);
   EXPECT_EQ(probe.check.sentence().view(), "no result for three intervals");
-  EXPECT_EQ(probe.check.next_deadline(), kNever);
+  EXPECT_EQ(probe.check.next_deadline(), kStart + 7s);  // it may come back without a ring
 }
 
 TEST(CheckTest, ARenewedResultDoesNotLapse) {
@@ -132,6 +132,35 @@ TEST(CheckTest, ALostProbeCountsAsOneFailedAnswer) {
   EXPECT_EQ(probe.check.settled(), Settled::kUnknown);
   EXPECT_EQ(probe.check.sentence().view(), "killed by signal 11");
   EXPECT_EQ(probe.check.status(), VerbStatus::kCrashed);
+}
+
+TEST(CheckTest, AResultThatLapsesAfterALossSaysWhyThereIsNone) {
+  Probe probe;
+  probe.answers(ProbeState::kPass);
+  probe.check.lose(probe.now, VerbStatus::kCrashed, "killed by signal 11");
+  EXPECT_TRUE(probe.check.on_deadline(kStart + 4s));
+  EXPECT_EQ(probe.check.settled(), Settled::kUnknown);
+  EXPECT_EQ(probe.check.sentence().view(), "killed by signal 11");
+  EXPECT_EQ(probe.check.status(), VerbStatus::kCrashed);
+  probe.answers(ProbeState::kPass);
+  EXPECT_TRUE(probe.check.on_deadline(probe.now + 3s));
+  EXPECT_EQ(probe.check.sentence().view(), "no result for three intervals");
+}
+
+TEST(CheckTest, AnAnswerAfterALapseIsNewsAlthoughItIsNoBetter) {
+  Probe probe;
+  EXPECT_TRUE(probe.check.on_deadline(kStart + 3s));
+  EXPECT_TRUE(probe.answers(ProbeState::kUnknown));
+  EXPECT_EQ(probe.check.settled(), Settled::kUnknown);
+  EXPECT_EQ(probe.check.sentence().view(), "");
+  EXPECT_FALSE(probe.answers(ProbeState::kUnknown));
+}
+
+TEST(CheckTest, AnotherReasonForNotPassingIsNews) {
+  Probe probe{1, 1};
+  EXPECT_TRUE(probe.check.lose(probe.now, VerbStatus::kCrashed, "killed by signal 11"));
+  EXPECT_FALSE(probe.check.lose(probe.now, VerbStatus::kCrashed, "killed by signal 11"));
+  EXPECT_TRUE(probe.check.lose(probe.now, VerbStatus::kNotRunning, "it died 5 times within a minute"));
 }
 
 TEST(CheckTest, AResultFromTheFutureRenewsNoLongerThanFromNow) {
