@@ -63,6 +63,7 @@ class Bad:
 
     def no_advert_late(self):
         """Of any instance of db1 since the pair had settled; an advert that comes early for its news is none that is late."""
+        time.sleep(max(0.0, self.began + 2 - time.time()))
         until = time.time()
         for vrid in (10, 11):
             frames = self.scene.capture.adverts("db1", since=self.began, until=until, vrid=vrid)
@@ -74,7 +75,6 @@ class Bad:
     def ends_without_a_trace(self, patience=10):
         """Stopped: exit status 0, no process in the host's namespace, and no zombie of those that were there."""
         were = museum.in_namespace_of(self.scene.lab, "db1") | set(proc.family(self.one.process.pid))
-        assert len(were) > 4
         assert self.one.stop(patience) == 0
         wait_until(lambda: not museum.in_namespace_of(self.scene.lab, "db1"), 3, "nothing runs on db1: %s" % museum.in_namespace_of(self.scene.lab, "db1"))
         wait_until(lambda: not [pid for pid in were if museum.exists(pid) and pid != self.one.process.pid], 3, "nothing of it is left, alive or dead")
@@ -93,7 +93,7 @@ def checks(names):
 # ---- probes
 
 @pytest.mark.alone
-def test_late_probes_are_timeouts_and_all_that_they_started_ends(scene, exhibits):
+def test_F65_late_probes_are_timeouts_and_all_that_they_started_ends(scene, exhibits):
     names = ["hangs", "hangs_in_open", "ignores_sigterm", "forks_and_hangs", "closes_everything", "answers_late"]
     sections = sum((section(exhibits, name) for name in names), [])
     bad = Bad(scene, sections, checks(names))
@@ -110,7 +110,7 @@ def test_late_probes_are_timeouts_and_all_that_they_started_ends(scene, exhibits
 
 
 @pytest.mark.alone
-def test_crashes_are_named_back_off_and_are_given_up(scene, exhibits):
+def test_F66_crashes_are_named_back_off_and_are_given_up(scene, exhibits):
     how = {"exits": "exit\\(\\)", "exits_hard": "exit(ed)?", "aborts": "signal 6", "segfaults": "signal 11", "forks_and_crashes": "signal 6"}
     sections = sum((section(exhibits, name, "fall = 2") for name in how), [])
     bad = Bad(scene, sections, checks(how))
@@ -138,7 +138,7 @@ def float_time(line):
 
 
 @pytest.mark.alone
-def test_wrong_answers_are_refused_and_good_ones_of_other_versions_taken(scene, exhibits):
+def test_F67_wrong_answers_are_refused_and_good_ones_of_other_versions_taken(scene, exhibits):
     names = ["good", "newer_minor", "older_minor", "throws", "garbage_state", "garbage_status", "open_fails", "many_words", "zombies"]
     timing = ("interval = 200ms", "timeout = 200ms")
     sections = sum((section(exhibits, name, timing=timing) for name in names), [])
@@ -160,7 +160,7 @@ def test_wrong_answers_are_refused_and_good_ones_of_other_versions_taken(scene, 
 
 
 @pytest.mark.alone
-def test_leaks_end_in_a_fresh_process_and_the_check_passes_on(scene, exhibits):
+def test_F68_leaks_end_in_a_fresh_process_and_the_check_passes_on(scene, exhibits):
     names = ["leaks_memory", "leaks_descriptors"]
     sections = sum((section(exhibits, name) for name in names), [])
     bad = Bad(scene, sections, checks(names))
@@ -175,7 +175,7 @@ def test_leaks_end_in_a_fresh_process_and_the_check_passes_on(scene, exhibits):
 
 
 @pytest.mark.alone
-def test_a_machines_memory_is_not_a_plugins(scene, exhibits):
+def test_F68_a_machines_memory_is_not_a_plugins(scene, exhibits):
     """1 GiB at most for one process."""
     bad = Bad(scene, section(exhibits, "eats_memory", timing=("interval = 4s", "timeout = 4s", "fall = 1")), checks(["eats_memory"]))
     bad.settled("eats_memory", "unknown", "transient", "", deadline=15)
@@ -184,7 +184,7 @@ def test_a_machines_memory_is_not_a_plugins(scene, exhibits):
 
 
 @pytest.mark.alone
-def test_garbage_on_the_page_and_floods_of_results_are_refused(scene, exhibits):
+def test_F67_garbage_on_the_page_and_floods_of_results_are_refused(scene, exhibits):
     sections = section(exhibits, "garbage_page", timing=("interval = 300ms", "timeout = 200ms")) + section(exhibits, "floods_bell")
     bad = Bad(scene, sections, checks(["garbage_page", "floods_bell"]))
     bad.said(r"check floods_bell .*(what its process wrote is no outcome|floods results)", 10)
@@ -205,7 +205,7 @@ def follow_up_of(bad, instance):
 
 
 @pytest.mark.alone
-def test_bad_acts_have_their_result_and_the_address_stays(scene, exhibits):
+def test_F65_F66_F67_bad_acts_have_their_result_and_the_address_stays(scene, exhibits):
     """Each is the follow-up of an instance of its own; the museum's `enter` is what its probe does."""
     wrong = {
         "hangs": r"hangs: enter failed \(timeout\).*not done within 1000 ms",
@@ -224,8 +224,15 @@ def test_bad_acts_have_their_result_and_the_address_stays(scene, exhibits):
                 for number, name in enumerate(wrong)]
     sections = sum((section(exhibits, name, timing=("deadline = 1s",)) for name in wrong), [])
     bad = Bad(scene, sections, services=services)
-    for pattern in wrong.values():
-        bad.said(pattern, 10)
+    seen = set()  # they are tried again and again, and the history shows the newest
+
+    def missing():
+        seen.update(bad.history())
+        return [pattern for pattern in wrong.values() if not any(re.search(pattern, text) for text in seen)]
+    try:
+        wait_until(lambda: not missing(), 15, every=0.1)
+    except AssertionError:
+        raise AssertionError("%s is not in the history:\n%s" % (missing(), "\n".join(sorted(seen)))) from None
     for service in services:
         assert scene.owners.holders(service.vips[0].split("/")[0]) == ["db1"], service.name
     time.sleep(2)
@@ -243,7 +250,7 @@ REFUSED = {
     "script": "is no shared object",
     "writable": "can be written by others than root",
     "crashes_at_load": "killed by signal 6",
-    "absent": "No such file or directory",
+    "absent": "there is no module",
 }
 
 

@@ -19,7 +19,7 @@ HOST_USERS = ("baton-check", "baton-act")
 
 def compile_plugin(source, target):
     compiler = ["c++", "-std=c++20"] if source.endswith(".cc") else ["cc", "-std=gnu11"]
-    proc.run(*compiler, "-shared", "-fPIC", "-w", "-O1", "-pthread", "-fvisibility=hidden", "-I", HEADERS, "-I", SOURCES, "-o", target, source, timeout=60)
+    proc.run(*compiler, "-shared", "-fPIC", "-w", "-O0", "-pthread", "-fvisibility=hidden", "-I", HEADERS, "-I", SOURCES, "-o", target, source, timeout=60)
     os.chmod(target, 0o755)
     return target
 
