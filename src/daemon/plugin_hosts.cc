@@ -321,7 +321,10 @@ void PluginHosts::buried(Instant now, Place& place, int status) {
     place.start_at = now;
     return;
   }
-  failed(now, place, status, place.why_ended.empty() ? how_it_ended(status) : "ended: " + place.why_ended);
+  // It may have been dead already when its end was asked for.
+  const bool by_us = exited || WTERMSIG(status) == SIGTERM || WTERMSIG(status) == SIGKILL;
+  const bool asked = by_us && !place.why_ended.empty();
+  failed(now, place, status, asked ? "ended: " + place.why_ended : how_it_ended(status));
 }
 
 /// It died or could not be started: when is it tried again, and who has to know.
