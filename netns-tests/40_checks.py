@@ -94,7 +94,8 @@ def test_both_sick_nobody_holds_the_address(scene):
 def test_prefer_moves_the_address_only_over_min_gap(scene):
     apps = {host: Application(scene, host) for host in ("db1", "db2")}
     # Sick: 110 against 100 + 15, a gap of 5 and below min_gap (20); then 110 against 100 + 40.
-    one, other = checked_pair(scene, lines=("check = health prefer=15",), options_db1={"priority": 110})
+    one, other = checked_pair(scene, lines=("check = health prefer=15",), options_db1={"priority": 110},
+                              options_db2={"extra": ("check = health prefer=15", "startup_delay = 2s")})  # or db2 may be first, and stay
     apps["db1"].sick()
     wait_until(lambda: one.instance()["effective_priority"] == 110, 3)
     scene.sole("db1", seconds=1)

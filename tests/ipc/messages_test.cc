@@ -25,6 +25,11 @@ ports::Report full_report() {
   report.sys_errno = 13;
   report.duration_ns = -5;
   report.at = Instant{seconds{77}};
+  report.plugin = ports::PluginName{"app"};
+  report.verb = PluginVerb::kLeave;
+  report.outcome = VerbStatus::kCrashed;
+  report.probe = ProbeState::kPass;
+  report.sentence = ports::Sentence{"killed by signal 11"};
   return report;
 }
 
@@ -94,6 +99,34 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_EQ(round_trip(HistoryQuery{1, 50, "web"}).limit, 50U);
   EXPECT_EQ(round_trip(HistoryEntry{1, 2, 3, "web", full_report()}).wall_clock_ns, 3);
   EXPECT_EQ(round_trip(HistoryEnd{6}).nonce, 6U);
+}
+
+TEST(MessagesTest, WhatIsSaidOfPluginsSurvives) {
+  const ports::Report report =
+      round_trip(ReportMessage{.instance = "web", .sequence = 1, .dropped = 0, .report = full_report()}).report;
+  EXPECT_EQ(report.plugin.view(), "app");
+  EXPECT_EQ(report.verb, PluginVerb::kLeave);
+  EXPECT_EQ(report.outcome, VerbStatus::kCrashed);
+  EXPECT_EQ(report.probe, ProbeState::kPass);
+  EXPECT_EQ(report.sentence.view(), "killed by signal 11");
+  const PluginHost host = round_trip(PluginHost{.section = "app", .kind = HostKind::kAct, .incarnation = 9});
+  EXPECT_EQ(host.section, "app");
+  EXPECT_EQ(host.kind, HostKind::kAct);
+  EXPECT_EQ(host.incarnation, 9u);
+  const PluginHostDown down = round_trip(PluginHostDown{.section = "app",
+                                                        .kind = HostKind::kProbe,
+                                                        .incarnation = 8,
+                                                        .given_up = true,
+                                                        .wait_status = 11,
+                                                        .sentence = "gone"});
+  EXPECT_TRUE(down.given_up);
+  EXPECT_EQ(down.incarnation, 8u);
+  EXPECT_EQ(down.wait_status, 11);
+  EXPECT_EQ(down.sentence, "gone");
+  const PluginHostEnd end =
+      round_trip(PluginHostEnd{.section = "app", .kind = HostKind::kAct, .incarnation = 7, .sentence = "garbage"});
+  EXPECT_EQ(end.incarnation, 7u);
+  EXPECT_EQ(end.sentence, "garbage");
 }
 
 TEST(MessagesTest, LongListsAreCutAndSaySo) {

@@ -6,6 +6,8 @@
 
 #include <csignal>
 
+#include "base/crc32.h"
+#include "scribe/record.h"
 #include "tests/scribe/directory.h"
 
 namespace baton::scribe {
@@ -63,7 +65,7 @@ TEST(HistoryTest, FileIsForItsOwnerAlone) {
   Directory directory;
   History history(directory.fd(), 10);
   struct stat status {};
-  ASSERT_EQ(::stat(directory.path("history").c_str(), &status), 0);
+  ASSERT_EQ(::stat(directory.path("history.2").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 07777, 0600u);
 }
 
@@ -85,7 +87,7 @@ TEST(HistoryTest, TornLastRecordIsIgnoredAndOverwritten) {
     append(history, 2);
     EXPECT_TRUE(history.save());
   }
-  directory.write("history", directory.read("history").substr(0, 128 + 50));
+  directory.write("history.2", directory.read("history.2").substr(0, 384 + 50));
   {
     History history(directory.fd(), 10);
     EXPECT_EQ(sequences(history), (std::vector<std::uint64_t>{1}));
@@ -95,7 +97,7 @@ TEST(HistoryTest, TornLastRecordIsIgnoredAndOverwritten) {
   History history(directory.fd(), 10);
   EXPECT_EQ(sequences(history), (std::vector<std::uint64_t>{1, 2}));
   EXPECT_EQ(history.damaged(), 0u);
-  EXPECT_EQ(directory.read("history").size(), 256u);
+  EXPECT_EQ(directory.read("history.2").size(), 768u);
 }
 
 TEST(HistoryTest, DamagedRecordCostsItselfAlone) {
@@ -105,9 +107,9 @@ TEST(HistoryTest, DamagedRecordCostsItselfAlone) {
     append(history, 3);
     EXPECT_TRUE(history.save());
   }
-  std::string bytes = directory.read("history");
-  bytes[128 + 30] ^= 1;
-  directory.write("history", bytes);
+  std::string bytes = directory.read("history.2");
+  bytes[384 + 30] ^= 1;
+  directory.write("history.2", bytes);
   const History history(directory.fd(), 10);
   EXPECT_EQ(sequences(history), (std::vector<std::uint64_t>{1, 3}));
   EXPECT_EQ(history.damaged(), 1u);
@@ -125,8 +127,8 @@ TEST(HistoryTest, RotationCapsTheFilesAndKeepsTheNewest) {
     EXPECT_TRUE(history.save());
     EXPECT_EQ(sequences(history), (std::vector<std::uint64_t>{7, 8, 9, 10}));
   }
-  EXPECT_EQ(directory.read("history.1").size(), 4u * 128);
-  EXPECT_EQ(directory.read("history").size(), 2u * 128);
+  EXPECT_EQ(directory.read("history.2.1").size(), 4u * 384);
+  EXPECT_EQ(directory.read("history.2").size(), 2u * 384);
   EXPECT_EQ(sequences(History(directory.fd(), 4)), (std::vector<std::uint64_t>{7, 8, 9, 10}));
 }
 
@@ -136,7 +138,7 @@ TEST(HistoryTest, FullDiskKeepsAnsweringAndCatchesUpInOrder) {
   append(history, 1);
   EXPECT_TRUE(history.save());
   {
-    const FullDisk full(128 + 60);
+    const FullDisk full(384 + 60);
     append(history, 2);
     EXPECT_FALSE(history.save());
     EXPECT_NE(history.failure(), 0);
@@ -160,19 +162,38 @@ TEST(HistoryTest, MemoryStaysBoundedWhileTheDiskIsFull) {
 TEST(HistoryTest, SymbolicLinksDirectoriesAndPipesAreNotOurFile) {
   Directory directory;
   directory.write("elsewhere", "precious");
-  ASSERT_EQ(::symlink("elsewhere", directory.path("history").c_str()), 0);
+  ASSERT_EQ(::symlink("elsewhere", directory.path("history.2").c_str()), 0);
   History linked(directory.fd(), 4);
   append(linked, 1);
   EXPECT_FALSE(linked.save());
   EXPECT_EQ(linked.failure(), ELOOP);
   EXPECT_EQ(directory.read("elsewhere"), "precious");
 
-  ASSERT_EQ(::unlink(directory.path("history").c_str()), 0);
-  ASSERT_EQ(::mkfifo(directory.path("history").c_str(), 0600), 0);
+  ASSERT_EQ(::unlink(directory.path("history.2").c_str()), 0);
+  ASSERT_EQ(::mkfifo(directory.path("history.2").c_str(), 0600), 0);
   History piped(directory.fd(), 4);
   append(piped, 1);
   EXPECT_FALSE(piped.save());
   EXPECT_EQ(sequences(piped), (std::vector<std::uint64_t>{1}));
+}
+
+/// What a daemon of format 1 left is shown, and numbering goes on.
+TEST(HistoryTest, AHistoryOfFormat1IsReadAndContinued) {
+  Directory directory;
+  Record old{.sequence = 41, .wall_clock_ns = 5, .instance = "web", .report = {}};
+  old.report.kind = ports::EventKind::kNotice;
+  const RecordBytes whole = encode_record(old);
+  std::string bytes{whole.begin(), whole.begin() + 124};
+  bytes[3] = '1';
+  const std::uint32_t crc = crc32({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(crc >> shift);
+  directory.write("history", bytes);
+  History history(directory.fd(), 10);
+  append(history, 1);
+  EXPECT_TRUE(history.save());
+  EXPECT_EQ(sequences(history), (std::vector<std::uint64_t>{41, 42}));
+  EXPECT_EQ(directory.read("history"), bytes);
+  EXPECT_EQ(sequences(History(directory.fd(), 10)), (std::vector<std::uint64_t>{41, 42}));
 }
 
 }  // namespace

@@ -24,6 +24,11 @@ Record full_record() {
   record.report.sys_errno = -1;
   record.report.duration_ns = -5;
   record.report.at = Instant{9s};
+  record.report.plugin = ports::PluginName{"app"};
+  record.report.verb = PluginVerb::kLeave;
+  record.report.outcome = VerbStatus::kTimeout;
+  record.report.probe = ProbeState::kFail;
+  record.report.sentence = ports::Sentence{"HTTP 503"};
   return record;
 }
 
@@ -31,8 +36,8 @@ Record full_record() {
 RecordBytes forged(std::size_t position, std::uint8_t value) {
   RecordBytes bytes = encode_record(full_record());
   bytes[position] = value;
-  const std::uint32_t crc = crc32(ConstBytes{bytes}.first(124));
-  for (std::size_t i = 0; i < 4; ++i) bytes[124 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
+  const std::uint32_t crc = crc32(ConstBytes{bytes}.first(380));
+  for (std::size_t i = 0; i < 4; ++i) bytes[380 + i] = static_cast<std::uint8_t>(crc >> (24 - 8 * i));
   return bytes;
 }
 
@@ -55,6 +60,32 @@ TEST(RecordTest, EveryFieldSurvives) {
   EXPECT_EQ(record->report.sys_errno, -1);
   EXPECT_EQ(record->report.duration_ns, -5);
   EXPECT_EQ(record->report.at, Instant{9s});
+  EXPECT_EQ(record->report.plugin.view(), "app");
+  EXPECT_EQ(record->report.verb, PluginVerb::kLeave);
+  EXPECT_EQ(record->report.outcome, VerbStatus::kTimeout);
+  EXPECT_EQ(record->report.probe, ProbeState::kFail);
+  EXPECT_EQ(record->report.sentence.view(), "HTTP 503");
+}
+
+/// 128 bytes: the same fields up to the time, magic "BHR1", the checksum at 124.
+std::vector<std::uint8_t> format1(const Record& record) {
+  const RecordBytes whole = encode_record(record);
+  std::vector<std::uint8_t> bytes(whole.begin(), whole.begin() + 124);
+  bytes[3] = '1';
+  const std::uint32_t crc = crc32(bytes);
+  for (int shift = 24; shift >= 0; shift -= 8) bytes.push_back(static_cast<std::uint8_t>(crc >> shift));
+  return bytes;
+}
+
+TEST(RecordTest, ARecordOfFormat1IsReadWithoutAPlugin) {
+  const auto record = decode_record(format1(full_record()));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->sequence, 7u);
+  EXPECT_EQ(record->report.at, Instant{9s});
+  EXPECT_TRUE(record->report.plugin.empty());
+  std::vector<std::uint8_t> torn = format1(full_record());
+  torn[60] ^= 1;
+  EXPECT_FALSE(decode_record(torn));
 }
 
 TEST(RecordTest, EveryFlippedBitIsNoticed) {
@@ -69,18 +100,24 @@ TEST(RecordTest, EveryFlippedBitIsNoticed) {
 TEST(RecordTest, ValuesOutOfRangeAreRefusedEvenWithAGoodChecksum) {
   EXPECT_TRUE(decode_record(forged(53, 1)));
   EXPECT_FALSE(decode_record(forged(53, 0))) << "kind";
-  EXPECT_FALSE(decode_record(forged(53, 6))) << "kind";
+  EXPECT_FALSE(decode_record(forged(53, 8))) << "kind";
   EXPECT_FALSE(decode_record(forged(54, 200))) << "alarm";
   EXPECT_FALSE(decode_record(forged(59, 3))) << "from";
   EXPECT_FALSE(decode_record(forged(60, 3))) << "to";
   EXPECT_FALSE(decode_record(forged(61, 15))) << "reason";
   EXPECT_FALSE(decode_record(forged(62, 18))) << "decode error";
   EXPECT_FALSE(decode_record(forged(20, 33))) << "length of the name";
+  // 53 + 71 bytes of the report, then the plugin: length, 32 bytes of name, verb, outcome, probe.
+  EXPECT_FALSE(decode_record(forged(124, 33))) << "length of the plugin's name";
+  EXPECT_FALSE(decode_record(forged(157, 18))) << "verb";
+  EXPECT_FALSE(decode_record(forged(158, 6))) << "outcome";
+  EXPECT_FALSE(decode_record(forged(159, 3))) << "probe";
 }
 
 TEST(RecordTest, OtherLengthsAndZerosAreNoRecord) {
   const RecordBytes good = encode_record(full_record());
-  EXPECT_FALSE(decode_record(ConstBytes{good}.first(127)));
+  EXPECT_FALSE(decode_record(ConstBytes{good}.first(383)));
+  EXPECT_FALSE(decode_record(ConstBytes{good}.first(128)));
   EXPECT_FALSE(decode_record({}));
   EXPECT_FALSE(decode_record(RecordBytes{}));
 }

@@ -132,7 +132,7 @@ TEST_F(ScribeTest, HistorySurvivesARestart) {
 }
 
 TEST_F(ScribeTest, UnwritableHistoryIsToldAndStillAnswered) {
-  ASSERT_EQ(::mkdir(directory_.path("history").c_str(), 0700), 0);  // in the way of our file
+  ASSERT_EQ(::mkdir(directory_.path("history.2").c_str(), 0700), 0);  // in the way of our file
   start();
   const auto alarm = expect<ipc::HistoryEntry>(steward_);
   ASSERT_TRUE(alarm);

@@ -7,7 +7,7 @@
 
 namespace baton::sim {
 
-Host::Doors::Doors(Host& host) { frames.host = links.host = addresses.host = reports.host = intents.host = plugins.host = &host; }
+Host::Doors::Doors(Host& host) { frames.host = links.host = addresses.host = reports.host = intents.host = &host; }
 
 void Host::Doors::Frames::send_frame(ports::LinkId link, ConstBytes frame) {
   if (!host->alive()) return;

@@ -71,6 +71,8 @@ TEST(StatusDocumentTest, ActiveInstanceHasExactlyTheDocumentedShape) {
       "why": "no Active was heard for Active_Down_Interval (3.609 s)",
       "eligible": true,
       "against": [],
+      "checks": [],
+      "follow_up": {"state": "none", "plugins": [], "done": 0, "count": 0},
       "alarms": [],
       "alarm_details": [],
       "transitions": 2,
@@ -108,7 +110,8 @@ TEST(StatusDocumentTest, ActiveInstanceHasExactlyTheDocumentedShape) {
           "answers-suppressed": 16
         }
       }]
-}]
+}],
+"checks": []
 })json"));
 }
 
@@ -293,6 +296,7 @@ TEST(ExplainDocumentTest, BackupComparesBothSidesAndSaysWhatWouldChangeIt) {
         "down_timer_ms": 3189
       }],
       "against": [],
+      "checks": [],
       "would_change": [
         "db2 (10.0.0.2) is not heard for Active_Down_Interval (3.609 s)",
         "db2 (10.0.0.2) resigns (switchover, drain or stop there): taken over after Skew_Time (609 ms)",

@@ -44,12 +44,41 @@ TEST(WordsTest, ActiveDownExpiredSaysHowLongWasWaited) {
 }
 
 TEST(WordsTest, EveryAlarmHasASentenceOfItsOwnAndAdvice) {
-  for (unsigned number = 1; number <= static_cast<unsigned>(Alarm::kScribeSilent); ++number) {
+  for (unsigned number = 1; number <= static_cast<unsigned>(Alarm::kCheckFlapping); ++number) {
     ports::Report report;
     report.alarm = static_cast<Alarm>(number);
     EXPECT_NE(alarm_sentence(report, kNames), ports::alarm_token(report.alarm)) << number;
     EXPECT_GT(alarm_advice(report.alarm).size(), 20u) << ports::alarm_token(report.alarm);
   }
+}
+
+TEST(WordsTest, ACheckIsNamedWithItsOwnWords) {
+  EXPECT_EQ(reason_sentence(Reason::kCheckFailed, {.other = {}, .plugin = "app", .sentence = "HTTP 503"}, kNames),
+            "a required check fails: app (HTTP 503)");
+  ports::Report report;
+  report.kind = EventKind::kCheck;
+  report.plugin = ports::PluginName{"app"};
+  report.probe = ProbeState::kFail;
+  report.sentence = ports::Sentence{"HTTP 503"};
+  EXPECT_EQ(report_sentence(report, kNames), "check app fails: HTTP 503");
+  report.probe = ProbeState::kUnknown;
+  report.sentence = ports::Sentence{"no answer within 800 ms"};
+  EXPECT_EQ(report_sentence(report, kNames), "check app gives no answer: no answer within 800 ms");
+  report.probe = ProbeState::kPass;
+  report.sentence = ports::Sentence{""};
+  EXPECT_EQ(report_sentence(report, kNames), "check app passes");
+}
+
+TEST(WordsTest, AnActSaysItsResultAndHowLongItTook) {
+  ports::Report report;
+  report.kind = EventKind::kActed;
+  report.plugin = ports::PluginName{"jobs"};
+  report.verb = PluginVerb::kEnter;
+  report.duration_ns = 5'000'000;
+  EXPECT_EQ(report_sentence(report, kNames), "jobs: enter done in 5 ms");
+  report.outcome = VerbStatus::kTimeout;
+  report.sentence = ports::Sentence{"not done within 60000 ms"};
+  EXPECT_EQ(report_sentence(report, kNames), "jobs: enter failed (timeout) in 5 ms: not done within 60000 ms");
 }
 
 TEST(WordsTest, VipMismatchWarnsThatOldKeepalivedGoesMasterBesideUs) {
