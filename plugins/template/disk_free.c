@@ -23,8 +23,10 @@ static int32_t probe(void* self, const baton_call* call, baton_result* result) {
     host->say(host->context, sentence);
     return BATON_TRANSIENT; /* the state stays unknown */
   }
-  const int64_t percent = about.f_blocks == 0 ? 100 : (int64_t)(100.0 * (double)about.f_bavail / (double)about.f_blocks);
-  snprintf(sentence, sizeof sentence, "%s has %lld %% free, %lld %% are needed", path, (long long)percent, (long long)least);
+  const int64_t percent =
+      about.f_blocks == 0 ? 100 : (int64_t)(100.0 * (double)about.f_bavail / (double)about.f_blocks);
+  snprintf(sentence, sizeof sentence, "%s has %lld %% free, %lld %% are needed", path, (long long)percent,
+           (long long)least);
   host->say(host->context, sentence);
   snprintf(sentence, sizeof sentence, "%lld", (long long)percent);
   host->fact(host->context, "free_percent", sentence);
@@ -34,7 +36,11 @@ static int32_t probe(void* self, const baton_call* call, baton_result* result) {
 
 static const baton_key keys[] = {
     {.name = "path", .type = BATON_KEY_PATH, .flags = BATON_KEY_REQUIRED, .help = "Any path on the file system."},
-    {.name = "least_percent", .type = BATON_KEY_INTEGER, .default_text = "5", .minimum = 1, .maximum = 100,
+    {.name = "least_percent",
+     .type = BATON_KEY_INTEGER,
+     .default_text = "5",
+     .minimum = 1,
+     .maximum = 100,
      .help = "Below this it fails."},
 };
 
@@ -44,7 +50,8 @@ BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {
     .name = "disk_free",
     .version = "1.0",
     .summary = "Is there room on a file system?",
-    .manual = "Passes while the file system that holds `path` has at least `least_percent` per cent free for ordinary users.",
+    .manual =
+        "Passes while the file system that holds `path` has at least `least_percent` per cent free for ordinary users.",
     .keys = keys,
     .key_count = sizeof keys / sizeof keys[0],
     .key_size = sizeof(baton_key),

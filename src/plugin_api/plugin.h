@@ -16,8 +16,8 @@
  *  - Both sides read no field of the other's struct past its `struct_size`. New fields are added at the end and make a
  *    new minor version; a change or removal makes a new symbol (baton_plugin_v2). A plugin that was built against an
  *    older minor version loads.
- *  - Processes that a plugin starts end with it, and what has ended between two calls is collected by the host: wait for
- *    a child within the call that started it.
+ *  - Processes that a plugin starts end with it, and what has ended between two calls is collected by the host: wait
+ * for a child within the call that started it.
  *  - A plugin must not throw, longjmp or exit across the interface (the host survives that: it is a crash of this
  *    section alone).
  *
@@ -88,11 +88,11 @@ extern "C" {
 #define BATON_LOG_WARNING 2
 #define BATON_LOG_ERROR 3
 
-/* A key of the section that belongs to the module. `batonctl check` tests values against this table, with file and line;
- * `batonctl plugin help` prints it. */
+/* A key of the section that belongs to the module. `batonctl check` tests values against this table, with file and
+ * line; `batonctl plugin help` prints it. */
 typedef struct baton_key {
-  const char* name;   /* [a-z][a-z0-9_]*; not one of the daemon's own: module interval timeout rise fall user deadline */
-  const char* domain; /* words of BATON_KEY_WORD; otherwise what people should see, or NULL */
+  const char* name; /* [a-z][a-z0-9_]*; not one of the daemon's own: module interval timeout rise fall user deadline */
+  const char* domain;       /* words of BATON_KEY_WORD; otherwise what people should see, or NULL */
   const char* default_text; /* as it would stand in the file; NULL: none */
   const char* help;         /* one sentence */
   int64_t minimum;          /* INTEGER and DURATION; both 0: no limits */
@@ -102,8 +102,8 @@ typedef struct baton_key {
 } baton_key;
 
 /* Services of the host. The same table is good for all calls of one process; `context` is the first argument of each
- * function. All may be called only on the thread that was called, and, but for `log`, `text`, `count` and `number`, only
- * during a call. */
+ * function. All may be called only on the thread that was called, and, but for `log`, `text`, `count` and `number`,
+ * only during a call. */
 typedef struct baton_host {
   uint32_t struct_size;
   uint32_t abi_minor;
@@ -137,10 +137,10 @@ typedef struct baton_host {
 typedef struct baton_call {
   uint32_t struct_size;
   uint32_t reserved;
-  int64_t deadline_ns;   /* on CLOCK_MONOTONIC: to be back by then */
-  int64_t timeout_ns;    /* the same, counted from the call */
-  const char* verb;      /* "probe", "enter", ... */
-  const char* instance;  /* the instance or group that acts; "" for probes */
+  int64_t deadline_ns;    /* on CLOCK_MONOTONIC: to be back by then */
+  int64_t timeout_ns;     /* the same, counted from the call */
+  const char* verb;       /* "probe", "enter", ... */
+  const char* instance;   /* the instance or group that acts; "" for probes */
   const char* from_state; /* notify: "initialize", "backup" or "active"; else "" */
   const char* to_state;
   const char* reason;       /* token, such as "active_down_expired"; "" if none */
@@ -180,7 +180,8 @@ typedef struct baton_plugin {
   uint32_t needs;    /* BATON_NEEDS_..., or 0 */
   uint32_t reserved;
 
-  /* Looks at the settings as a whole, without any input or output; NULL: types are enough. Runs when the file is checked. */
+  /* Looks at the settings as a whole, without any input or output; NULL: types are enough. Runs when the file is
+   * checked. */
   void (*check_settings)(const baton_host* host);
   /* Makes the object that the verbs work on. Not BATON_OK: say why; every verb then has that answer and open is tried
    * again. May be NULL (self is NULL). */
@@ -219,7 +220,8 @@ typedef struct baton_plugin {
 #define BATON_PLUGIN_EXPORT
 #endif
 
-/* A plugin defines it:  BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {.struct_size = sizeof(baton_plugin), ...}; */
+/* A plugin defines it:  BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {.struct_size = sizeof(baton_plugin),
+ * ...}; */
 extern BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1;
 
 #ifdef __cplusplus

@@ -1,5 +1,6 @@
 /* Back 100 ms after its deadline. */
 #include <poll.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   poll(0, 0, (int)(call->timeout_ns / 1000000) + 100);

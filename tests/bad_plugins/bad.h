@@ -11,7 +11,7 @@
 #define BAD_EXPORT BATON_PLUGIN_EXPORT
 #endif
 
-#define BAD_HEAD(NAME) \
+#define BAD_HEAD(NAME)                                                                                    \
   .struct_size = sizeof(baton_plugin), .abi_minor = BATON_PLUGIN_ABI_MINOR, .name = NAME, .version = "1", \
   .summary = "An exhibit of the museum of bad plugins"
 

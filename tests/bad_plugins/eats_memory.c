@@ -1,6 +1,7 @@
 /* All that there is, in one call. */
 #include <stdlib.h>
 #include <string.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   for (int i = 0; i < 4096; ++i) {

@@ -1,6 +1,7 @@
 /* Answers a thousand times what nobody asked. */
-#include <sys/socket.h>
 #include <string.h>
+#include <sys/socket.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   char junk[64];

@@ -1,5 +1,6 @@
 /* Writes something that is no answer before its answer. */
 #include <sys/socket.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   send(4, "rubbish", 7, MSG_NOSIGNAL);

@@ -1,8 +1,9 @@
 /* Fills the page with 0xFF from a child that outlives the call by a little. */
+#include <poll.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <poll.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   unsigned char* page = mmap(0, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, 4, 0);

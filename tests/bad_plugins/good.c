@@ -1,15 +1,16 @@
 /* Nothing wrong: what the others are compared with. Says what it sees of its surroundings. */
 #define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <netinet/in.h>
-#include <dirent.h>
 #include <unistd.h>
-#include <errno.h>
+
 #include "bad.h"
 
 extern char** environ;
@@ -21,7 +22,11 @@ static void number(const char* key, long value) {
   host->fact(host->context, key, text);
 }
 
-static int32_t open_it(const baton_host* h, void** self) { host = h; *self = (void*)h; return BATON_OK; }
+static int32_t open_it(const baton_host* h, void** self) {
+  host = h;
+  *self = (void*)h;
+  return BATON_OK;
+}
 
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   int variables = 0, files = 0;
@@ -66,8 +71,19 @@ static void check_settings(const baton_host* h) {
 
 static const baton_key keys[] = {
     {.name = "word", .type = BATON_KEY_TEXT, .flags = BATON_KEY_LIST, .help = "A word.", .default_text = "blue"},
-    {.name = "pause", .type = BATON_KEY_DURATION, .help = "A time.", .default_text = "1.5s", .minimum = 1, .maximum = 5000000000},
+    {.name = "pause",
+     .type = BATON_KEY_DURATION,
+     .help = "A time.",
+     .default_text = "1.5s",
+     .minimum = 1,
+     .maximum = 5000000000},
 };
-BAD_EXPORT const baton_plugin baton_plugin_v1 = {BAD_HEAD("good"), .keys = keys, .key_count = 2,
-  .key_size = sizeof(baton_key), .needs = BATON_NEEDS_NET_RAW, .check_settings = check_settings, .open = open_it,
-  .probe = probe, .enter = enter};
+BAD_EXPORT const baton_plugin baton_plugin_v1 = {BAD_HEAD("good"),
+                                                 .keys = keys,
+                                                 .key_count = 2,
+                                                 .key_size = sizeof(baton_key),
+                                                 .needs = BATON_NEEDS_NET_RAW,
+                                                 .check_settings = check_settings,
+                                                 .open = open_it,
+                                                 .probe = probe,
+                                                 .enter = enter};

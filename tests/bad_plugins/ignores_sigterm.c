@@ -1,6 +1,7 @@
 /* Hangs, and so does its child, and both will not hear of SIGTERM. */
 #include <signal.h>
 #include <unistd.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   signal(SIGTERM, SIG_IGN);

@@ -1,6 +1,7 @@
 /* 20 MiB each time. */
 #include <stdlib.h>
 #include <string.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   void* volatile lost = malloc(20 << 20);

@@ -1,9 +1,13 @@
 /* Says too much: endless, binary and missing texts. */
-#include <string.h>
 #include <stdlib.h>
+#include <string.h>
+
 #include "bad.h"
 static const baton_host* host;
-static int32_t open_it(const baton_host* h, void** self) { host = h; return BATON_OK; }
+static int32_t open_it(const baton_host* h, void** self) {
+  host = h;
+  return BATON_OK;
+}
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   char* text = malloc(1 << 20);
   memset(text, 'a', (1 << 20) - 1);

@@ -6,4 +6,8 @@ static int32_t probe(void* self, const baton_call* call, baton_result* result) {
 }
 static int32_t never(void* self, const baton_call* call, baton_result* result) { __builtin_trap(); }
 BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {.struct_size = offsetof(baton_plugin, position),
-  .name = "older_minor", .version = "1", .summary = "older", .probe = probe, .enter = never};
+                                                          .name = "older_minor",
+                                                          .version = "1",
+                                                          .summary = "older",
+                                                          .probe = probe,
+                                                          .enter = never};

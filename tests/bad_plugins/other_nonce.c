@@ -1,6 +1,7 @@
 /* Answers for another act: a well-formed answer whose number is not that of the request. */
 #include <string.h>
 #include <sys/socket.h>
+
 #include "bad.h"
 static int32_t enter(void* self, const baton_call* call, baton_result* result) {
   unsigned char answer[68];

@@ -1,8 +1,10 @@
 /* Never waits for its children. */
 #include <unistd.h>
+
 #include "bad.h"
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
-  for (int i = 0; i < 5; ++i) if (fork() == 0) _exit(0);
+  for (int i = 0; i < 5; ++i)
+    if (fork() == 0) _exit(0);
   result->state = BATON_STATE_PASS;
   return BATON_OK;
 }
