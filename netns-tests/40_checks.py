@@ -214,13 +214,18 @@ def test_plugins_of_authors_run_in_a_live_pair(scene):
     place = "/var/lib/baton-tests/authors-%d" % os.getpid()
     scene.lab.undo.callback(proc.run, "rm", "-rf", place, check=False)
     built = author_plugins.build_all(os.path.join(ROOT, "build", "release"), place)
-    role = os.path.join(scene.lab.directory, "role")
-    with open(role, "w", encoding="ascii") as file:
-        file.write("primary\n")
-    sections = ["[plugin disk]", "module = %s" % built["disk_free"], "path = /", "[plugin role]", "module = %s" % built["role_file"], "path = " + role]
-    one, _ = checked_pair(scene, sections=sections, lines=("check = disk", "check = role"))
-    assert check_of(one, "disk")["state"] == "pass" and check_of(one, "role")["state"] == "pass"
-    assert check_of(one, "role")["role"] == "primary"
+    writable = os.path.join(scene.lab.directory, "roles")
+    os.mkdir(writable)
+    os.chmod(writable, 0o777)  # the action runs as baton-act
+    paths = {host: os.path.join(writable, host) for host in ("db1", "db2")}
+    sections = ["[plugin disk]", "module = %s" % built["disk_free"], "path = /", "[plugin role]", "module = %s" % built["role_file"]]
+    sections += ["path@%s = %s" % entry for entry in paths.items()]
+    one, other = checked_pair(scene, sections=sections, lines=("check = disk", "follow_up = role"))
+    assert check_of(one, "disk")["state"] == "pass" and check_of(other, "disk")["state"] == "pass"
+    wait_until(lambda: os.path.exists(paths["db1"]) and not os.path.exists(paths["db2"]), 5, "the C++ plugin has entered on db1 alone")
+    one.control("drain")
+    scene.wait_holder("db2")
+    wait_until(lambda: os.path.exists(paths["db2"]) and not os.path.exists(paths["db1"]), 5, "the C++ plugin has followed")
 
 
 def test_batonctl_plugin_test_asks_once_as_the_daemon_would(scene):

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <optional>
 
 #include "base/check.h"
 #include "base/crc32.h"
@@ -28,28 +29,44 @@ struct Slot {
   std::vector<std::uint8_t> body;
 };
 
-/// A whole slot, or nullopt. The bytes may change under us: nothing is looked at twice.
-std::optional<Slot> whole_slot(ConstBytes page, std::size_t index) {
-  std::array<std::uint8_t, kSlotSize> copy;
-  std::memcpy(copy.data(), page.data() + index * kSlotSize, kSlotSize);
+struct SlotHeader {
+  std::uint64_t sequence = 0;
+  std::uint32_t length = 0;
+  std::uint32_t checksum = 0;
+};
+
+/// nullopt: no slot begins here.
+std::optional<SlotHeader> slot_header(ConstBytes page, std::size_t index) {
+  std::array<std::uint8_t, kHeaderSize> copy;
+  std::memcpy(copy.data(), page.data() + index * kSlotSize, copy.size());
   ByteReader reader{copy};
   if (reader.u32() != kMagic) return std::nullopt;
-  const std::uint32_t length = reader.u32();
-  Slot slot;
-  slot.sequence = reader.u64();
-  const std::uint32_t checksum = reader.u32();
-  if (length > kMaxBody || slot.sequence == 0) return std::nullopt;
-  const ConstBytes body = reader.take(length);
-  if (crc32(body) != checksum) return std::nullopt;
-  slot.body.assign(body.begin(), body.end());
+  SlotHeader header;
+  header.length = reader.u32();
+  header.sequence = reader.u64();
+  header.checksum = reader.u32();
+  if (header.length > kMaxBody || header.sequence == 0) return std::nullopt;
+  return header;
+}
+
+/// A whole slot, or nullopt. The bytes may change under us, so they are copied first; and no more of them than there
+/// are, since another processor wrote them and each line has to be fetched.
+std::optional<Slot> whole_slot(ConstBytes page, std::size_t index) {
+  const auto header = slot_header(page, index);
+  if (!header) return std::nullopt;
+  Slot slot{header->sequence, std::vector<std::uint8_t>(header->length)};
+  std::memcpy(slot.body.data(), page.data() + index * kSlotSize + kHeaderSize, header->length);
+  if (crc32(slot.body) != header->checksum) return std::nullopt;
   return slot;
 }
 
+/// The older one only where the newer one is not whole.
 std::optional<Slot> newest_slot(ConstBytes page) {
-  auto first = whole_slot(page, 0);
-  auto second = whole_slot(page, 1);
-  if (first && second) return first->sequence > second->sequence ? first : second;
-  return first ? first : second;
+  const auto first = slot_header(page, 0);
+  const auto second = slot_header(page, 1);
+  const std::size_t newer = second && (!first || second->sequence > first->sequence) ? 1 : 0;
+  auto slot = whole_slot(page, newer);
+  return slot ? slot : whole_slot(page, 1 - newer);
 }
 
 void write_body(ByteWriter& out, const ProbeOutcome& outcome) {
@@ -150,26 +167,6 @@ PageReading read_outcome(ConstBytes page) {
   }
   const bool empty = std::all_of(page.begin(), page.end(), [](std::uint8_t byte) { return byte == 0; });
   return {empty ? PageState::kEmpty : PageState::kGarbage, {}};
-}
-
-std::optional<PageHead> read_head(ConstBytes page) {
-  if (page.size() < kProbePageSize) return std::nullopt;
-  std::optional<PageHead> newest;
-  std::uint64_t newest_sequence = 0;
-  for (std::size_t index = 0; index < 2; ++index) {
-    std::array<std::uint8_t, kHeaderSize + 16> copy;
-    std::memcpy(copy.data(), page.data() + index * kSlotSize, copy.size());
-    ByteReader in{copy};
-    if (in.u32() != kMagic) continue;
-    in.u32();
-    const std::uint64_t page_sequence = in.u64();
-    in.u32();
-    if (page_sequence <= newest_sequence) continue;
-    newest_sequence = page_sequence;
-    const std::uint64_t sequence = in.u64();
-    newest = PageHead{sequence, Instant{Nanos{in.i64()}}};
-  }
-  return newest;
 }
 
 }  // namespace baton::ipc

@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,12 +55,5 @@ struct PageReading {
 /// kGarbage: neither slot holds a well-formed outcome though the page is not empty. REQUIRES nothing of the bytes,
 /// which may change while they are read.
 PageReading read_outcome(ConstBytes page);
-/// Only what tells whether there is anything new, cheap: sequence and finished of the newest good-looking slot, without
-/// the CRC over the texts. nullopt: empty or not well-formed.
-struct PageHead {
-  std::uint64_t sequence = 0;
-  Instant finished{};
-};
-std::optional<PageHead> read_head(ConstBytes page);
 
 }  // namespace baton::ipc

@@ -52,16 +52,11 @@ TEST(ProbePageTest, WhatIsWrittenIsRead) {
   EXPECT_EQ(read.sentence, "answered 200");
   EXPECT_EQ(read.position, "0/3000060");
   EXPECT_EQ(read.facts, (FactList{{"code", "200"}, {"cause", "none"}}));
-  const auto head = read_head(page);
-  ASSERT_TRUE(head.has_value());
-  EXPECT_EQ(head->sequence, 4u);
-  EXPECT_EQ(head->finished, Instant{milliseconds{130}});
 }
 
 TEST(ProbePageTest, AnUntouchedPageIsEmptyAndAnyOtherIsGarbage) {
   Page page{};
   EXPECT_EQ(read_outcome(page).state, PageState::kEmpty);
-  EXPECT_FALSE(read_head(page).has_value());
   page[5000] = 1;
   EXPECT_EQ(read_outcome(page).state, PageState::kGarbage);
   page.fill(0xFF);
@@ -91,7 +86,6 @@ TEST(ProbePageTest, TheNewestOfManyIsRead) {
   for (std::uint64_t sequence = 1; sequence <= 9; ++sequence) {
     write_outcome(page, outcome(sequence));
     EXPECT_EQ(read_outcome(page).outcome.sequence, sequence);
-    EXPECT_EQ(read_head(page)->sequence, sequence);
   }
 }
 
