@@ -45,7 +45,7 @@ std::optional<SlotHeader> slot_header(ConstBytes page, std::size_t index) {
   header.length = reader.u32();
   header.sequence = reader.u64();
   header.checksum = reader.u32();
-  if (header.length > kMaxBody || header.sequence == 0) return std::nullopt;
+  if (header.length == 0 || header.length > kMaxBody || header.sequence == 0) return std::nullopt;
   return header;
 }
 
