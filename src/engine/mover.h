@@ -271,6 +271,7 @@ class Mover {
   std::uint64_t act_ticket_ = 0;  ///< of the act that runs; 0: none
   ports::PluginId act_plugin_ = 0;
   PluginVerb act_verb_ = PluginVerb::kEnter;
+  bool act_is_farewell_ = false;
   std::uint32_t acts_ = 0;
   bool lingering_ = false;  ///< stopped but for what has to be left
 

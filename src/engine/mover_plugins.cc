@@ -121,7 +121,8 @@ void Mover::ask(ports::PluginId plugin, PluginVerb verb) {
 /// One act at a time.
 void Mover::run_follow_ups(Instant now) {
   if (act_ticket_ != 0 || stopped_) return;
-  if (!farewells_.empty()) return ask(farewells_.front(), PluginVerb::kLeave);
+  act_is_farewell_ = !farewells_.empty();
+  if (act_is_farewell_) return ask(farewells_.front(), PluginVerb::kLeave);
   if (const auto act = follow_up_.next(now)) ask(follow_ups_[act->index], act->verb);
 }
 
@@ -137,7 +138,7 @@ void Mover::on_act_result(Instant now, const ports::ActResult& result) {
   report.duration_ns = result.took.count();
   report.sentence = result.sentence;
   context_.ports.reports.report(report);
-  if (!farewells_.empty() && farewells_.front() == act_plugin_) {
+  if (act_is_farewell_) {
     farewells_.erase(farewells_.begin());
   } else {
     follow_up_.finished(now, result.status);

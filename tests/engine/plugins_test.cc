@@ -281,6 +281,19 @@ TEST(PluginsTest, AFollowUpThatIsTakenOutOfTheConfigurationIsLeftAndThenForgotte
   EXPECT_THAT(bench.doors.plugins, ElementsAre("forget 0"));
 }
 
+TEST(PluginsTest, AFollowUpThatIsTakenOutWhileItIsEnteredIsLeftAllTheSame) {
+  Bench bench{followed({"jobs"})};
+  bench.start();
+  finish_act(bench);
+  bench.run(kStart + 4s);
+  bench.doors.acts.clear();
+  config::Config without = followed({});
+  bench.reload(without);
+  EXPECT_THAT(bench.doors.acts, IsEmpty());  // the enter is still under way
+  finish_act(bench);
+  EXPECT_THAT(bench.doors.acts, ElementsAre("leave 0 web"));
+}
+
 TEST(PluginsTest, NotifiedPluginsAreToldOfEachTransitionAndNotWaitedFor) {
   config::Config config = followed({});
   config.instances[0].election.notify = {"hook"};
