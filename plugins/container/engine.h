@@ -12,20 +12,13 @@
 #include <vector>
 
 #include "common/http_request.h"
+#include "common/trouble.h"
 #include "plugin.hpp"
 
 namespace baton_container {
 
-/// A Failure with the cause as a token: missing, denied, refused, timeout, ..., engine (it said no), body (no sense).
-class Trouble : public baton::plugin::Failure {
- public:
-  Trouble(baton::plugin::Status status, std::string cause, const std::string& sentence)
-      : Failure(status, sentence), cause_(std::move(cause)) {}
-  const std::string& cause() const { return cause_; }
-
- private:
-  std::string cause_;
-};
+/// Causes of Trouble: missing, denied, refused, timeout, ..., engine (it said no), body (no sense).
+using baton::plugin::Trouble;
 
 /// What the engine says of one container.
 struct Container {

@@ -232,7 +232,7 @@ bool Asker::ask_neighbour() {
   packet.option = ND_OPT_SOURCE_LINKADDR;
   packet.option_size = 1;
   packet.hardware = way_->link.hardware;
-  // RFC 4291 §2.7.1: the solicited-node address, ff02::1:ffXX:XXXX.
+  // RFC 4291 §2.7.1: the solicited-node address, ff02::1:ff00:0/104 and the last 24 bits.
   Ip group{.family = AF_INET6, .bytes = {0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff}};
   std::copy_n(question_.ip.bytes.begin() + 13, 3, group.bytes.begin() + 13);
   SocketAddress address{};

@@ -12,21 +12,14 @@
 #include <string>
 #include <vector>
 
+#include "common/trouble.h"
 #include "plugin.hpp"
 #include "unit.h"
 
 namespace baton_systemd {
 
-/// A Failure with the cause as a token: missing, denied, timeout, refused, unit, job, condition, no-systemd, protocol.
-class Trouble : public baton::plugin::Failure {
- public:
-  Trouble(baton::plugin::Status status, std::string cause, const std::string& sentence)
-      : Failure(status, sentence), cause_(std::move(cause)) {}
-  const std::string& cause() const { return cause_; }
-
- private:
-  std::string cause_;
-};
+/// Causes of Trouble: missing, denied, timeout, refused, unit, job, condition, no-systemd, protocol.
+using baton::plugin::Trouble;
 
 class Manager {
  public:

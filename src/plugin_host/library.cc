@@ -136,10 +136,7 @@ std::string manual_of(const char* text) {
 }
 
 VerbSet verbs_of(const baton_plugin& plugin) {
-  const std::array<baton_verb, kPluginVerbs> table = {
-      plugin.probe,   plugin.position, plugin.can_promote, plugin.block_writes, plugin.unblock_writes, plugin.drain,
-      plugin.promote, plugin.demote,   plugin.step_down,   plugin.rejoin,       plugin.verify,         plugin.enter,
-      plugin.leave,   plugin.notify,   plugin.acquire,     plugin.renew,        plugin.release,        plugin.fence};
+  const auto table = verb_functions(plugin);
   VerbSet verbs;
   for (std::size_t i = 0; i < table.size(); ++i) {
     if (table[i] != nullptr) verbs.add(static_cast<PluginVerb>(i));
@@ -197,6 +194,13 @@ Result<Library> take(const baton_plugin* symbol, const std::string& path) {
 }
 
 }  // namespace
+
+std::array<baton_verb, kPluginVerbs> verb_functions(const baton_plugin& plugin) {
+  return {plugin.probe,  plugin.position, plugin.can_promote, plugin.block_writes, plugin.unblock_writes,
+          plugin.drain,  plugin.promote,  plugin.demote,      plugin.step_down,    plugin.rejoin,
+          plugin.verify, plugin.enter,    plugin.leave,       plugin.notify,       plugin.acquire,
+          plugin.renew,  plugin.release,  plugin.fence};
+}
 
 Result<void> check_trust(const std::string& path) {
   if (auto file = check_one(path, true); !file) return file;

@@ -2,10 +2,12 @@
 // Reads no field past the struct's own size, so that older and newer minor versions load.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "base/plugin_verb.h"
 #include "config/module.h"
 #include "plugin_api/plugin.h"
 
@@ -17,6 +19,9 @@ struct Library {
   std::vector<baton_key> keys;
   config::Module module;
 };
+
+/// The functions of the verbs, by PluginVerb; nullptr: it lacks that one.
+std::array<baton_verb, kPluginVerbs> verb_functions(const baton_plugin& plugin);
 
 /// The file and each directory above it belong to root and cannot be written by others (a sticky directory above is
 /// fine: nobody can replace in it what is root's). Error: which one, and what is wrong with it.

@@ -12,14 +12,6 @@
 namespace baton::plugin_host {
 namespace {
 
-baton_verb function_of(const baton_plugin& plugin, PluginVerb verb) {
-  const std::array<baton_verb, kPluginVerbs> table = {
-      plugin.probe,   plugin.position, plugin.can_promote, plugin.block_writes, plugin.unblock_writes, plugin.drain,
-      plugin.promote, plugin.demote,   plugin.step_down,   plugin.rejoin,       plugin.verify,         plugin.enter,
-      plugin.leave,   plugin.notify,   plugin.acquire,     plugin.renew,        plugin.release,        plugin.fence};
-  return table[static_cast<std::size_t>(verb)];
-}
-
 VerbStatus status_of(std::int32_t returned) {
   return returned >= BATON_OK && returned <= BATON_FATAL ? static_cast<VerbStatus>(returned) : VerbStatus::kGarbage;
 }
@@ -97,7 +89,7 @@ Verdict Session::call(const ipc::ActRequest& request) {
     call.target = request.target.c_str();
     call.generation = request.generation;
     call.at_ns = request.wall_clock_ns;
-    const baton_verb function = function_of(library_.plugin, request.verb);
+    const baton_verb function = verb_functions(library_.plugin)[static_cast<std::size_t>(request.verb)];
     const bool plain_action = request.verb == PluginVerb::kEnter || request.verb == PluginVerb::kLeave;
     if (function == nullptr && plain_action) {
       // A module may have one of the two only: then there is nothing to do at the other end.
