@@ -54,6 +54,8 @@ std::vector<std::uint8_t> encode(const ActRequest& request) {
                                      &request.reason_words, &request.target}) {
       text(out, *value);
     }
+    out.text(plain_text(request.position, kPositionLimit));
+    out.u8(request.planned ? 1 : 0);
     out.u64(request.generation);
     out.i64(request.wall_clock_ns);
   });
@@ -71,11 +73,15 @@ Result<ActRequest> decode_request(ConstBytes bytes) {
                              &request.reason_words, &request.target}) {
     *value = texts.next();
   }
+  request.position = texts.next(kPositionLimit);
+  const std::uint8_t planned = in.u8();
+  request.planned = planned == 1;
   request.generation = in.u64();
   request.wall_clock_ns = in.i64();
   if (!texts.good()) return fail("read act request: cut short, or a text that is not plain");
   if (in.remaining() != 0) return fail("read act request: trailing bytes");
   if (verb >= kPluginVerbs) return fail("read act request: verb " + std::to_string(verb));
+  if (planned > 1) return fail("read act request: flags");
   if (request.timeout <= Nanos{0} || request.timeout > kLongestTimeout) return fail("read act request: timeout");
   request.verb = static_cast<PluginVerb>(verb);
   return request;
@@ -92,7 +98,7 @@ std::vector<std::uint8_t> encode(const ActAnswer& answer) {
     out.i64(answer.lease.count());
     out.i64(answer.took.count());
     text(out, answer.sentence);
-    text(out, answer.position);
+    out.text(plain_text(answer.position, kPositionLimit));
     const std::size_t facts = std::min(answer.facts.size(), kFactLimit);
     out.u8(static_cast<std::uint8_t>(facts));
     for (std::size_t i = 0; i < facts; ++i) {
@@ -120,7 +126,7 @@ Result<ActAnswer> decode_answer(ConstBytes bytes) {
   answer.took = Nanos{in.i64()};
   TextReader texts{in};
   answer.sentence = texts.next();
-  answer.position = texts.next();
+  answer.position = texts.next(kPositionLimit);
   const std::size_t facts = in.u8();
   if (facts > kFactLimit) return fail("read act answer: too many facts");
   for (std::size_t i = 0; i < facts; ++i) {

@@ -26,6 +26,8 @@ struct ActRequest {
   std::string reason;
   std::string reason_words;
   std::string target;
+  std::string position;
+  bool planned = false;
   std::uint64_t generation = 0;
   std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME of the event
   bool operator==(const ActRequest&) const = default;
@@ -48,7 +50,7 @@ struct ActAnswer {
   bool operator==(const ActAnswer&) const = default;
 };
 
-/// Texts beyond kSentenceLimit (facts: their limits) are cut.
+/// Texts beyond kSentenceLimit (facts: their limits) are cut; a position beyond kPositionLimit is REQUIRED not to be.
 std::vector<std::uint8_t> encode(const ActRequest& request);
 std::vector<std::uint8_t> encode(const ActAnswer& answer);
 /// Strict: wrong length, trailing bytes, unknown enumerators, control characters in texts are errors.

@@ -22,7 +22,8 @@ constexpr std::size_t kMaxBody = kSlotSize - kHeaderSize;
 constexpr std::uint32_t kMagic = 0x42505031;  // "BPP1"
 constexpr std::uint64_t kLastSequence = std::uint64_t{1} << 62;
 // 100 bytes of numbers, two sentences, facts with two lengths each: always fits.
-static_assert(100 + 2 * (kSentenceLimit + 2) + kFactLimit * (kFactKeyLimit + kFactValueLimit + 4) < kMaxBody);
+static_assert(100 + kSentenceLimit + 2 + kPositionLimit + 2 + kFactLimit * (kFactKeyLimit + kFactValueLimit + 4) <
+              kMaxBody);
 
 struct Slot {
   std::uint64_t sequence = 0;
@@ -83,7 +84,7 @@ void write_body(ByteWriter& out, const ProbeOutcome& outcome) {
   out.i64(outcome.lag_bytes);
   out.u64(outcome.generation);
   out.text(plain_text(outcome.sentence, kSentenceLimit));
-  out.text(plain_text(outcome.position, kSentenceLimit));
+  out.text(plain_text(outcome.position, kPositionLimit));
   const std::size_t facts = std::min(outcome.facts.size(), kFactLimit);
   out.u8(static_cast<std::uint8_t>(facts));
   for (std::size_t i = 0; i < facts; ++i) {
@@ -121,7 +122,7 @@ std::optional<ProbeOutcome> read_body(ConstBytes body) {
   const bool good = in.ok() && in.remaining() == 0 && outcome.sequence != 0 && outcome.streak != 0 && warning <= 1 &&
                     valid(outcome.status) && outcome.state <= ProbeState::kFail &&
                     outcome.role <= ApplicationRole::kReplica && is_plain(outcome.sentence, kSentenceLimit) &&
-                    is_plain(outcome.position, kSentenceLimit);
+                    is_plain(outcome.position, kPositionLimit);
   if (!good) return std::nullopt;
   return outcome;
 }

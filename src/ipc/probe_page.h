@@ -20,7 +20,8 @@
 namespace baton::ipc {
 
 inline constexpr std::size_t kProbePageSize = 8192;
-inline constexpr std::size_t kSentenceLimit = 255;  ///< bytes, of sentences and positions
+inline constexpr std::size_t kSentenceLimit = 255;   ///< bytes
+inline constexpr std::size_t kPositionLimit = 1023;  ///< bytes; a GTID set of many servers
 inline constexpr std::size_t kFactLimit = 16;
 inline constexpr std::size_t kFactKeyLimit = 31;
 inline constexpr std::size_t kFactValueLimit = 95;

@@ -32,7 +32,18 @@
  * Typed results: see BATON_OK and the following. Only BATON_TRANSIENT is asked again by itself; BATON_CONFIG never
  * triggers a failover.
  *
+ * How a database moves (roles)
+ *  - The host that gives: block_writes (its answer's position is final) -> the addresses leave -> demote.
+ *    The host that takes: can_promote -> drain (until the position is reached) -> promote -> verify.
+ *    With BATON_CALL_PLANNED both hosts take part and nothing acknowledged may be lost: whoever cannot prove that
+ *    answers BATON_REFUSED. Without the flag `target` is believed dead, and `position` is the last that was heard of it
+ *    ("" if nothing was): promote answers what may be lost as the fact `lost_at_most`.
+ *  - probe says the role that the data has now, whatever anyone wanted; a position and a generation whenever they can
+ *    be read.
+ *
  * Changes
+ *  1.1  baton_call.flags (was reserved, 0) and baton_call.position; `target` of can_promote, promote and demote;
+ *       positions up to 1023 bytes
  *  1.0  first version
  */
 #ifndef BATON_PLUGIN_H
@@ -45,7 +56,7 @@ extern "C" {
 #endif
 
 #define BATON_PLUGIN_ABI_MAJOR 1
-#define BATON_PLUGIN_ABI_MINOR 0
+#define BATON_PLUGIN_ABI_MINOR 1
 
 /* What a verb returns (int32_t). */
 #define BATON_OK 0        /* done, or was so already */
@@ -81,6 +92,9 @@ extern "C" {
 
 /* baton_plugin.needs: rights beyond none. Given only to modules in Baton's own plugin directory. */
 #define BATON_NEEDS_NET_RAW 1u /* CAP_NET_RAW */
+
+/* baton_call.flags */
+#define BATON_CALL_PLANNED 1u /* a switchover in which both hosts take part: nothing acknowledged may be lost */
 
 /* Level of baton_host.log. */
 #define BATON_LOG_DEBUG 0
@@ -125,7 +139,8 @@ typedef struct baton_host {
   void (*fact)(void* context, const char* key, const char* value);
   /* One reason of BATON_REFUSED; can_promote gives all that apply. Up to 8, 255 bytes each. */
   void (*refuse)(void* context, const char* reason);
-  /* The position of the data (GTID set, LSN, offset), up to 255 bytes: of `position` and `probe`. */
+  /* The position of the data (GTID set, LSN, offset), up to 1023 bytes (1.0: 255): of `probe`, `position`,
+   * `block_writes` and `demote`. One that is longer is refused, never cut. */
   void (*position)(void* context, const char* position);
   /* Of check_settings: what is wrong with a key (or, with NULL, with the section). Any complaint refuses the file. */
   void (*complain)(void* context, const char* key, const char* message);
@@ -136,7 +151,7 @@ typedef struct baton_host {
 /* What the call is about. */
 typedef struct baton_call {
   uint32_t struct_size;
-  uint32_t reserved;
+  uint32_t flags;         /* BATON_CALL_...; since 1.1 */
   int64_t deadline_ns;    /* on CLOCK_MONOTONIC: to be back by then */
   int64_t timeout_ns;     /* the same, counted from the call */
   const char* verb;       /* "probe", "enter", ... */
@@ -145,9 +160,13 @@ typedef struct baton_call {
   const char* to_state;
   const char* reason;       /* token, such as "active_down_expired"; "" if none */
   const char* reason_words; /* for people */
-  const char* target;       /* drain, step_down, rejoin: the host that takes over or leads; "" if none */
+  const char* target;       /* HOST: of step_down the one to take over; of can_promote, drain and promote the one that
+                             * had the role; of demote and rejoin the one that has it; of fence the one to be ended.
+                             * "": not known */
   uint64_t generation;      /* promote, verify, rejoin, witnesses: Baton's generation of the data; 0: none */
   int64_t at_ns;            /* when it happened, CLOCK_REALTIME; notify, enter, leave */
+  const char* position;     /* drain, can_promote, promote: the position of the host that had the role; "" if not known.
+                             * Since 1.1: look at struct_size */
 } baton_call;
 
 /* Numbers of the answer. The host sets struct_size and the defaults in brackets; texts go through baton_host. */
@@ -191,16 +210,18 @@ typedef struct baton_plugin {
   /* How is the application, and what is it? */
   baton_verb probe;
   /* Database roles. */
-  baton_verb position;
-  baton_verb can_promote;
-  baton_verb block_writes;
-  baton_verb unblock_writes;
-  baton_verb drain;
-  baton_verb promote;
-  baton_verb demote;
-  baton_verb step_down;
-  baton_verb rejoin;
-  baton_verb verify;
+  baton_verb position;     /* where the data stands */
+  baton_verb can_promote;  /* every reason against promoting this host now; changes nothing */
+  baton_verb block_writes; /* no more writes are acknowledged, writers are gone, the position does not move any more */
+  baton_verb unblock_writes; /* undoes that */
+  baton_verb drain;          /* waits until `position`, or without one all that was received, is applied */
+  baton_verb promote;        /* makes this host the writable one and stamps `generation` into the data */
+  baton_verb demote;         /* makes it a standby of `target`, or without one just not writable. Never loses data:
+                              * BATON_CONFLICT if it holds what `target` does not */
+  baton_verb step_down;      /* databases that elect for themselves: asks them to move the role to `target` */
+  baton_verb rejoin;         /* this host was the writable one and `target` took over: proves that its data is part of
+                              * the target's history, and follows; else BATON_CONFLICT, with what it holds alone */
+  baton_verb verify;         /* reads role and generation back */
   /* Plain actions: this host has become Active, has ceased to be. */
   baton_verb enter;
   baton_verb leave;

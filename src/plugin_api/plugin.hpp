@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <limits>
@@ -127,6 +128,11 @@ class Call {
   std::string reason_words() const { return call_->reason_words; }
   std::string target() const { return call_->target; }
   std::uint64_t generation() const { return call_->generation; }
+  bool planned() const { return (call_->flags & BATON_CALL_PLANNED) != 0; }
+  std::string position() const {
+    constexpr std::size_t kUpTo = offsetof(baton_call, position) + sizeof(call_->position);
+    return call_->struct_size >= kUpTo ? call_->position : "";
+  }
   std::int64_t at_ns() const { return call_->at_ns; }
 
  private:

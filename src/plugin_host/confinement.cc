@@ -62,6 +62,12 @@ void set_limits(ipc::HostKind kind) {
   if (kind == ipc::HostKind::kProbe) limit(RLIMIT_FSIZE, 16 * kMiB);
 }
 
+void yield_to_others() {
+  // A waking probe does not take the processor from a thread that is about to send an advert. Refused: no harm.
+  const sched_param none{};
+  ::sched_setscheduler(0, SCHED_BATCH, &none);
+}
+
 Result<void> forbid_system_calls() {
   const std::unique_ptr<void, void (*)(void*)> filter{::seccomp_init(SCMP_ACT_ALLOW), &::seccomp_release};
   if (!filter) return fail("forbid system calls", ENOMEM);

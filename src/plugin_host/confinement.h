@@ -13,6 +13,8 @@ namespace baton::plugin_host {
 Result<void> give_up_rights(std::uint32_t needs);
 /// Memory, descriptors, processes, core and file sizes. Programs that the plugin starts have them, too.
 void set_limits(ipc::HostKind kind);
+/// For probes: gets its share of the processor, but never interrupts another process for it (SCHED_BATCH).
+void yield_to_others();
 /// System calls that no check and no act needs fail with EPERM from now on, also in what it starts.
 Result<void> forbid_system_calls();
 

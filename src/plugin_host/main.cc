@@ -76,6 +76,7 @@ Result<ipc::HostOrder> read_order() {
 Result<void> confine(ipc::HostKind kind, std::uint32_t needs) {
   if (auto given_up = give_up_rights(needs); !given_up) return given_up;
   set_limits(kind);
+  if (kind == ipc::HostKind::kProbe) yield_to_others();
   return forbid_system_calls();
 }
 

@@ -124,7 +124,9 @@ void Services::refuse(void* context, const char* reason) {
 }
 
 void Services::position(void* context, const char* position) {
-  of(context).said_.position = plain(position, ipc::kSentenceLimit);
+  Said& said = of(context).said_;
+  said.position_too_long = position != nullptr && std::strlen(position) > ipc::kPositionLimit;
+  said.position = said.position_too_long ? std::string{} : plain(position, ipc::kPositionLimit);
 }
 
 void Services::complain(void* context, const char* key, const char* message) {

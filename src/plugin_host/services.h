@@ -18,6 +18,7 @@ namespace baton::plugin_host {
 struct Said {
   std::string sentence;
   std::string position;
+  bool position_too_long = false;  ///< half a position would be another one
   ipc::FactList facts;
   std::vector<std::string> refusals;
   std::vector<config::ModuleComplaint> complaints;

@@ -20,6 +20,10 @@ constexpr unsigned kCloseSeconds = 5;
 
 /// The sentence of a verdict that the plugin did not explain.
 std::string sentence_of(const Verdict& verdict) {
+  if (verdict.said.position_too_long) {
+    return "the plugin gave a position of more than " + std::to_string(ipc::kPositionLimit) + " bytes";
+  }
+  if (verdict.status == VerbStatus::kGarbage) return "the plugin returned a status that does not exist";
   if (!verdict.said.sentence.empty()) return verdict.said.sentence;
   return verdict.status == VerbStatus::kOk ? std::string{}
                                            : std::string{status_token(verdict.status)} + ", without a word why";
@@ -87,6 +91,8 @@ Verdict Session::call(const ipc::ActRequest& request) {
     call.reason = request.reason.c_str();
     call.reason_words = request.reason_words.c_str();
     call.target = request.target.c_str();
+    call.position = request.position.c_str();
+    call.flags = request.planned ? BATON_CALL_PLANNED : 0;
     call.generation = request.generation;
     call.at_ns = request.wall_clock_ns;
     const baton_verb function = verb_functions(library_.plugin)[static_cast<std::size_t>(request.verb)];
@@ -102,6 +108,7 @@ Verdict Session::call(const ipc::ActRequest& request) {
     }
   }
   verdict.said = services_.said();
+  if (verdict.said.position_too_long) verdict.status = VerbStatus::kGarbage;
   return verdict;
 }
 
@@ -124,10 +131,7 @@ ipc::ProbeOutcome outcome_of(const Verdict& verdict) {
   outcome.position = verdict.said.position;
   outcome.facts = verdict.said.facts;
   const baton_result& numbers = verdict.numbers;
-  if (verdict.status == VerbStatus::kGarbage) {
-    outcome.sentence = "the plugin returned a status that does not exist";
-    return outcome;
-  }
+  if (verdict.status == VerbStatus::kGarbage) return outcome;
   if (numbers.state > BATON_STATE_FAIL || numbers.role > BATON_ROLE_REPLICA || numbers.warning > 1) {
     outcome.status = VerbStatus::kGarbage;
     outcome.sentence = "the plugin answered state " + std::to_string(numbers.state) + ", role " +
@@ -153,7 +157,6 @@ ipc::ActAnswer answer_of(const Verdict& verdict) {
   answer.facts = verdict.said.facts;
   answer.refusals = verdict.said.refusals;
   const baton_result& numbers = verdict.numbers;
-  if (verdict.status == VerbStatus::kGarbage) answer.sentence = "the plugin returned a status that does not exist";
   if (numbers.role > BATON_ROLE_REPLICA) {
     answer.status = VerbStatus::kGarbage;
     answer.sentence = "the plugin answered role " + std::to_string(numbers.role) + ", which does not exist";

@@ -23,7 +23,9 @@ static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   host->say(host->context, NULL);
   host->say(host->context, "bell \a, escape \033[31m and tab\tend");
   host->fact(host->context, NULL, NULL);
+  text[1023] = 0;
   host->position(host->context, text);
+  text[1023] = 'a';
   for (int i = 0; i < 5000; ++i) host->log(host->context, BATON_LOG_ERROR, text);
   free(text);
   result->state = BATON_STATE_PASS;

@@ -20,6 +20,8 @@ ActRequest full_request() {
   request.reason = "active_down_expired";
   request.reason_words = "the Active router fell silent";
   request.target = "host2";
+  request.position = std::string(1023, '7');
+  request.planned = true;
   request.generation = 3;
   request.wall_clock_ns = 1'700'000'000'000'000'000;
   return request;
@@ -37,7 +39,7 @@ ActAnswer full_answer() {
   answer.lease = milliseconds{9};
   answer.took = milliseconds{10};
   answer.sentence = "not now";
-  answer.position = "0/1";
+  answer.position = std::string(1023, '8');
   answer.facts = {{"cause", "lag"}};
   answer.refusals = {"lag is 5 ms", "a backup is running"};
   return answer;

@@ -38,7 +38,7 @@ AT(baton_host, log, 104);
 static_assert(sizeof(baton_host) == 112);
 
 AT(baton_call, struct_size, 0);
-AT(baton_call, reserved, 4);
+AT(baton_call, flags, 4);
 AT(baton_call, deadline_ns, 8);
 AT(baton_call, timeout_ns, 16);
 AT(baton_call, verb, 24);
@@ -50,7 +50,8 @@ AT(baton_call, reason_words, 64);
 AT(baton_call, target, 72);
 AT(baton_call, generation, 80);
 AT(baton_call, at_ns, 88);
-static_assert(sizeof(baton_call) == 96);
+AT(baton_call, position, 96);
+static_assert(sizeof(baton_call) == 104);
 
 AT(baton_result, struct_size, 0);
 AT(baton_result, state, 4);

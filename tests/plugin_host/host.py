@@ -140,6 +140,7 @@ class Answer:
     role: str
     generation: int
     sentence: str
+    position: str
     facts: dict
     refusals: list
 
@@ -149,11 +150,11 @@ def read_answer(data):
     magic, nonce, status, role = reader.unpack("IQBB")
     assert magic == 0x42504132
     _, _, generation, _, _, _ = reader.unpack("qqQQqq")
-    sentence, _ = reader.text(), reader.text()
+    sentence, position = reader.text(), reader.text()
     facts = reader.facts()
     refusals = [reader.text() for _ in range(reader.unpack("B")[0])]
     assert not reader.data
-    return Answer(nonce, STATUS[status], ROLE[role], generation, sentence, facts, refusals)
+    return Answer(nonce, STATUS[status], ROLE[role], generation, sentence, position, facts, refusals)
 
 
 class Host:
@@ -210,11 +211,12 @@ class Host:
             return found if found and found.sequence >= sequence else None
         return until(newest, seconds, f"outcome {sequence}")
 
-    def request(self, verb, nonce=1, timeout=0.3, instance="web", from_state="backup", to_state="active", generation=0):
+    def request(self, verb, nonce=1, timeout=0.3, instance="web", from_state="backup", to_state="active", generation=0,
+                target="", position="", planned=False):
         data = struct.pack(">IQBq", 0x42504131, nonce, VERBS.index(verb), round(timeout * 1e9))
-        for text in (instance, from_state, to_state, "none", "", ""):
+        for text in (instance, from_state, to_state, "none", "", target, position):
             data += struct.pack(">H", len(text)) + text.encode()
-        self.channel.send(data + struct.pack(">Qq", generation, 0))
+        self.channel.send(data + struct.pack(">BQq", planned, generation, 0))
 
     def message(self, seconds=3.0):
         ready, _, _ = select.select([self.channel], [], [], seconds)

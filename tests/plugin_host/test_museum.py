@@ -335,10 +335,24 @@ def test_endless_and_binary_words_are_cut_and_plain():
     with Host("many_words", timeout=3, interval=3) as bad:
         outcome = bad.outcome()
         assert outcome.sentence == "bell ?, escape ?[31m and tab end"
-        assert outcome.position == "a" * 255
+        assert outcome.position == "a" * 1023
         assert len(outcome.facts) == 16 and set(outcome.facts.values()) == {"a" * 95}
         lines = [line for line in bad.log().splitlines() if "plugin_says" in line]
         assert len(lines) == 20 and "more is left out" in lines[-1]
+
+
+def test_a_position_that_is_too_long_is_refused_not_cut():
+    with Host("long_position") as bad:
+        outcome = bad.outcome()
+        assert (outcome.status, outcome.state, outcome.position) == ("garbage", "unknown", "")
+        assert outcome.sentence == "the plugin gave a position of more than 1023 bytes"
+
+
+def test_target_position_and_flags_reach_the_plugin():
+    with Host("repeats", kind="act") as host:
+        answer = host.act("drain", target="db2", position="0/3000148", planned=True, generation=7)
+        assert (answer.status, answer.sentence, answer.position) == ("ok", "flags 1 target db2 generation 7", "0/3000148")
+        assert host.act("drain", nonce=2).sentence == "flags 0 target  generation 0"
 
 
 # --- Too much ------------------------------------------------------------------------------------------------------

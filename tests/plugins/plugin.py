@@ -44,10 +44,10 @@ class Host(c.Structure):
 
 
 class Call(c.Structure):
-    _fields_ = [("struct_size", c.c_uint32), ("reserved", c.c_uint32), ("deadline_ns", c.c_int64),
+    _fields_ = [("struct_size", c.c_uint32), ("flags", c.c_uint32), ("deadline_ns", c.c_int64),
                 ("timeout_ns", c.c_int64), ("verb", c.c_char_p), ("instance", c.c_char_p), ("from_state", c.c_char_p),
                 ("to_state", c.c_char_p), ("reason", c.c_char_p), ("reason_words", c.c_char_p), ("target", c.c_char_p),
-                ("generation", c.c_uint64), ("at_ns", c.c_int64)]
+                ("generation", c.c_uint64), ("at_ns", c.c_int64), ("position", c.c_char_p)]
 
 
 class Result(c.Structure):
@@ -76,6 +76,10 @@ class Answer:
     role: str = "none"
     warning: bool = False
     lag_ms: int = -1
+    lag_bytes: int = -1
+    generation: int = 0
+    token: int = 0
+    lease_ns: int = 0
     facts: dict = field(default_factory=dict)
     refusals: list = field(default_factory=list)
     position: str = ""
@@ -153,15 +157,16 @@ class _Loaded:
         if not function:
             raise AttributeError(f"the plugin has no {verb}")
         texts = {name: about.get(name, "").encode()
-                 for name in ("instance", "from_state", "to_state", "reason", "reason_words", "target")}
+                 for name in ("instance", "from_state", "to_state", "reason", "reason_words", "target", "position")}
         one = Call(struct_size=c.sizeof(Call), deadline_ns=time.monotonic_ns() + int(timeout * 1e9),
-                   timeout_ns=int(timeout * 1e9), verb=verb.encode(), generation=about.get("generation", 0),
+                   timeout_ns=int(timeout * 1e9), verb=verb.encode(), flags=1 if about.get("planned") else 0, generation=about.get("generation", 0),
                    at_ns=about.get("at_ns", time.time_ns()), **texts)
         result = Result(struct_size=c.sizeof(Result), lag_ms=-1, lag_bytes=-1)
         status = function(self.object, c.byref(one), c.byref(result))
         answer = self.answer
         answer.status, answer.state, answer.role = STATUS[status], STATE[result.state], ROLE[result.role]
-        answer.warning, answer.lag_ms = bool(result.warning), result.lag_ms
+        answer.warning, answer.lag_ms, answer.lag_bytes = bool(result.warning), result.lag_ms, result.lag_bytes
+        answer.generation, answer.token, answer.lease_ns = result.generation, result.token, result.lease_ns
         answer.seconds = time.monotonic() - begin
         return answer
 
@@ -223,7 +228,7 @@ class Session:
 
 
 def call(module, verb, settings=None, timeout=1.0, purpose=None, **about):
-    acts = verb in ("enter", "leave", "notify", "fence", "promote", "demote")
+    acts = verb != "probe"
     with Session(module, settings, purpose or ("act" if acts else "probe")) as session:
         return session.call(verb, timeout, **about)
 
