@@ -4,9 +4,9 @@
 #include <csignal>
 #include <plugin.hpp>
 
+#include "common/connection.h"
 #include "common/pattern.h"
 #include "common/resolver.h"
-#include "tcp/connection.h"
 #include "tcp/escapes.h"
 
 namespace baton::tcp_check {
@@ -17,6 +17,12 @@ using plugin::Host;
 using plugin::Pattern;
 using plugin::Result;
 using plugin::Status;
+using plugin::net::Clock;
+using plugin::net::Connection;
+using plugin::net::Outcome;
+using plugin::net::Target;
+using plugin::net::TlsSettings;
+using plugin::net::Trouble;
 using std::chrono::milliseconds;
 
 constexpr std::int64_t kDay = std::int64_t{86400} * 1'000'000'000;

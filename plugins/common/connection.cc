@@ -1,5 +1,5 @@
 // Connection: see connection.h. Sockets and their errors; TLS is tls_connection.cc.
-#include "tcp/connection.h"
+#include "common/connection.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -16,7 +16,7 @@
 
 #include "common/resolver.h"
 
-namespace baton::tcp_check {
+namespace baton::plugin::net {
 namespace {
 
 using std::chrono::milliseconds;
@@ -69,6 +69,11 @@ std::string Connection::place() const {
 
 std::string Connection::waited() const {
   return std::to_string(std::chrono::duration_cast<milliseconds>(Clock::now() - begin_).count()) + " ms";
+}
+
+void Connection::set_deadline(Clock::time_point until) {
+  begin_ = Clock::now();
+  until_ = until;
 }
 
 Outcome Connection::connect() {
@@ -262,4 +267,4 @@ Outcome Connection::receive(std::string& text, std::size_t limit) {
   return trouble;
 }
 
-}  // namespace baton::tcp_check
+}  // namespace baton::plugin::net

@@ -1,4 +1,4 @@
-// One connection for one probe: TCP or unix socket, TLS on it if asked for, with one deadline for all of it. Tells
+// One connection: TCP or unix socket, TLS on it if asked for, with one deadline for what is going on. Tells
 // apart why it did not come to be or broke. Every call returns the trouble, or nothing if all is well.
 #pragma once
 
@@ -13,7 +13,7 @@
 
 #include "common/certificate.h"
 
-namespace baton::tcp_check {
+namespace baton::plugin::net {
 
 using Clock = std::chrono::steady_clock;
 
@@ -50,6 +50,9 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
+  /// For what follows; waited() counts from now.
+  void set_deadline(Clock::time_point until);
+
   Outcome connect();
   Outcome start_tls(const TlsSettings& settings);
   Outcome send(const std::string& text);
@@ -59,7 +62,7 @@ class Connection {
   /// "db.example:5432 (10.0.0.5)"
   std::string place() const;
   const std::string& address() const { return address_; }
-  const plugin::tls::Evidence& evidence() const { return evidence_; }
+  const tls::Evidence& evidence() const { return evidence_; }
   std::string waited() const;
 
  private:
@@ -88,9 +91,9 @@ class Connection {
   Clock::time_point until_;
   int socket_ = -1;
   std::string address_;
-  plugin::tls::Evidence evidence_;
+  tls::Evidence evidence_;
   std::unique_ptr<SSL_CTX, FreeContext> context_;
   std::unique_ptr<SSL, FreeSsl> ssl_;
 };
 
-}  // namespace baton::tcp_check
+}  // namespace baton::plugin::net

@@ -8,11 +8,11 @@
 #include <cerrno>
 #include <utility>
 
+#include "common/connection.h"
 #include "common/resolver.h"
 #include "common/text_file.h"
-#include "tcp/connection.h"
 
-namespace baton::tcp_check {
+namespace baton::plugin::net {
 namespace {
 
 constexpr std::size_t kMaximumCaFile = 4 * 1024 * 1024;
@@ -90,16 +90,16 @@ Outcome Connection::prepare_tls(const TlsSettings& settings) {
     SSL_CTX_set_default_verify_paths(context_.get());
   } else {
     // Read for each probe, so that renewed authorities count at once.
-    const plugin::TextFile file = plugin::read_text_file(settings.ca_file, kMaximumCaFile);
+    const TextFile file = read_text_file(settings.ca_file, kMaximumCaFile);
     if (!file.error.empty()) return local("ca_file " + file.error);
     if (!trust(context_.get(), file.text)) return local("ca_file " + settings.ca_file + " has no usable certificate");
   }
   if (Outcome trouble = load_certificate(settings)) return trouble;
-  plugin::tls::watch(context_.get(), evidence_);
+  tls::watch(context_.get(), evidence_);
   ssl_.reset(SSL_new(context_.get()));
   if (!ssl_) return local("OpenSSL cannot be used: " + last_reason());
   X509_VERIFY_PARAM* parameters = SSL_get0_param(ssl_.get());
-  if (plugin::is_address(settings.server_name)) {
+  if (is_address(settings.server_name)) {
     X509_VERIFY_PARAM_set1_ip_asc(parameters, settings.server_name.c_str());
   } else {
     X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
@@ -133,26 +133,26 @@ Outcome Connection::start_tls(const TlsSettings& settings) {
                      " failed: it accepted the connection but did not finish the handshake within " + waited();
     return late;
   }
-  plugin::tls::read_connection(ssl_.get(), evidence_);
+  tls::read_connection(ssl_.get(), evidence_);
   return std::nullopt;
 }
 
 Outcome Connection::explain_handshake(int error, const TlsSettings& settings) {
   const int system_error = errno;
   const std::string reason = last_reason();
-  plugin::tls::Trouble trouble;
+  tls::Trouble trouble;
   const bool name = evidence_.verify_error == X509_V_ERR_HOSTNAME_MISMATCH ||
                     evidence_.verify_error == X509_V_ERR_IP_ADDRESS_MISMATCH;
   if (settings.verify && name) {
-    trouble = plugin::tls::explain_wrong_name(evidence_, settings.server_name);
+    trouble = tls::explain_wrong_name(evidence_, settings.server_name);
   } else if (settings.verify && evidence_.verify_error != 0) {
-    trouble = plugin::tls::explain_verification(evidence_);
+    trouble = tls::explain_verification(evidence_);
   } else if (error == SSL_ERROR_SYSCALL && system_error != 0) {
     return explain_break(system_error, "during the TLS handshake");
   } else if (error == SSL_ERROR_SYSCALL) {
-    trouble = plugin::tls::explain_reason("unexpected eof");
+    trouble = tls::explain_reason("unexpected eof");
   } else {
-    trouble = plugin::tls::explain_reason(reason);
+    trouble = tls::explain_reason(reason);
   }
   return Trouble{
       .cause = "tls", .sentence = "TLS with " + place() + " failed: " + trouble.words, .tls_error = trouble.token};
@@ -170,9 +170,9 @@ Outcome Connection::continue_tls(int result, const std::string& doing, const std
     return Trouble{.cause = "closed", .sentence = place() + " closed the connection " + doing};
   }
   // With TLS 1.3 a refused client certificate shows only now.
-  const plugin::tls::Trouble trouble = plugin::tls::explain_reason(reason);
+  const tls::Trouble trouble = tls::explain_reason(reason);
   return Trouble{
       .cause = "tls", .sentence = "TLS with " + place() + " failed: " + trouble.words, .tls_error = trouble.token};
 }
 
-}  // namespace baton::tcp_check
+}  // namespace baton::plugin::net
