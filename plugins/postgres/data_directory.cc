@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+//
+// data_directory.cc: reads and writes files of a PostgreSQL cluster. What is written is on disk before the next step:
+// each file is written beside, synced, renamed, and its directory synced.
+#include "postgres/data_directory.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <sstream>
+
+#include "common/command.h"
+#include "common/text_file.h"
+
+namespace baton_postgres {
+namespace {
+
+using baton::plugin::Call;
+using baton::plugin::CommandResult;
+
+constexpr std::size_t kMostText = 1 << 20;
+constexpr std::uint64_t kUsualSegment = 16 << 20;
+
+[[noreturn]] void fail_file(const std::string& path, int error, const std::string& doing) {
+  const bool mend = error == EACCES || error == EPERM || error == ENOENT;
+  const char* cause = error == ENOSPC || error == EROFS || error == EIO || error == EDQUOT ? "disk" : "file";
+  throw Trouble(mend ? Status::kConfig : Status::kTransient, cause,
+                "cannot " + doing + " " + path + ": " + std::strerror(error));
+}
+
+void sync_path(const std::string& path, int flags) {
+  const int descriptor = ::open(path.c_str(), flags | O_CLOEXEC);
+  if (descriptor < 0) fail_file(path, errno, "open");
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  if (result != 0) fail_file(path, error, "sync");
+}
+
+void write_all(const std::string& path, const std::string& text) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (descriptor < 0) fail_file(path, errno, "write");
+  std::size_t done = 0;
+  while (done < text.size()) {
+    const ssize_t count = ::write(descriptor, text.data() + done, text.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      const int error = errno;
+      ::close(descriptor);
+      fail_file(path, error, "write");
+    }
+    done += static_cast<std::size_t>(count);
+  }
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  if (result != 0) fail_file(path, error, "sync");
+}
+
+/// `host:port:database:user:password` with : and \ escaped.
+std::string password_field(const std::string& text) {
+  std::string safe;
+  for (const char letter : text) {
+    if (letter == ':' || letter == '\\') safe += '\\';
+    safe += letter;
+  }
+  return safe;
+}
+
+/// A value in a conninfo, and once more in a line of postgresql.auto.conf.
+std::string quoted(const std::string& text, bool double_quotes) {
+  std::string safe = "'";
+  for (const char letter : text) {
+    if (letter == '\'')
+      safe += double_quotes ? "''" : "\\'";
+    else if (letter == '\\')
+      safe += double_quotes ? "\\\\" : "\\\\";
+    else
+      safe += letter;
+  }
+  return safe + "'";
+}
+
+std::string value_of(const std::string& text, const std::string& label) {
+  const std::size_t at = text.find(label + ":");
+  if (at == std::string::npos) return {};
+  const std::size_t begin = text.find_first_not_of(" \t", at + label.size() + 1);
+  return begin == std::string::npos ? std::string{} : text.substr(begin, text.find('\n', begin) - begin);
+}
+
+CommandResult run(const Call& call, const std::vector<std::string>& argv, std::size_t limit = 65536) {
+  return baton::plugin::run_command({.argv = argv, .environment = {}, .directory = "/", .output_limit = limit},
+                                    baton::plugin::command_limits(call));
+}
+
+}  // namespace
+
+std::optional<pid_t> DataDirectory::postmaster() const {
+  const auto file = baton::plugin::read_text_file(in("postmaster.pid"), kMostText);
+  if (!file.error.empty()) {
+    if (!exists("PG_VERSION")) fail_file(in("PG_VERSION"), errno == 0 ? ENOENT : errno, "read");
+    return std::nullopt;
+  }
+  const long number = std::strtol(file.text.c_str(), nullptr, 10);
+  if (number <= 0) return std::nullopt;
+  const auto pid = static_cast<pid_t>(number);
+  if (::kill(pid, 0) != 0 && errno == ESRCH) return std::nullopt;
+  // After a crash of the host the number may be another program's.
+  const auto name = baton::plugin::read_text_file("/proc/" + std::to_string(pid) + "/comm", 64);
+  if (name.error.empty() && name.text.find("postgres") == std::string::npos) return std::nullopt;
+  return pid;
+}
+
+ControlData DataDirectory::control(const Call& call) const {
+  const CommandResult result = run(call, {settings_.bin_directory + "/pg_controldata", "-D", path_});
+  if (!result.succeeded()) {
+    const std::string said = result.error_output.empty() ? result.start_trouble : result.error_output;
+    throw Trouble(result.status(), "control", "pg_controldata " + path_ + " " + result.end_words() + ": " + said);
+  }
+  ControlData data{.state = value_of(result.output, "Database cluster state"),
+                   .system = value_of(result.output, "Database system identifier")};
+  data.checkpoint = parse_lsn(value_of(result.output, "Latest checkpoint location")).value_or(0);
+  data.timeline = static_cast<std::uint32_t>(
+      std::strtoul(value_of(result.output, "Latest checkpoint's TimeLineID").c_str(), nullptr, 10));
+  data.segment_size = std::strtoull(value_of(result.output, "Bytes per WAL segment").c_str(), nullptr, 10);
+  if (data.segment_size == 0) data.segment_size = kUsualSegment;
+  return data;
+}
+
+bool DataDirectory::exists(const std::string& name) const {
+  struct stat found {};
+  return ::stat(in(name).c_str(), &found) == 0;
+}
+
+void DataDirectory::guard_boot() const {
+  if (!boot_guarded()) write("standby.signal", "");
+}
+
+void DataDirectory::remove_boot_guard() const { remove("standby.signal"); }
+
+void DataDirectory::remove(const std::string& name) const {
+  if (::unlink(in(name).c_str()) != 0 && errno != ENOENT) fail_file(in(name), errno, "remove");
+  sync_path(path_, O_RDONLY | O_DIRECTORY);
+}
+
+void DataDirectory::write(const std::string& name, const std::string& text) const {
+  const std::string beside = in(name) + ".baton-new";
+  write_all(beside, text);
+  if (::rename(beside.c_str(), in(name).c_str()) != 0) fail_file(in(name), errno, "write");
+  sync_path(path_, O_RDONLY | O_DIRECTORY);
+}
+
+std::string DataDirectory::read(const std::string& name) const {
+  return baton::plugin::read_text_file(in(name), kMostText).text;
+}
+
+void DataDirectory::set_upstream(const std::string& conninfo) const {
+  const auto file = baton::plugin::read_text_file(in("postgresql.auto.conf"), kMostText);
+  if (!file.error.empty() && exists("postgresql.auto.conf")) throw Trouble(Status::kConfig, "file", file.error);
+  std::istringstream lines{file.text};
+  std::string text;
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    if (begin != std::string::npos && line.compare(begin, 16, "primary_conninfo") == 0) continue;
+    text += line + "\n";
+  }
+  text += "primary_conninfo = " + quoted(conninfo, true) + "\n";
+  write("postgresql.auto.conf", text);
+}
+
+std::string DataDirectory::write_password_file(const std::string& name, const Endpoint& endpoint,
+                                               const std::string& database, const std::string& user,
+                                               const std::string& password) const {
+  write(name, password_field(endpoint.address) + ":" + std::to_string(endpoint.port) + ":" + password_field(database) +
+                  ":" + password_field(user) + ":" + password_field(password) + "\n");
+  return in(name);
+}
+
+std::string DataDirectory::conninfo_of(const Member& target) const {
+  std::string text =
+      "host=" + quoted(target.endpoint.address, false) + " port=" + std::to_string(target.endpoint.port) +
+      " user=" + quoted(settings_.replication_user, false) + " application_name=" + quoted(settings_.host_name, false);
+  if (!settings_.replication_password.empty()) {
+    const std::string file = write_password_file("baton.pgpass", target.endpoint, "replication",
+                                                 settings_.replication_user, settings_.replication_password);
+    text += " passfile=" + quoted(file, false);
+  }
+  const Tls& tls = settings_.tls;
+  text += tls.mode == "verify" ? " sslmode=verify-full" : tls.mode == "yes" ? " sslmode=require" : " sslmode=disable";
+  if (!tls.ca.empty()) text += " sslrootcert=" + quoted(tls.ca, false);
+  if (!tls.certificate.empty()) {
+    text += " sslcert=" + quoted(tls.certificate, false) + " sslkey=" + quoted(tls.key, false);
+  }
+  return text;
+}
+
+std::uint32_t DataDirectory::timeline_at(Lsn end, std::uint32_t at_least, std::uint64_t segment_size) const {
+  const std::unique_ptr<DIR, int (*)(DIR*)> directory{::opendir(in("pg_wal").c_str()), &::closedir};
+  if (!directory) fail_file(in("pg_wal"), errno, "read");
+  std::uint32_t newest = at_least;
+  while (const dirent* entry = ::readdir(directory.get())) {
+    const std::string name = entry->d_name;
+    if (name.size() != 24 || name.find_first_not_of("0123456789ABCDEF") != std::string::npos) continue;
+    const auto timeline = static_cast<std::uint32_t>(std::strtoul(name.substr(0, 8).c_str(), nullptr, 16));
+    if (name == segment_name(timeline, end == 0 ? 0 : end - 1, segment_size)) newest = std::max(newest, timeline);
+  }
+  return newest;
+}
+
+std::vector<Fork> DataDirectory::forks_of(std::uint32_t timeline) const {
+  if (timeline <= 1) return {};
+  char name[48];
+  std::snprintf(name, sizeof name, "pg_wal/%08X.history", timeline);
+  const auto file = baton::plugin::read_text_file(in(name), kMostText);
+  const auto forks = file.error.empty() ? parse_history(file.text) : std::nullopt;
+  if (!forks) {
+    throw Trouble(Status::kConflict, "history",
+                  "the history of the own timeline " + std::to_string(timeline) + " cannot be read" +
+                      (file.error.empty() ? "" : ": " + file.error));
+  }
+  return *forks;
+}
+
+std::string DataDirectory::record_at(const Call& call, std::uint32_t timeline, Lsn at) const {
+  const CommandResult result = run(call, {settings_.bin_directory + "/pg_waldump", "-p", in("pg_wal"), "-t",
+                                          std::to_string(timeline), "-s", lsn_words(at), "-n", "1"});
+  if (result.end != baton::plugin::CommandEnd::kExited) {
+    throw Trouble(result.status(), "control", "pg_waldump " + result.end_words() + " " + result.start_trouble);
+  }
+  // It would show the next record if none began exactly there.
+  if (result.output.find("lsn: " + std::string(lsn_words(at).size() < 10 ? 0 : 0, ' ')) == std::string::npos) return {};
+  const std::size_t begin = result.output.find("lsn: ") + 5;
+  const auto shown = parse_lsn(result.output.substr(begin, result.output.find(',', begin) - begin));
+  const std::size_t description = result.output.find("desc: ");
+  if (!shown || *shown != at || description == std::string::npos) return {};
+  return result.output.substr(description + 6, result.output.find('\n', description) - description - 6);
+}
+
+std::int64_t DataDirectory::free_bytes() const {
+  struct statvfs room {};
+  if (::statvfs(in("pg_wal").c_str(), &room) != 0) fail_file(in("pg_wal"), errno, "look at");
+  return static_cast<std::int64_t>(room.f_bavail) * static_cast<std::int64_t>(room.f_frsize);
+}
+
+std::string DataDirectory::keep_tail(const Call& call, std::uint32_t timeline, Lsn from, Lsn to,
+                                     std::uint64_t segment_size) const {
+  const std::string directory = settings_.keep_directory + "/" + segment_name(timeline, from, segment_size) + "-" +
+                                std::to_string(::time(nullptr));
+  std::error_code error;
+  std::filesystem::create_directories(directory, error);
+  if (error) fail_file(directory, error.value(), "make");
+  for (Lsn at = from - from % segment_size; at < to; at += segment_size) {
+    const std::string name = segment_name(timeline, at, segment_size);
+    const std::filesystem::path source = in("pg_wal/" + name);
+    if (!std::filesystem::exists(source, error)) continue;
+    std::filesystem::copy_file(source, directory + "/" + name, error);
+    if (error) fail_file(directory + "/" + name, error.value(), "write");
+    sync_path(directory + "/" + name, O_RDONLY);
+  }
+  const CommandResult listing = run(call,
+                                    {settings_.bin_directory + "/pg_waldump", "-p", directory, "-t",
+                                     std::to_string(timeline), "-s", lsn_words(from), "-e", lsn_words(to)},
+                                    8 << 20);
+  write_all(directory + "/records.txt", "The write-ahead log of timeline " + std::to_string(timeline) + " from " +
+                                            lsn_words(from) + " to " + lsn_words(to) +
+                                            ", which no other server has.\n" + listing.output);
+  sync_path(directory, O_RDONLY | O_DIRECTORY);
+  return directory;
+}
+
+}  // namespace baton_postgres
