@@ -1,0 +1,234 @@
+"""Real redis-server and Sentinel processes for tests: started by pid, on loopback or in a network namespace, data in a
+directory of their own. Everything ends with stop().
+
+    with servers.directory() as directory:
+        one = RedisServer(directory, "db1").start()
+        one.command("SET", "key", "value")
+"""
+import contextlib
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from servers import free_port, wait_until
+
+CHECK_USER, DRIVE_USER, REPLICATION_USER = "baton-check", "baton-drive", "replica"
+CHECK_PASSWORD, DRIVE_PASSWORD, REPLICATION_PASSWORD = "check-secret", "drive-secret", "replica-secret"
+# Exactly what the manual tells administrators to write; a test compares the two.
+CHECK_RIGHTS = "%R~baton:gen +info +get"
+DRIVE_RIGHTS = ("~baton:gen +info +get +set +replicaof +bgsave +config|get +config|set +config|rewrite "
+                "+client|pause +client|unpause +client|kill +client|list")
+REPLICATION_RIGHTS = "+psync +replconf +ping"
+NOBODY = ("127.0.0.1", 1)
+
+
+class RedisError(Exception):
+    pass
+
+
+class Connection:
+    """A RESP2 client of its own, so that plugin and test do not share a misunderstanding."""
+
+    def __init__(self, address, port, timeout=5.0, auth=None):
+        self.socket = socket.create_connection((address, port), timeout=timeout)
+        self.file = self.socket.makefile("rb")
+        if auth:
+            self.command("AUTH", *auth)
+
+    def command(self, *words):
+        text = f"*{len(words)}\r\n".encode()
+        for word in words:
+            word = word if isinstance(word, bytes) else str(word).encode()
+            text += b"$%d\r\n%s\r\n" % (len(word), word)
+        self.socket.sendall(text)
+        return self.read()
+
+    def read(self):
+        line = self.file.readline()
+        if not line.endswith(b"\r\n"):
+            raise ConnectionError("closed")
+        kind, rest = line[:1], line[1:-2].decode()
+        if kind == b"+":
+            return rest
+        if kind == b"-":
+            raise RedisError(rest)
+        if kind == b":":
+            return int(rest)
+        if kind == b"$":
+            if rest == "-1":
+                return None
+            return self.file.read(int(rest) + 2)[:-2].decode()
+        return None if rest == "-1" else [self.read() for _ in range(int(rest))]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class RedisServer:
+    """One server. `options` are lines of its redis.conf; `acl` adds the three users of the manual and locks the default user
+    out of nothing (tests use it to look)."""
+
+    program = "redis-server"
+
+    def __init__(self, directory, name, address="127.0.0.1", port=None, namespace=None, options=(), acl=True, tls=None,
+                 replicaof=NOBODY):
+        self.directory = pathlib.Path(directory) / name
+        self.directory.mkdir()
+        self.name, self.address, self.namespace, self.tls = name, address, namespace, tls
+        self.port = port or free_port()
+        self.process = None
+        self.conf = self.directory / "redis.conf"
+        lines = [f"bind {address}" + ("" if address == "127.0.0.1" or namespace else " 127.0.0.1"), f"port {self.port}",
+                 f"dir {self.directory}", "appendonly yes", "appendfsync everysec", "save 3600 1",
+                 "repl-ping-replica-period 1", "repl-diskless-sync yes", "repl-diskless-sync-delay 0", "daemonize no", f"logfile {self.directory}/log",
+                 f"unixsocket {self.directory}/socket", "unixsocketperm 777"]
+        if replicaof:
+            lines.append(f"replicaof {replicaof[0]} {replicaof[1]}")
+        if acl:
+            lines += [f"user {CHECK_USER} on >{CHECK_PASSWORD} {CHECK_RIGHTS}",
+                      f"user {DRIVE_USER} on >{DRIVE_PASSWORD} {DRIVE_RIGHTS}",
+                      f"user {REPLICATION_USER} on >{REPLICATION_PASSWORD} {REPLICATION_RIGHTS}",
+                      f"masteruser {REPLICATION_USER}", f"masterauth {REPLICATION_PASSWORD}"]
+        lines += options
+        self.conf.write_text("\n".join(lines) + "\n")
+        self.more = []
+
+    @property
+    def member(self):
+        return f"{self.name} {self.address}:{self.port}"
+
+    def argv(self):
+        command = [self.program, str(self.conf), *self.more]
+        return ["ip", "netns", "exec", self.namespace, *command] if self.namespace else command
+
+    def start(self, wait=True):
+        self.process = subprocess.Popen(self.argv(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, start_new_session=True)
+        if wait:
+            wait_until(self.answers)
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            log = self.directory / "log"
+            raise RuntimeError(f"{self.name} ended: {log.read_text()[-2000:] if log.exists() else ''}")
+        try:
+            with self.local() as connection:
+                return "loading:0" in connection.command("INFO")
+        except (OSError, RedisError):
+            return False
+
+    def local(self):
+        """By the unix socket, which works from any namespace; as the default user."""
+        connection = Connection.__new__(Connection)
+        connection.socket = socket.socket(socket.AF_UNIX)
+        connection.socket.settimeout(5)
+        connection.socket.connect(str(self.directory / "socket"))
+        connection.file = connection.socket.makefile("rb")
+        return connection
+
+    def command(self, *words):
+        with self.local() as connection:
+            return connection.command(*words)
+
+    def info(self):
+        return dict(line.split(":", 1) for line in self.command("INFO").split("\r\n") if ":" in line)
+
+    def role(self):
+        return self.info()["role"]
+
+    def position(self):
+        info = self.info()
+        offset = info["slave_repl_offset"] if info["role"] == "slave" else info["master_repl_offset"]
+        return f"{info['master_replid']}:{offset}"
+
+    def upstream(self):
+        info = self.info()
+        return (info.get("master_host"), int(info.get("master_port", 0)))
+
+    def linked(self):
+        return self.info().get("master_link_status") == "up"
+
+    def keys(self):
+        with self.local() as connection:
+            return set(connection.command("KEYS", "*"))
+
+    def configured(self, name):
+        """What the configuration file on disk says, as a list of lines."""
+        return [line for line in self.conf.read_text().splitlines() if line.split(" ")[0] == name]
+
+    def kill(self):
+        """Power cut: nothing is written any more."""
+        if self.process:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        return self
+
+    def stop(self):
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self
+
+    def freeze(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self):
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Writer:
+    """Writes numbered keys on one connection after another through `where()` and records what was acknowledged."""
+
+    def __init__(self, where, prefix="w", pause=0.0005):
+        self.where, self.prefix, self.pause = where, prefix, pause
+        self.acknowledged, self.refused, self.longest_gap = [], 0, 0.0
+        self.ended = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def _run(self):
+        number, connection, last = 0, None, time.monotonic()
+        while not self.ended.is_set():
+            try:
+                if connection is None:
+                    address, port = self.where()
+                    connection = Connection(address, port, timeout=1.0)
+                number += 1
+                connection.command("SET", f"{self.prefix}:{number}", "x" * 20)
+                self.acknowledged.append(f"{self.prefix}:{number}")
+                now = time.monotonic()
+                self.longest_gap, last = max(self.longest_gap, now - last), now
+                time.sleep(self.pause)
+            except (OSError, RedisError, TypeError):
+                self.refused += 1
+                with contextlib.suppress(Exception):
+                    connection.close()
+                connection = None
+                time.sleep(0.002)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def stop(self):
+        self.ended.set()
+        self.thread.join(5)
+
+    def __exit__(self, *_):
+        self.stop()
