@@ -117,6 +117,12 @@ Result refused(const std::string& cause, const std::string& sentence) {
   return result;
 }
 
+Result late(std::chrono::nanoseconds took, std::chrono::nanoseconds lease) {
+  return plugin::failed(Status::kTransient, "etcd took " + plugin::duration_words(took) + " to grant " +
+                                                plugin::duration_words(lease) + ": that is over already")
+      .fact("cause", "late");
+}
+
 class Witness {
  public:
   explicit Witness(const Host& host)
@@ -289,12 +295,7 @@ Result Witness::held_by_other(const Matter& matter, const View& view) {
 
 Result Witness::granted(const Matter& matter, const Held& held, const View& view,
                         std::chrono::nanoseconds lease) const {
-  const auto took = Clock::now() - matter.begun;
-  if (took >= lease) {
-    return plugin::failed(Status::kTransient, "etcd took " + plugin::duration_words(took) + " to grant " +
-                                                  plugin::duration_words(lease) + ": that is over already")
-        .fact("cause", "late");
-  }
+  if (const auto took = Clock::now() - matter.begun; took >= lease) return late(took, lease);
   Result result =
       plugin::done(self_.host + " holds " + matter.keys.holder + " for " + plugin::duration_words(lease) + " with " +
                    generation_words(held.identity.generation) + ", token " + std::to_string(held.created));
@@ -376,11 +377,12 @@ Result Witness::claim(const Matter& matter, const View& seen) {
 Result Witness::settle(const Matter& matter, const View& view, std::int64_t lease, std::chrono::nanoseconds lasts) {
   gateway_.prefer_another();
   const View again = read(matter);
+  if (const auto took = Clock::now() - matter.begun; took >= lasts) return late(took, lasts);
   for (const View* one : {&view, &again}) {
     const bool ours = one->held && is_ours(*one->held) && one->held->lease == lease &&
                       one->held->identity.generation == matter.generation;
     const bool counted = matter.generation == 0 || one->highest == matter.generation;
-    if (ours && counted && one->held->created == again.held->created) continue;
+    if (ours && counted && one->held->created == view.held->created) continue;
     const std::string who = one->held ? owner_words(*one->held) : "nobody";
     return plugin::failed(Status::kConflict, "etcd has said yes, but what it shows says that " + who + " holds " +
                                                  matter.keys.holder + " with " + generation_words(one->highest) +

@@ -370,11 +370,11 @@ def guarded():
         for line in RIGHTS.splitlines():
             words = line.split()[1:]
             is_user = words[:2] == ["user", "add"]
-            etcd.ctl(*words, *(["--interactive=false"] if is_user else []), input="streng geheim\n" if is_user else None)
+            etcd.ctl(*words, *(["--interactive=false"] if is_user else []), input='streng"ge\\heim\n' if is_user else None)
         etcd.password = "root:geheim"
         etcd.ctl("user", "add", "nobody", "--interactive=false", input="nichts\n")
         etcd.good = pathlib.Path(directory, "password")
-        etcd.good.write_text("streng geheim\n")
+        etcd.good.write_text('streng"ge\\heim\n')
         etcd.wrong = pathlib.Path(directory, "wrong")
         etcd.wrong.write_text("falsch\n")
         etcd.none = pathlib.Path(directory, "none")
@@ -388,7 +388,9 @@ def test_the_manual_names_the_rights_that_the_tests_use():
 
 def test_with_exactly_the_documented_rights_every_verb_works(guarded, sessions):
     db1 = sessions("db1", guarded.endpoints, username="baton", password_file=str(guarded.good))
-    assert [ask(db1, verb, 1).status for verb in ("acquire", "renew", "release")] == ["ok", "ok", "ok"]
+    for verb in ("acquire", "renew", "release"):
+        answer = ask(db1, verb, 1)
+        assert answer.status == "ok", answer
     probed = sessions("db1", guarded.endpoints, "probe", username="baton", password_file=str(guarded.good)).call("probe")
     assert (probed.status, probed.state) == ("ok", "pass")
 
@@ -436,7 +438,9 @@ def tls():
 def test_tls_with_a_client_certificate(tls, sessions):
     known = {"tls_ca": tls.certificates["ca.crt"], "tls_cert": tls.certificates["client.crt"], "tls_key": tls.certificates["client.key"]}
     db1 = sessions("db1", tls.endpoints, **known)
-    assert [ask(db1, verb, 1).status for verb in ("acquire", "renew", "release")] == ["ok", "ok", "ok"]
+    for verb in ("acquire", "renew", "release"):
+        answer = ask(db1, verb, 1)
+        assert answer.status == "ok", answer
 
 
 def test_what_tls_does_not_prove_is_no_witness(tls, sessions):
@@ -456,10 +460,10 @@ def echo(path, request, answer):
     if not is_claim(path, request):
         return answer
     puts = {one["request_put"]["key"]: one["request_put"] for one in request["success"] if "request_put" in one}
-    revision = str(int(answer["header"]["revision"]) + 1)
+    revision = answer["header"]["revision"]
     ranges = [{"response_range": {"kvs": [{"key": key, "value": put["value"], "lease": put.get("lease", "0"),
                                            "create_revision": revision, "mod_revision": revision}]}} for key, put in puts.items()]
-    return {"header": {**answer["header"], "revision": revision}, "succeeded": True, "responses": [{}] * len(puts) + ranges}
+    return {"header": answer["header"], "succeeded": True, "responses": [{}] * len(puts) + ranges}
 
 
 def test_a_witness_that_says_yes_to_both_is_found_out(clean, sessions):
@@ -510,7 +514,7 @@ def test_an_endpoint_of_another_cluster_stops_everything(clean, sessions):
         pinned = ask(sessions("db1", [liar.url], cluster_id="0x99"), "acquire", 1)
         assert (pinned.status, pinned.facts["cause"]) == ("config", "cluster")
         assert "belongs to the etcd cluster 3039, not to 99" in pinned.sentence  # 12345 in hexadecimal
-        assert ask(sessions("db2", [liar.url], cluster_id="12345"), "acquire", 50).status == "ok"
+        assert ask(sessions("db2", [liar.url], cluster_id="12345"), "acquire", 1, instance="web").status == "ok"
 
 
 def test_two_etcds_that_were_started_alone_are_no_witness(clean, sessions):
@@ -621,7 +625,8 @@ def test_an_answer_that_comes_after_the_lease_is_none(clean, sessions):
 
     with Proxy(clean.endpoints[0], lie, slow) as late:
         answer = ask(sessions("db1", [late.url], lease="2s", query_timeout="8s"), "acquire", 1, timeout=8.0)
-    assert answer.status in ("transient", "conflict") and answer.lease_ns == 0 and answer.token == 0
+    assert (answer.status, answer.facts["cause"], answer.token, answer.lease_ns) == ("transient", "late", 0, 0)
+    assert re.fullmatch(r"etcd took 4[0-9]{3} ms to grant 2000 ms: that is over already", answer.sentence)
 
 
 def test_an_answer_that_was_lost_is_asked_for_again_and_not_granted_twice(clean, sessions):
@@ -636,7 +641,9 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_not_granted_twice(clean,
             return answer
 
         with Proxy(clean.endpoints[0], cut_once) as proxy:
-            db1 = sessions("db1", [proxy.url, clean.endpoints[0]], min_members="1")
+            both = [proxy.url, clean.endpoints[0]]
+            # After the second look of acquire the other endpoint comes first.
+            db1 = sessions("db1", both if path != "/v3/lease/keepalive" else both[::-1], min_members="1")
             first = ask(db1, "acquire", 1)
             again = ask(db1, "renew", 1)
         assert (first.status, again.status) == ("ok", "ok"), (path, first, again)
