@@ -162,11 +162,15 @@ Connection::Connection(const Settings& settings, const Member& member, const std
     status = mysql_real_connect_cont(&connected, mysql_.get(), ready);
   }
   if (connected == nullptr) fail_connect(settings.login.user, false);
-  const auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(query_timeout_).count());
+  // A statement that waits for a lock ends by itself before we lose patience and the connection. MariaDB counts in
+  // fractions of a second, MySQL's lock_wait_timeout in seconds.
+  const auto seconds = std::max(std::chrono::seconds{1}, std::chrono::ceil<std::chrono::seconds>(query_timeout_));
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(query_timeout_).count();
   const bool mariadb = server_version().find("MariaDB") != std::string::npos;
-  query("SET SESSION autocommit=1, lock_wait_timeout=" + std::to_string(seconds) +
-        (mariadb ? ", max_statement_time=" + std::to_string(seconds)
-                 : ", max_execution_time=" + std::to_string(seconds * 1000)));
+  if (!mariadb) query_timeout_ = seconds;
+  query("SET SESSION autocommit=1, lock_wait_timeout=" + std::to_string(seconds.count()) +
+        (mariadb ? ", max_statement_time=" + std::to_string(ms) + "/1000"
+                 : ", max_execution_time=" + std::to_string(ms)));
 }
 
 void Connection::configure(const Settings& settings, bool local) {

@@ -73,14 +73,15 @@ Missing mariadb_missing(const std::vector<MariadbGtid>& position, const std::vec
   return missing;
 }
 
-Missing mariadb_errant(const std::vector<MariadbGtid>& position, const std::vector<MariadbGtid>& applied) {
+Missing mariadb_errant(const std::vector<MariadbGtid>& position, const std::vector<MariadbGtid>& applied,
+                       std::uint64_t server) {
   Missing errant;
   for (const MariadbGtid& last : position) {
     std::uint64_t reached = 0;
     for (const MariadbGtid& one : applied) {
       if (one.domain == last.domain) reached = std::max(reached, one.sequence);
     }
-    if (last.sequence <= reached) continue;
+    if (last.server != server || last.sequence <= reached) continue;
     errant.count += last.sequence - reached;
     errant.what += (errant.what.empty() ? "" : ", ") + written(last);
   }

@@ -33,8 +33,10 @@ std::optional<std::vector<MariadbGtid>> parse_mariadb(const std::string& text);
 /// domain and server) does not hold: for each d-s-n there must be a d-s-m with m >= n.
 Missing mariadb_missing(const std::vector<MariadbGtid>& position, const std::vector<MariadbGtid>& history);
 
-/// What a replica has in its binary log beyond what came by replication (gtid_slave_pos): its own, errant transactions.
-Missing mariadb_errant(const std::vector<MariadbGtid>& position, const std::vector<MariadbGtid>& applied);
+/// What a replica has in its binary log beyond what came by replication (gtid_slave_pos): its own, errant
+/// transactions, by `server`.
+Missing mariadb_errant(const std::vector<MariadbGtid>& position, const std::vector<MariadbGtid>& applied,
+                       std::uint64_t server);
 
 /// How many transactions a set of MySQL has: GTID_SUBTRACT's answer, with blanks and line ends.
 std::uint64_t mysql_count(const std::string& set);

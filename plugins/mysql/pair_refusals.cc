@@ -142,7 +142,7 @@ void Pair::refuse_replica(Server&, const State& state, const Call& call, std::ve
     const auto position = parse_mariadb(state.position);
     const auto applied = parse_mariadb(replication.applied);
     if (position && applied) {
-      const Missing errant = mariadb_errant(*position, *applied);
+      const Missing errant = mariadb_errant(*position, *applied, state.server_id);
       if (!errant.none()) {
         reasons.push_back(std::to_string(errant.count) +
                           " transactions were made here and did not come by replication "

@@ -58,7 +58,8 @@ void Server::read_variables(State& state) {
   const Table variables = connection_.query(
       "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only','super_read_only','log_bin','log_slave_updates',"
       "'log_replica_updates','gtid_mode','server_id','server_uuid','wsrep_on','datadir','gtid_binlog_pos',"
-      "'gtid_binlog_state','gtid_executed','rpl_semi_sync_master_enabled','rpl_semi_sync_slave_enabled',"
+      "'gtid_binlog_state','gtid_slave_pos','gtid_executed','rpl_semi_sync_master_enabled','rpl_semi_sync_slave_"
+      "enabled',"
       "'rpl_semi_sync_source_enabled','rpl_semi_sync_replica_enabled')");
   const auto is_on = [&](const char* name) { return on(variables.value_of(name)); };
   state.mariadb = mariadb_;
@@ -74,6 +75,8 @@ void Server::read_variables(State& state) {
   state.datadir = variables.value_of("datadir");
   state.position = compact(variables.value_of(mariadb_ ? "gtid_binlog_pos" : "gtid_executed"));
   state.history = compact(variables.value_of(mariadb_ ? "gtid_binlog_state" : "gtid_executed"));
+  // Not the Gtid_Slave_Pos of SHOW SLAVE STATUS, which counts transactions of this server, too.
+  state.replication.applied = compact(variables.value_of(mariadb_ ? "gtid_slave_pos" : "gtid_executed"));
   state.semi_sync.source_enabled = is_on("rpl_semi_sync_master_enabled") || is_on("rpl_semi_sync_source_enabled");
   state.semi_sync.replica_enabled = is_on("rpl_semi_sync_slave_enabled") || is_on("rpl_semi_sync_replica_enabled");
   state.semi_sync.available = !variables.value_of("rpl_semi_sync_master_enabled").empty() ||
@@ -108,7 +111,6 @@ void Server::read_replication(State& state) {
                                                                : status.get("Seconds_Behind_Source", row);
   if (behind) replication.seconds_behind = number<std::int64_t>(*behind);
   replication.received = compact(text("Gtid_IO_Pos", "Retrieved_Gtid_Set"));
-  replication.applied = compact(text("Gtid_Slave_Pos", "Executed_Gtid_Set"));
   replication.filters = filters_of(status);
   replication.uses_gtid = mariadb_ ? status.text("Using_Gtid", row) != "No" : status.text("Auto_Position", row) == "1";
   if (mariadb_) {

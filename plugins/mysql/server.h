@@ -28,7 +28,7 @@ struct Replication {
   unsigned applier_errno = 0;
   std::string applier_error;
   std::string received;  ///< all that came, applied or not
-  std::string applied;
+  std::string applied;   ///< by replication alone
   std::int64_t seconds_behind = -1;
   std::string filters;  ///< "": none
   bool uses_gtid = false;

@@ -129,7 +129,7 @@ class MariaDB:
             with connection.cursor() as cursor:
                 for text in texts:
                     cursor.execute(text)
-                return cursor.fetchall()
+                return cursor.fetchall() if texts else ()
         finally:
             connection.close()
 
