@@ -32,6 +32,8 @@ namespace {
 using std::chrono::nanoseconds;
 using namespace std::chrono_literals;
 
+constexpr std::size_t kMaximumInput = 4096;  // a pipe takes that much at once, whatever its size
+
 nanoseconds monotonic() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
@@ -115,6 +117,7 @@ struct ChildPlan {
   char* const* argv;
   char* const* environment;
   const char* directory;
+  int input;  ///< -1: nothing
   int output;
   int error_output;
   int status;
@@ -137,8 +140,8 @@ struct ChildPlan {
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
-  const int nothing = ::open("/dev/null", O_RDONLY);
-  if (nothing < 0 || ::dup2(nothing, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.error_output, 2) < 0) {
+  const int input = plan.input >= 0 ? plan.input : ::open("/dev/null", O_RDONLY);
+  if (input < 0 || ::dup2(input, 0) < 0 || ::dup2(plan.output, 1) < 0 || ::dup2(plan.error_output, 2) < 0) {
     give_up(plan.status, kStepDescriptors);
   }
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);  // Linux before 5.11: ours are close-on-exec anyway
@@ -261,11 +264,26 @@ class Run {
     return false;
   }
 
+  /// A pipe that has the whole input in it and no writer any more.
+  bool fill(Pipe& input) {
+    if (command_.input.empty()) return true;
+    if (command_.input.size() > kMaximumInput) return refuse(EMSGSIZE, "its input is too long");
+    if (!input.open()) return refuse(errno, "cannot make a pipe");
+    const auto written = ::write(input.to.get(), command_.input.data(), command_.input.size());
+    if (written != static_cast<ssize_t>(command_.input.size())) return refuse(errno, "cannot write its input");
+    input.to.reset();
+    // Programs do not expect a stdin that does not wait.
+    if (::fcntl(input.from.get(), F_SETFL, 0) != 0) return refuse(errno, "cannot prepare its input");
+    return true;
+  }
+
   bool start() {
     Pipe output;
     Pipe error_output;
     Pipe status;
     if (!output.open() || !error_output.open() || !status.open()) return refuse(errno, "cannot make a pipe");
+    Pipe input;
+    if (!fill(input)) return false;
     std::vector<std::string> environment = environment_of(command_);
     const std::vector<char*> argv = pointers(command_.argv);
     const std::vector<char*> variables = pointers(environment);
@@ -274,6 +292,7 @@ class Run {
                          .argv = argv.data(),
                          .environment = variables.data(),
                          .directory = command_.directory.c_str(),
+                         .input = input.from.get(),
                          .output = output.to.get(),
                          .error_output = error_output.to.get(),
                          .status = status.to.get()};

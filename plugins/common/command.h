@@ -1,6 +1,6 @@
-// One program run to its end, for plugins: argv and never a shell, a clean environment, nothing on stdin, output kept
-// up to a limit, and a deadline by which it and everything that it started is gone. Not for what shall outlive the
-// call.
+// One program run to its end, for plugins: argv and never a shell, a clean environment, a short text or nothing on
+// stdin, output kept up to a limit, and a deadline by which it and everything that it started is gone. Not for what
+// shall outlive the call.
 #pragma once
 
 #include <chrono>
@@ -16,6 +16,9 @@ struct Command {
   std::vector<std::string> argv;         ///< the first is the path of the program; it is not looked for in PATH
   std::vector<std::string> environment;  ///< NAME=VALUE, beside PATH and LANG (and in their place)
   std::string directory = "/";
+  /// What it reads on stdin before the end of the file, up to 4096 bytes. For secrets: argv and the environment can be
+  /// seen by others.
+  std::string input{};
   std::size_t output_limit = 65536;  ///< of each stream; what exceeds it is read and forgotten
 };
 
