@@ -43,6 +43,17 @@ Words words(Reason reason) {
     case Reason::kMtuTooSmall: return {"mtu_too_small", "the advertisement does not fit the interface's MTU"};
     case Reason::kRivalAddress: return {"rival_address", "another host announces our address"};
     case Reason::kGateClosed: return {"gate_closed", "a gate check does not pass"};
+    case Reason::kNotPrimary: return {"not_primary", "the database's primary is on another host"};
+    case Reason::kFenced: return {"fenced", "evidence of a split brain: an operator has to decide (batonctl forgive)"};
+    case Reason::kPromotionBudget: return {"promotion_budget", "promoted as often as promotion_budget allows"};
+    case Reason::kCooldown: return {"cooldown", "the last promotion is less than cooldown ago"};
+    case Reason::kStateUnread: return {"state_unread", "what this host did before its start is not read yet"};
+    case Reason::kNeedsProof:
+      return {"needs_proof", "this host was the writable one; whether another has taken over since is not known"};
+    case Reason::kDataLost: return {"data_lost", "the database has ceased to be the writable one"};
+    case Reason::kPromoteRefused: return {"promote_refused", "the database refuses to be promoted now"};
+    case Reason::kDemoteFailed: return {"demote_failed", "the database cannot be made a standby"};
+    case Reason::kFenceFailed: return {"fence_failed", "the other host could not be fenced"};
     case Reason::kDrained: return {"drained", "this host is drained"};
     case Reason::kSwitchover: return {"switchover", "gave up on request and stays yielded"};
     case Reason::kFrozen: return {"frozen", "this host is frozen"};

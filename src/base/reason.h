@@ -41,6 +41,17 @@ enum class Reason : std::uint8_t {
   kMtuTooSmall = 37,
   kRivalAddress = 38,  ///< ARP or NA of another host claims our address
   kGateClosed = 39,    ///< a `gate` check does not pass: no new Active, but no reason to give up
+  // Database roles.
+  kNotPrimary = 40,       ///< grant = follow: the database's primary is elsewhere
+  kFenced = 41,           ///< evidence of a split brain, or a record that cannot be read: an operator decides
+  kPromotionBudget = 42,  ///< promoted too often in promotion_budget's time
+  kCooldown = 43,         ///< the last promotion is less than cooldown ago
+  kStateUnread = 44,      ///< what this host did before its start is not known yet
+  kNeedsProof = 45,       ///< it was the writable one; whether another has taken over since is not known
+  kDataLost = 46,         ///< the database has ceased to be the writable one
+  kPromoteRefused = 47,   ///< the database's data must not be promoted now
+  kDemoteFailed = 48,
+  kFenceFailed = 49,
   // The operator.
   kDrained = 50,
   kSwitchover = 51,  ///< gave up on request and stays yielded

@@ -28,6 +28,8 @@ struct CommandLine {
   std::uint32_t limit = 20;
   bool follow = false;
   bool dry_run = false;
+  bool force = false;
+  bool accepts_loss = false;
   bool effective = false;
   std::string freeze_for;
   std::function<int()> verb;
@@ -116,13 +118,22 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
   add_verb(app, line, "drain", "takes this host out, also across reboots",
            [&] { return plain_command(line.options, "drain"); });
   add_verb(app, line, "undrain", "ends drain and switchover", [&] { return plain_command(line.options, "undrain"); });
+  verb = add_verb(app, line, "failover", "promotes here without the other host's consent; may lose data",
+                  [&] { return failover(line.options, line.instance, line.force, line.dry_run); });
+  verb->add_option("INSTANCE", line.instance, "the instance or group")->required();
+  verb->add_flag("--force", line.force, "what had not reached this host may be lost");
+  verb->add_flag("--dry-run", line.dry_run, "only say what would happen");
+  verb = add_verb(app, line, "forgive", "lets this host's data count again, whatever its record says",
+                  [&] { return forgive(line.options, line.instance, line.accepts_loss); });
+  verb->add_option("INSTANCE", line.instance, "the instance or group")->required();
+  verb->add_flag("--i-accept-loss", line.accepts_loss, "writes that only one of the hosts has may be lost");
   add_verb(app, line, "cleanup", "removes the addresses that a dead daemon left; needs no daemon",
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 16> kVerbWords{"status",  "explain",    "history", "events", "check", "config",
-                                                      "reload",  "switchover", "freeze",  "thaw",   "drain", "undrain",
-                                                      "cleanup", "plugin",     "version", "help"};
+constexpr std::array<std::string_view, 18> kVerbWords{
+    "status", "explain", "history", "events",   "check",   "config",  "reload", "switchover", "freeze",
+    "thaw",   "drain",   "undrain", "failover", "forgive", "cleanup", "plugin", "version",    "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {

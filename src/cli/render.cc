@@ -192,6 +192,19 @@ std::string render_follow_up(const Json& instance) {
          std::to_string(number_of(*found, "done")) + " of " + std::to_string(number_of(*found, "count")) + ")\n";
 }
 
+/// "pg: data active, generation 7 (waiting for the grant)".
+std::string render_data(const Json& instance) {
+  const auto found = instance.find("data");
+  if (found == instance.end()) return {};
+  const std::string role = text_of(*found, "role");
+  const std::string step = text_of(*found, "step");
+  std::string text = text_of(instance, "name") + ": data " + role + ", generation " +
+                     std::to_string(number_of(*found, "generation"));
+  if (step != role) text += ", " + step;
+  if (is_true(*found, "dirty") && role != "active") text += ", may hold writes that no other host has";
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string text_of(const Json& json, const char* key) {
@@ -234,6 +247,7 @@ std::string render_status(const Json& status, const Options& options) {
   const std::string checks = render_checks(list_of(status, "checks"), options);
   if (!checks.empty()) text += "\n" + checks;
   std::string follow_ups;
+  for (const Json& instance : instances) follow_ups += render_data(instance);
   for (const Json& instance : instances) follow_ups += render_follow_up(instance);
   if (!follow_ups.empty()) text += "\n" + follow_ups;
   std::string alarms = render_alarms(status, "", options);

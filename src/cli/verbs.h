@@ -25,6 +25,8 @@ int version(const Options& options);
 
 // verbs_change.cc
 int switchover(const Options& options, const std::string& instance, bool dry_run);
+int forgive(const Options& options, const std::string& instance, bool accepts_loss);
+int failover(const Options& options, const std::string& instance, bool force, bool dry_run);
 int freeze(const Options& options, Nanos duration);
 /// thaw, drain, undrain.
 int plain_command(const Options& options, const std::string& verb);

@@ -73,6 +73,24 @@ int switchover(const Options& options, const std::string& instance, bool dry_run
   return command(options, request);
 }
 
+int forgive(const Options& options, const std::string& instance, bool accepts_loss) {
+  if (!accepts_loss) {
+    return report_trouble({ExitCode::kUsage, "forgive lets this host's data count again as it is: say --i-accept-loss"},
+                          options);
+  }
+  return command(options, {{"verb", "forgive"}, {"instance", instance}});
+}
+
+int failover(const Options& options, const std::string& instance, bool force, bool dry_run) {
+  if (!force && !dry_run) {
+    return report_trouble({ExitCode::kUsage,
+                           "failover promotes this host without the other's consent: what had not reached it is lost; "
+                           "say --force, or use switchover"},
+                          options);
+  }
+  return command(options, {{"verb", "failover"}, {"instance", instance}, {"dry_run", dry_run}});
+}
+
 int freeze(const Options& options, Nanos duration) {
   return command(options, {{"verb", "freeze"}, {"for_ms", duration / 1ms}});
 }

@@ -107,8 +107,8 @@ class Builder : private SectionReader {
     duration(section, "recorder", 0s, 1h, daemon.recorder);
   }
 
-  /// True if `name` is a [plugin] that can do what `entry` asks; reports it otherwise.
-  bool check_plugin(const Entry& entry, const std::string& name) {
+  /// True if `name` is a [plugin] that can do what `entry` asks (`use`: what for); reports it otherwise.
+  bool check_plugin(const Entry& entry, const std::string& name, std::string_view use) {
     Place place = entry.value_place;
     place.width = static_cast<std::uint32_t>(name.size());
     const auto plugin = std::find_if(config_.plugins.begin(), config_.plugins.end(),
@@ -122,14 +122,15 @@ class Builder : private SectionReader {
                   std::move(help));
       return false;
     }
-    if (const auto trouble = lacking_verb(*plugin, entry.key)) {
+    if (const auto trouble = lacking_verb(*plugin, use)) {
       report_.add(Code::kMissingVerb, place,
                   std::string(entry.key) + ": module " + quoted(plugin->module) + " of [plugin " + name +
                       "] cannot do that: it has no " + trouble->wanted,
                   "it has " + trouble->has);
       return false;
     }
-    (entry.key == "check" ? probing_ : acting_).insert(name);
+    if (entry.key == "check" || entry.key == "promote") probing_.insert(name);
+    if (entry.key != "check") acting_.insert(name);
     return true;
   }
 
@@ -160,9 +161,10 @@ class Builder : private SectionReader {
         "make it with: useradd --system --no-create-home --shell /usr/sbin/nologin " + user + ", or write user = NAME");
   }
 
-  void references(const Section& section, std::string_view key, std::vector<std::string>& out) {
+  void references(const Section& section, std::string_view key, std::vector<std::string>& out,
+                  std::string_view use = {}) {
     many(section, key, parse_name, [&](const Entry& entry, const std::string& name) {
-      if (check_plugin(entry, name)) add_once(out, name, entry, name);
+      if (check_plugin(entry, name, use.empty() ? key : use)) add_once(out, name, entry, name);
     });
   }
 
@@ -183,7 +185,7 @@ class Builder : private SectionReader {
     duration(section, "preempt_delay", 0s, kDay, election.preempt_delay);
     duration(section, "startup_delay", 0s, kDay, election.startup_delay);
     many(section, "check", parse_check, [&](const Entry& entry, const CheckReference& check) {
-      if (!check_plugin(entry, check.plugin)) return;
+      if (!check_plugin(entry, check.plugin, entry.key)) return;
       if (check.relative) {
         report_.add(Code::kNotAvailable, entry.value_place,
                     "check: `relative` compares with what the peer reports, and hosts do not report to each other in "
@@ -199,12 +201,12 @@ class Builder : private SectionReader {
         election.checks.push_back(check);
       }
     });
-    references(section, "promote", election.promote);
+    word(section, "grant", [&](std::size_t i) { election.grant = static_cast<Grant>(i); });
+    references(section, "promote", election.promote, election.grant == Grant::kFollow ? "follow" : "promote");
     references(section, "follow_up", election.follow_up);
     references(section, "notify", election.notify);
     references(section, "witness", election.witness);
     references(section, "fence", election.fence);
-    word(section, "grant", [&](std::size_t i) { election.grant = static_cast<Grant>(i); });
     number(section, "min_gap", 0, 253, election.min_gap);
     optional_duration(section, "takeover_wait", "auto", 0s, kDay, election.takeover_wait);
     word(section, "on_isolation", [&](std::size_t i) { election.demote_on_isolation = i == 0; });
@@ -215,6 +217,11 @@ class Builder : private SectionReader {
       election.promotion_budget = budget.count;
       election.promotion_budget_window = budget.window;
     });
+    if (!election.promote.empty() && election.grant != Grant::kFollow) {
+      // A database moves when its host is lost or an operator says so, and comes back only with proof.
+      if (section.find("preempt", host_) == nullptr) election.preempt = false;
+      if (section.find("resume_alone", host_) == nullptr) election.resume_alone = false;
+    }
     return election;
   }
 

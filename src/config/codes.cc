@@ -120,6 +120,9 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"E059", "impossible source address",
      "Adverts are sent from an address of the interface: for IPv6 multicast its link-local address; at most one "
      "for each family."},
+    {"E060", "no safe promotion",
+     "`promote` needs a `grant` that says who alone may promote, and must not be set off by a priority: `grant = "
+     "witness` (with `witness = NAME`), `peer`, `manual`, `follow`, or, written out, `unsafe`."},
     {"E099", "more errors than shown", "Only the first 1000 errors are listed."},
     {"W001", "address outside every prefix",
      "No address of the interface has a prefix that holds this virtual address, so that clients on that network "
@@ -149,6 +152,10 @@ constexpr auto kTable = std::to_array<CodeEntry>({
      "from the network configuration, or set owner = yes on the host that it belongs to."},
     {"W014", "secret not looked at",
      "systemd gives credentials to the daemon alone, so that whether this one is there was not tested."},
+    {"W015", "weak grant",
+     "VRRP alone decides who promotes. On a cut network both hosts are Active, both promote, and what is written to "
+     "one "
+     "of them is lost. Use `grant = witness` or `peer` with a fence."},
     {"W099", "more warnings than shown", "Only the first 1000 warnings are listed."},
 });
 static_assert(kTable.size() == static_cast<std::size_t>(Code::kTooManyWarnings) + 1);

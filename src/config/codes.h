@@ -68,6 +68,7 @@ enum class Code : std::uint8_t {
   kAddressTwice,
   kTooMany,
   kBadSource,
+  kGrant,
   kTooManyDiagnostics,
   // Warnings.
   kOutsidePrefix,
@@ -84,6 +85,7 @@ enum class Code : std::uint8_t {
   kIgnoredHere,
   kOwnAddress,
   kSecretUnread,
+  kWeakGrant,
   kTooManyWarnings,
 };
 

@@ -320,10 +320,40 @@ class HostLint {
     if (election.checks.empty()) {
       for (const std::string_view key : {"min_gap", "on_unknown"}) without_effect(key, "check");
     }
-    if (!election.promote.empty()) return;
+    if (election.grant != Grant::kWitness) without_effect("witness", "grant = witness");
+    if (!election.promote.empty()) return check_promotion(section, election);
     for (const std::string_view key :
-         {"takeover_wait", "on_isolation", "resume_alone", "cooldown", "promotion_budget"}) {
+         {"takeover_wait", "on_isolation", "resume_alone", "cooldown", "promotion_budget", "grant", "fence"}) {
       without_effect(key, "promote");
+    }
+  }
+
+  void check_promotion(const Section& section, const Election& election) {
+    const Entry* promote = section.find("promote", config_.host);
+    const Entry* grant = section.find("grant", config_.host);
+    const Entry* preempt = section.find("preempt", config_.host);
+    if (election.grant == Grant::kNone) {
+      report_.add(Code::kGrant, promote->key_place, "promote: no `grant` says which host alone may promote",
+                  "grant = witness, manual, follow or unsafe");
+      return;
+    }
+    if (election.grant == Grant::kPeer) {
+      report_.add(Code::kNotAvailable, grant->value_place, "grant: `peer` is not available in this build yet",
+                  "grant = witness or manual");
+    }
+    if (election.grant == Grant::kWitness && election.witness.empty()) {
+      report_.add(Code::kGrant, grant->value_place, "grant: `witness` needs a witness", "witness = NAME of a plugin");
+    }
+    if (election.grant == Grant::kFollow) return;
+    if (election.preempt && preempt != nullptr) {
+      report_.add(Code::kGrant, preempt->value_place,
+                  "preempt: every return of the preferred host would move the database",
+                  "preempt = no, and `batonctl switchover` when it is to move");
+    }
+    if (election.grant == Grant::kUnsafe) {
+      report_.add(Code::kWeakGrant, grant->value_place,
+                  "grant: on a cut network both hosts promote, and what one of them was told is lost",
+                  "grant = witness");
     }
   }
 

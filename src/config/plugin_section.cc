@@ -26,6 +26,7 @@ constexpr auto kNeeds = std::to_array<Need>({
     {"follow_up", {PluginVerb::kEnter, PluginVerb::kLeave}},
     {"notify", {PluginVerb::kNotify, std::nullopt}},
     {"promote", {PluginVerb::kPromote, std::nullopt}},
+    {"follow", {PluginVerb::kProbe, std::nullopt}},
     {"witness", {PluginVerb::kAcquire, std::nullopt}},
     {"fence", {PluginVerb::kFence, std::nullopt}},
 });

@@ -293,6 +293,7 @@ ports::ProbeReading EnginePlugins::read_probe(ports::PluginId id) {
   reading.role = outcome.role;
   reading.warning = outcome.warning;
   reading.status = outcome.status;
+  reading.generation = outcome.generation;
   reading.finished = outcome.finished;
   reading.sentence = ports::Sentence{clean(outcome.sentence)};
   return reading;
@@ -328,13 +329,16 @@ void EnginePlugins::act(const ports::ActOrder& order) {
   Section* section = by_id(order.plugin);
   if (section == nullptr) {
     if (order.ticket != 0) {
-      results_.push_back({order.ticket, VerbStatus::kNotRunning, Nanos{0}, ports::Sentence{"no such section"}});
+      results_.push_back(
+          {.ticket = order.ticket, .status = VerbStatus::kNotRunning, .sentence = ports::Sentence{"no such section"}});
     }
     soon(Instant{});
     return;
   }
-  Waiting waiting{order.ticket,   order.verb,   std::string{order.instance}, order.from, order.to, order.reason,
-                  order.deadline, posix::now(), posix::wall_clock_ns()};
+  Waiting waiting{
+      order.ticket,    order.verb,   std::string{order.instance}, order.from,   order.to,       order.reason,
+      order.deadline,  posix::now(), posix::wall_clock_ns(),      order.target, order.position, order.planned,
+      order.generation};
   std::deque<Waiting>& queue = section->act.queue;
   soon(Instant{});
   if (order.ticket == 0) {
@@ -346,7 +350,9 @@ void EnginePlugins::act(const ports::ActOrder& order) {
   if (queue.size() < kMaxQueued) {
     queue.push_back(std::move(waiting));
   } else if (order.ticket != 0) {
-    results_.push_back({order.ticket, VerbStatus::kNotRunning, Nanos{0}, ports::Sentence{"too many acts wait for it"}});
+    results_.push_back({.ticket = order.ticket,
+                        .status = VerbStatus::kNotRunning,
+                        .sentence = ports::Sentence{"too many acts wait for it"}});
   } else {
     log::warning("notify_dropped", {{"plugin", section->name}, {"instance", waiting.instance}},
                  "too many acts wait for it");
@@ -360,24 +366,41 @@ void EnginePlugins::close_channel(Section& section) {
 }
 
 /// The act that runs, if one does, has this result.
-void EnginePlugins::settle(Section& section, VerbStatus status, std::string_view sentence, Nanos took) {
+void EnginePlugins::settle(Section& section, const ipc::ActAnswer& answer) {
   if (!section.act.running) return;
   const Running done = *std::exchange(section.act.running, std::nullopt);
   if (done.ticket != 0) {
-    if (took == Nanos{0}) took = posix::now() - done.started;
-    results_.push_back({done.ticket, status, took, ports::Sentence{clean(sentence)}});
-  } else if (status != VerbStatus::kOk) {
-    log::warning("notify_failed",
-                 {{"plugin", section.name}, {"instance", done.instance}, {"result", std::string{status_token(status)}}},
-                 clean(sentence));
+    ports::ActResult result;
+    result.ticket = done.ticket;
+    result.status = answer.status;
+    result.took = answer.took == Nanos{0} ? posix::now() - done.started : answer.took;
+    result.sentence = ports::Sentence{clean(answer.sentence)};
+    result.role = answer.role;
+    result.generation = answer.generation;
+    result.token = answer.token;
+    result.lease = answer.lease;
+    result.position = answer.position;
+    results_.push_back(std::move(result));
+  } else if (answer.status != VerbStatus::kOk) {
+    const std::string token{status_token(answer.status)};
+    log::warning("notify_failed", {{"plugin", section.name}, {"instance", done.instance}, {"result", token}},
+                 clean(answer.sentence));
   }
   soon(Instant{});
+}
+
+void EnginePlugins::settle(Section& section, VerbStatus status, std::string_view sentence, Nanos took) {
+  ipc::ActAnswer answer;
+  answer.status = status;
+  answer.sentence = sentence;
+  answer.took = took;
+  settle(section, answer);
 }
 
 void EnginePlugins::settle_queue(Section& section, VerbStatus status, std::string_view sentence) {
   for (const Waiting& waiting : std::exchange(section.act.queue, {})) {
     if (waiting.ticket == 0) continue;
-    results_.push_back({waiting.ticket, status, Nanos{0}, ports::Sentence{clean(sentence)}});
+    results_.push_back({.ticket = waiting.ticket, .status = status, .sentence = ports::Sentence{clean(sentence)}});
   }
   soon(Instant{});
 }
@@ -412,7 +435,7 @@ void EnginePlugins::on_answer(Section& section, ConstBytes bytes) {
   const auto answer = ipc::decode_answer(bytes);
   if (answer && act.running && answer->nonce == act.running->nonce) {
     act.inherited = false;
-    settle(section, answer->status, answer->sentence, answer->took);
+    settle(section, *answer);
     if (answer->status != VerbStatus::kTimeout) return;
     // It ends now, with what hangs in it: the next act is for the one that follows.
     close_channel(section);
@@ -443,6 +466,10 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   request.reason = reason_token(next.reason);
   request.reason_words = reason_words(next.reason);
   request.wall_clock_ns = next.wall_clock_ns;
+  request.target = std::move(next.target);
+  request.position = std::move(next.position);
+  request.planned = next.planned;
+  request.generation = next.generation;
   act.running = Running{
       next.ticket, request.nonce, next.verb, next.instance, next.deadline, now, now + next.deadline + kAnswerGrace};
   // It may be at work for the engine before this one, up to that act's own deadline.

@@ -110,6 +110,10 @@ class EnginePlugins : public ports::PluginPort {
     Nanos deadline{0};
     Instant since{};
     std::int64_t wall_clock_ns = 0;
+    std::string target;
+    std::string position;
+    bool planned = false;
+    std::uint64_t generation = 0;
   };
   struct Running {
     std::uint64_t ticket = 0;
@@ -158,6 +162,7 @@ class EnginePlugins : public ports::PluginPort {
   void end_act_host(Section& section, const std::string& sentence);
   void close_channel(Section& section);
   void settle(Section& section, VerbStatus status, std::string_view sentence, Nanos took);
+  void settle(Section& section, const ipc::ActAnswer& answer);
   void settle_queue(Section& section, VerbStatus status, std::string_view sentence);
   void serve_act(Instant now, Section& section);
   void send_next(Instant now, Section& section);

@@ -10,7 +10,7 @@
 namespace baton::daemon {
 namespace {
 
-constexpr std::size_t kMaxUnrecorded = 64;
+constexpr std::size_t kMaxUnrecorded = 64 + config::kMaxInstances;
 constexpr Nanos kReportPause = std::chrono::milliseconds{2};
 
 std::string_view event_token(ports::EventKind kind) {
@@ -119,22 +119,36 @@ void EnginePorts::retire_router(std::uint32_t slot) { board_.retire_router(slot)
 
 ports::RouterCounters& EnginePorts::counters(std::uint32_t slot) { return board_.counters(slot); }
 
-std::uint64_t EnginePorts::record(std::string_view instance, std::string_view what, std::uint64_t generation) {
-  const ipc::Intent intent{next_ticket_++, std::string{instance}, std::string{what}, generation};
+std::uint64_t EnginePorts::record(std::string_view instance, std::string_view what) {
+  const std::uint64_t ticket = next_ticket_++;
+  return keep(ticket, ipc::Intent{ticket, std::string{instance}, std::string{what}});
+}
+
+std::uint64_t EnginePorts::record(const ports::DataRecord& record) {
+  const std::uint64_t ticket = next_ticket_++;
+  // Only the newest of an instance counts; an older one that waits must not come after it.
+  std::erase_if(unrecorded_, [&](const Unrecorded& each) {
+    const auto* remember = std::get_if<ipc::Remember>(&each.message);
+    return remember != nullptr && remember->record.instance == record.instance;
+  });
+  return keep(ticket, ipc::Remember{ticket, record});
+}
+
+std::uint64_t EnginePorts::keep(std::uint64_t ticket, ipc::Message message) {
   // More than this many unconfirmed means a scribe that has been dead for long; the newest matter.
   if (unrecorded_.size() >= kMaxUnrecorded) unrecorded_.pop_front();
-  unrecorded_.push_back(intent);
-  scribe_.send(intent);
-  return intent.ticket;
+  scribe_.send(message);
+  unrecorded_.push_back({ticket, std::move(message)});
+  return ticket;
 }
 
 void EnginePorts::replace_scribe(ipc::Channel channel) {
   scribe_ = std::move(channel);
-  for (const ipc::Intent& intent : unrecorded_) scribe_.send(intent);
+  for (const Unrecorded& each : unrecorded_) scribe_.send(each.message);
 }
 
 void EnginePorts::intent_recorded(std::uint64_t ticket) {
-  std::erase_if(unrecorded_, [&](const ipc::Intent& intent) { return intent.ticket == ticket; });
+  std::erase_if(unrecorded_, [&](const Unrecorded& each) { return each.ticket == ticket; });
 }
 
 }  // namespace baton::daemon

@@ -31,7 +31,8 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort {
   void retire_router(std::uint32_t slot) override;
   ports::RouterCounters& counters(std::uint32_t slot) override;
 
-  std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) override;
+  std::uint64_t record(std::string_view instance, std::string_view what) override;
+  std::uint64_t record(const ports::DataRecord& record) override;
 
   ipc::BoardWriter& board() { return board_; }
   ipc::Channel& steward() { return steward_; }
@@ -60,7 +61,13 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort {
   std::optional<Instant> reports_due_;
   std::uint64_t sequence_ = 0;
   std::uint64_t next_ticket_ = 1;
-  std::deque<ipc::Intent> unrecorded_;
+  std::uint64_t keep(std::uint64_t ticket, ipc::Message message);
+
+  struct Unrecorded {
+    std::uint64_t ticket = 0;
+    ipc::Message message;
+  };
+  std::deque<Unrecorded> unrecorded_;
 };
 
 }  // namespace baton::daemon

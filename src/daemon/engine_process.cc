@@ -335,6 +335,10 @@ void EngineProcess::receive_steward() {
 
 void EngineProcess::receive_scribe() {
   drain(ports_.scribe(), [this](const ipc::Incoming& incoming) {
+    if (const auto* recalled = std::get_if<ipc::Recalled>(&incoming.message)) {
+      if (recalled->last) return engine_.on_all_recalled(now_);
+      return engine_.on_recalled(now_, recalled->record);
+    }
     const std::uint64_t ticket = std::get<ipc::IntentRecorded>(incoming.message).ticket;
     ports_.intent_recorded(ticket);
     engine_.on_intent_recorded(now_, ticket);

@@ -21,6 +21,8 @@ References references(const config::Config& config) {
          {&election.promote, &election.follow_up, &election.notify, &election.witness, &election.fence}) {
       found.acts.insert(names->begin(), names->end());
     }
+    // Which role the data has is looked at all the time.
+    found.probes.insert(election.promote.begin(), election.promote.end());
   };
   // A member's election is its group's.
   for (const config::Instance& instance : config.instances) add(instance.election);

@@ -47,6 +47,8 @@ class Check {
   ApplicationRole role() const { return role_; }
   VerbStatus status() const { return status_; }
   const ports::Sentence& sentence() const { return sentence_; }
+  /// When the probe looked that said all this.
+  Instant looked_at() const { return renewed_; }
   /// Of the settled state.
   Instant since() const { return since_; }
 

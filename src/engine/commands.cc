@@ -36,6 +36,37 @@ CommandResult give_up(Instant now, const Command& command, std::vector<Mover*> c
   return result;
 }
 
+/// Words of an operator that concern data: instance by instance, never all at once.
+CommandResult take_responsibility(Instant now, const Command& command, const std::vector<Mover*>& concerned) {
+  CommandResult result;
+  if (command.instance.empty() || concerned.empty() || !concerned.front()->promotes()) {
+    result.refused_by_safety = true;
+    result.lines.push_back(command.instance.empty() ? "refused: name the instance that it is about"
+                                                    : "refused: " + command.instance + " promotes nothing");
+    return result;
+  }
+  Mover& mover = *concerned.front();
+  const bool forgives = command.verb == Verb::kForgive;
+  if (!forgives && mover.state() != vrrp::State::kActive && mover.hears_holder(now)) {
+    result.refused_by_safety = true;
+    result.lines.push_back("refused: another host is Active for " + command.instance + "; use switchover there");
+    return result;
+  }
+  result.accepted = true;
+  const std::string would = command.dry_run ? "would be" : "is";
+  result.lines.push_back(after(command.instance, forgives ? "what its record holds against this host " + would + " void"
+                                                          : "this host " + would + " allowed to promote once"));
+  result.lines.push_back(forgives ? "writes that only this host has are lost if its data is replaced"
+                                  : "writes that had not reached this host are lost");
+  if (command.dry_run) return result;
+  if (forgives) {
+    mover.forgive(now);
+  } else {
+    mover.permit(now);
+  }
+  return result;
+}
+
 }  // namespace
 
 CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
@@ -62,6 +93,8 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
     }
   };
   switch (command.verb) {
+    case Verb::kForgive:
+    case Verb::kFailover: return take_responsibility(now, command, concerned);
     case Verb::kSwitchover: return give_up(now, command, std::move(concerned));
     case Verb::kFreeze:
       if (command.duration <= Nanos{0}) {
@@ -80,9 +113,9 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
       const bool drain = command.verb == Verb::kDrain;
       if (!command.dry_run && command.instance.empty()) {
         host_facts.drained = drain;
-        context.ports.intents.record("", drain ? "drain" : "undrain", 0);
+        context.ports.intents.record("", drain ? "drain" : "undrain");
       } else if (!command.dry_run) {
-        context.ports.intents.record(command.instance, drain ? "drain" : "undrain", 0);
+        context.ports.intents.record(command.instance, drain ? "drain" : "undrain");
       }
       act(drain ? "would give up its role and stay Backup until undrain" : "would take part again",
           drain ? "gives up its role and stays Backup until undrain" : "takes part again",

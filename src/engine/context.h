@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +50,11 @@ struct Context {
   std::uint64_t sequence = 0;          ///< of tickets
   vrrp::Advert scratch;                ///< for decoding, so that a plain advert allocates nothing
   std::vector<IpAddress> known_hosts;  ///< [peer] addresses
+  std::vector<config::Peer> others;    ///< all hosts but this one
+  /// HOST that has this address; if there is only one other host, that one. "": not known.
+  std::string host_of(const IpAddress& address) const;
+  std::map<std::string, ports::DataRecord> records;  ///< by instance, of an earlier life
+  bool recalled = false;                             ///< all of them are here
   Heard heard;
   bool spread_adverts = false;
   bool dumped = false;  ///< a full dump has been complete at least once

@@ -19,7 +19,8 @@ ReasonSet against(const Facts& facts) {
   set.set(Reason::kCheckFailed, facts.check_failed);
   set.set(Reason::kCheckUnknown, facts.check_unknown || facts.check_pending);
   set.set(Reason::kGateClosed, facts.gate_closed);
-  return set;
+  set.set(Reason::kNotPrimary, facts.not_primary);
+  return ReasonSet::from_bits(set.bits() | facts.promotion.bits());
 }
 
 bool must_release(const Facts& facts, ReasonSet against) {
@@ -30,7 +31,8 @@ bool must_release(const Facts& facts, ReasonSet against) {
   if (!against.has(Reason::kFrozen)) return !hard.empty();
   return hard.has(Reason::kAddressFight) || hard.has(Reason::kAddressForeign) || hard.has(Reason::kInstallFailed) ||
          hard.has(Reason::kSendFailed) || hard.has(Reason::kDuplicateHost) || hard.has(Reason::kNoVirtualAddresses) ||
-         hard.has(Reason::kDrained) || hard.has(Reason::kSwitchover);
+         hard.has(Reason::kDrained) || hard.has(Reason::kSwitchover) || hard.has(Reason::kNoGrant) ||
+         hard.has(Reason::kNotPrimary);
 }
 
 Verdict weigh(const std::vector<config::CheckReference>& references, const std::vector<const Check*>& checks) {
@@ -47,7 +49,12 @@ Verdict weigh(const std::vector<config::CheckReference>& references, const std::
       case config::CheckUse::kRequired:
         if (check.passes()) break;
         verdict.failed |= check.settled() == Check::Settled::kFail;
-        verdict.unknown |= check.settled() == Check::Settled::kUnknown;
+        // F75: who may not look has not seen that it is down. That takes nothing and gives nothing.
+        if (check.settled() == Check::Settled::kUnknown && check.status() == VerbStatus::kConfig) {
+          verdict.pending = true;
+        } else {
+          verdict.unknown |= check.settled() == Check::Settled::kUnknown;
+        }
         verdict.pending |= pending;
         if (verdict.culprit == nullptr || (verdict.culprit->settled() == Check::Settled::kPending && !pending)) {
           verdict.culprit = &check;

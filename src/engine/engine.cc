@@ -274,7 +274,20 @@ void Engine::on_send_error(Instant now, ports::LinkId link, int sys_errno) {
     if (Mover* const target = impl_->mover(each)) target->on_send_error(now, link, sys_errno);
   }
 }
-void Engine::on_intent_recorded(Instant, std::uint64_t) {}  // nothing waits for a record yet: promotions will
+void Engine::on_intent_recorded(Instant now, std::uint64_t ticket) {
+  for (const auto& each : impl_->movers) {
+    if (each) each->on_recorded(now, ticket);
+  }
+}
+void Engine::on_recalled(Instant, const ports::DataRecord& record) {
+  if (!impl_->context.recalled) impl_->context.records[record.instance] = record;
+}
+void Engine::on_all_recalled(Instant now) {
+  if (std::exchange(impl_->context.recalled, true)) return;
+  for (const auto& each : impl_->movers) {
+    if (each) each->on_recalled(now);
+  }
+}
 void Engine::on_plugin_news(Instant now, ports::PluginId plugin) { impl_->on_plugin_news(now, plugin); }
 void Engine::on_probe_lost(Instant now, ports::PluginId plugin, VerbStatus status, std::string_view sentence) {
   impl_->on_probe_lost(now, plugin, status, sentence);

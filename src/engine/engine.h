@@ -24,7 +24,7 @@ using ports::AddressFact;
 using ports::LinkState;
 using ports::ReceivedFrame;
 
-enum class Verb : std::uint8_t { kSwitchover, kFreeze, kThaw, kDrain, kUndrain };
+enum class Verb : std::uint8_t { kSwitchover, kFreeze, kThaw, kDrain, kUndrain, kForgive, kFailover };
 struct Command {
   Verb verb = Verb::kSwitchover;
   std::string instance;  ///< "" = all
@@ -70,6 +70,9 @@ class Engine {
   void on_address_result(Instant now, const ports::AddressResult& result);
   void on_send_error(Instant now, ports::LinkId link, int sys_errno);
   void on_intent_recorded(Instant now, std::uint64_t ticket);
+  /// What the scribe remembers, instance by instance, and that this was all. Nothing is promoted before.
+  void on_recalled(Instant now, const ports::DataRecord& record);
+  void on_all_recalled(Instant now);
   /// PluginPort::read_probe has something new, or something befell the section's probe host.
   void on_plugin_news(Instant now, ports::PluginId plugin);
   /// The section's probe host died without an outcome, or cannot be started (`status`: kCrashed, kGarbage,

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/defect.h"
-#include "engine/transaction.h"
 #include "vrrp/timers.h"
 
 namespace baton::engine {
@@ -16,6 +15,8 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int kAdvertPhases = 16;
+constexpr Nanos kJobsPatience = 10s;  ///< so long a demotion waits for follow-ups to be left
+constexpr auto kLastStep = static_cast<std::uint8_t>(PromotionStep::kClosing);
 
 vrrp::RouterParameters election_parameters(const Plan& plan, const config::Instance& instance, Priority priority) {
   vrrp::RouterParameters parameters;
@@ -86,6 +87,8 @@ Mover::~Mover() {
 }
 
 Priority Mover::priority() const {
+  // No RFC basis: who has the mastership, but not the data, gives way to anybody who has.
+  if (serves_nothing_yet()) return Priority{1};
   return effective_priority(plan_.election.priority, plan_.owner(), verdict_.preference);
 }
 
@@ -123,7 +126,8 @@ void Mover::start(Instant now, const Facts& facts) {
   facts_ = facts;
   for (Router& router : routers_) *router.counters = {};
   for (std::size_t i = 0; i < routers_.size(); ++i) routers_[i].forms = FormChoice{instance_of(i).checksum};
-  since_ = now;
+  since_ = started_at_ = now;
+  make_promotion(now);
   facts_.no_addresses = vips_.size() == 0;
   facts_.startup_delay = plan_.election.startup_delay > Nanos{0};
   if (facts_.startup_delay) timers_[kStartupOver] = now + plan_.election.startup_delay;
@@ -140,7 +144,14 @@ void Mover::start(Instant now, const Facts& facts) {
 void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Facts& facts) {
   const ports::InstanceState& old = adopted.instance;
   adopting_ = true;
+  started_at_ = now;
   facts_ = facts;
+  make_promotion(now);
+  const auto step = static_cast<PromotionStep>(std::min<std::uint8_t>(old.promotion_step, kLastStep));
+  if (promotion_) {
+    promotion_->adopt(now, step, old.data_role, old.generation, old.data_dirty, Instant{Nanos{old.granted_until_ns}});
+    facts_.promotion = promotion_->against(now);
+  }
   const ReasonSet against = ReasonSet::from_bits(old.against);
   facts_.switched_over = against.has(Reason::kSwitchover);
   facts_.frozen = against.has(Reason::kFrozen);
@@ -187,7 +198,9 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   if (state != State::kActive) listen_again(now);
   against_ = engine::against(facts_);
   group_.handle_all(now, vrrp::SetHold{!against_.empty()});
-  wanted_ = state == State::kActive && old.holding != ports::HoldingState::kReleasing;
+  const bool serving = !promotion_ || promotion_->may_hold();
+  wanted_ = state == State::kActive && serving && old.holding != ports::HoldingState::kReleasing;
+  if (promotion_ && state == State::kActive) promotion_->claim(now, old_addresses_gone(now));
   follow_up_.adopt(old.follow_up);
   if (state != State::kActive) follow_up_.leave(false);
   if (wanted_) {
@@ -195,7 +208,7 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
     for (Vip& vip : vips_) vips_.set_state(vip, VipState::kInstalled);
     held_reported_ = true;
     timers_[kRefresh] = now;
-  } else if (state == State::kActive) {
+  } else if (state == State::kActive && (serving || step > PromotionStep::kActive)) {
     release(now, old.reason);
   }
   ports::Report report = report_about(nullptr);
@@ -235,7 +248,7 @@ void Mover::halt(Instant now) {
 void Mover::linger_over() {
   if (stopped_) return;
   // Addresses and role are gone; what the follow-ups started has to be left, too.
-  lingering_ = !follow_up_.done() || act_ticket_ != 0 || !farewells_.empty();
+  lingering_ = !follow_up_.done() || act_ticket_ != 0 || !farewells_.empty() || promotion_act_;
   if (lingering_) return;
   stopped_ = true;
   timers_.fill(kNever);
@@ -252,6 +265,7 @@ void Mover::change(Instant now, Plan plan) {
   choose_lifetime();
   if (wanted_ && lifetime_.lifetime() != lifetime) timers_[kRefresh] = now;
   facts_.no_addresses = vips_.size() == 0;
+  make_promotion(now);
   for (std::size_t i = 0; i < routers_.size(); ++i) {
     const config::Checksum checksum = instance_of(i).checksum;
     if (before.members[plan_.routers[i].member].checksum != checksum) routers_[i].forms = FormChoice{checksum};
@@ -302,7 +316,11 @@ void Mover::act(Instant now, std::size_t router, const vrrp::Action& action) {
     send_advert(now, router, advert->priority);
   } else if (std::holds_alternative<vrrp::InstallVips>(action)) {
     // Claimed. Without promote actions nothing lies between the claim and the addresses (design section 7).
-    if (next_step(plan_.election, TransactionStep::kClaim) == TransactionStep::kInstall) hold(now);
+    if (promotion_) {
+      promotion_->claim(now, old_addresses_gone(now));
+    } else {
+      hold(now);
+    }
   } else if (std::holds_alternative<vrrp::RemoveVips>(action)) {
     let_go(now);
   } else if (const auto* remark = std::get_if<vrrp::Note>(&action)) {
@@ -313,6 +331,7 @@ void Mover::act(Instant now, std::size_t router, const vrrp::Action& action) {
 
 void Mover::send_advert(Instant now, std::size_t index, Priority priority) {
   Router& router = routers_[index];
+  if (priority != kResignPriority && serves_nothing_yet()) priority = Priority{1};
   publish_router(index);
   if (!router.advertiser.ready()) {
     if (!router.owed) router.owed_since = now;
@@ -330,6 +349,7 @@ void Mover::transition(Instant now, const vrrp::ReportTransition& change) {
   since_ = now;
   if (!BATON_DEFECT(26) || change.to == State::kActive) ++transitions_;
   if (change.to != State::kActive) {
+    if (promotion_) promotion_->leave(now);
     releasing_ = false;
     timers_[kReleaseOver] = kNever;
   }
@@ -371,6 +391,14 @@ void Mover::release(Instant now, Reason reason) {
   if (releasing_) return;
   releasing_ = true;
   follow_up_.leave(false);
+  touch();
+  if (promotion_) {
+    // The addresses stay until writes are blocked, so that clients get errors and no silence (roles section 3). Without
+    // a grant there is no time for that.
+    if (reason == Reason::kNoGrant) let_go(now);
+    timers_[kReleaseOver] = now + kJobsPatience;
+    return;
+  }
   let_go(now);
   timers_[kReleaseOver] = now + std::min(shortest_interval_, Nanos{1s});
   touch();
@@ -449,7 +477,9 @@ void Mover::run_timers(Instant now) {
     return true;
   };
   if (due(kReleaseOver)) {
-    if (releasing_) {
+    if (releasing_ && promotion_) {
+      // Jobs that do not end keep nobody from demoting: run_promotion.
+    } else if (releasing_) {
       finish_release(now);
     } else if (stop_reason_) {
       linger_over();
@@ -504,15 +534,17 @@ void Mover::settle(Instant now) {
     if (mute) perform(now, group_.handle_all(now, vrrp::StepDown{Reason::kStall, false}));
   }
   if (stop_reason_ && !stopped_ && !releasing_ && group_.state() != State::kInitialize) halt(now);
+  run_promotion(now);
   run_follow_ups(now);
   if (lingering_) linger_over();
-  schedule();
+  schedule(now);
 }
 
-void Mover::schedule() {
+void Mover::schedule(Instant now) {
   if (stopped_) return context_.deadlines.remove(id_);
   timers_[kGroup] = group_.next_deadline().value_or(kNever);
   timers_[kAlarm] = alarms_.next_expiry();
+  timers_[kPromotion] = promotion_ ? promotion_->next_deadline(now) : kNever;
   timers_[kFollowUp] = act_ticket_ != 0 ? kNever : follow_up_.next_deadline();
   context_.deadlines.set(id_, *std::min_element(timers_.begin(), timers_.end()));
 }

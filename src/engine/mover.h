@@ -17,6 +17,7 @@
 #include "engine/eligibility.h"
 #include "engine/follow_up.h"
 #include "engine/plan.h"
+#include "engine/promotion.h"
 #include "vrrp/group.h"
 #include "vrrp/receive_rules.h"
 
@@ -62,13 +63,24 @@ class Mover {
   /// A check has something new to say.
   void on_check(Instant now, ports::PluginId plugin);
   void on_act_result(Instant now, const ports::ActResult& result);
+  /// The role that the data of a section has, looked at again.
+  void on_role(Instant now, ports::PluginId plugin);
+  void on_recorded(Instant now, std::uint64_t ticket);
+  /// Engine's Context has the records of an earlier life.
+  void on_recalled(Instant now);
   /// Whether it asks anything of this section, or still has to.
   bool uses(ports::PluginId plugin) const;
 
   // ---- Commands ----
   void switchover(Instant now);
+  bool promotes() const { return promotion_.has_value(); }
+  /// Backup, and an Active that has the data is heard.
+  bool hears_holder(Instant now) const;
   void set_drained(Instant now, bool drained);
   void freeze(Instant now, Instant until);
+  /// An operator takes the responsibility: for a promotion that nothing grants, or for what the record says.
+  void permit(Instant now);
+  void forgive(Instant now);
   /// Ends freeze and switchover.
   void thaw(Instant now);
 
@@ -135,6 +147,7 @@ class Mover {
     kSendFailing,
     kAlarm,
     kFollowUp,
+    kPromotion,
     kTimers,
   };
 
@@ -154,7 +167,7 @@ class Mover {
   }
   void run_timers(Instant now);
   void settle(Instant now);
-  void schedule();
+  void schedule(Instant now);
   void build_routers();
   vrrp::RouterParameters parameters_of(std::size_t router) const;
   std::vector<vrrp::RouterParameters> all_parameters() const;
@@ -203,10 +216,24 @@ class Mover {
   void bind_plugins();
   void rebind_plugins(Instant now, const config::Election& before);
   bool weigh_checks(Instant now);
+  void weigh_followed();
   void tell_notified(const vrrp::ReportTransition& change);
   void run_follow_ups(Instant now);
   void ask(ports::PluginId plugin, PluginVerb verb);
   void name_culprit(ports::Report& report) const;
+
+  // mover_promotion.cc
+  Promotion::Setup promotion_setup() const;
+  void make_promotion(Instant now);
+  void run_promotion(Instant now);
+  bool ask_promotion(Instant now);
+  void ask_act(const Promotion::Act& act);
+  ports::PluginId plugin_of(const Promotion::Act& act) const;
+  bool on_promotion_result(Instant now, const ports::ActResult& result);
+  void renew_priority(Instant now);
+  Instant old_addresses_gone(Instant now) const;
+  bool jobs_stop(Instant now) const;
+  bool serves_nothing_yet() const;
 
   // mover_report.cc
   ports::Report report_about(const Router* router) const;
@@ -274,6 +301,21 @@ class Mover {
   bool act_is_farewell_ = false;
   std::uint32_t acts_ = 0;
   bool lingering_ = false;  ///< stopped but for what has to be left
+
+  // The transaction; none: what is held needs no promotion.
+  std::optional<Promotion> promotion_;
+  std::vector<ports::PluginId> promoted_;   ///< by place in election.promote
+  std::vector<ports::PluginId> witnesses_;  ///< by place in election.witness
+  std::vector<ports::PluginId> fences_;     ///< by place in election.fence
+  struct Asked {
+    std::uint64_t ticket = 0;
+    Promotion::Act act;
+  };
+  std::optional<Asked> promotion_act_;
+  std::vector<Asked> witness_acts_;
+  std::uint64_t record_ticket_ = 0;
+  bool promoting_ = false;  ///< inside run_promotion
+  Instant started_at_{};
 
   Nanos shortest_interval_{0};
   Nanos shortest_down_{0};

@@ -237,7 +237,7 @@ void Mover::remove_result(Instant now, Vip& vip, const ports::AddressResult& res
   touch();
   if (pending_addresses() > 0) return;
   report_holding(now);
-  if (releasing_) {
+  if (releasing_ && !promotion_) {
     finish_release(now);
   } else if (stop_reason_ && group_.state() == vrrp::State::kInitialize) {
     linger_over();

@@ -68,7 +68,7 @@ void Mover::discarded(Instant now, std::size_t index, const vrrp::Envelope& enve
   report.decode_error = static_cast<std::uint8_t>(error);
   report.other = envelope.source;
   alarm(now, Alarm::kAdvertsRejected, report, while_heard());
-  schedule();
+  schedule(now);
 }
 
 /// F90. The longest interval is 40.95 s.
@@ -111,7 +111,7 @@ void Mover::on_own_address_claimed(Instant now, ports::LinkId link, const vrrp::
   report.other = claim.address;
   report.other_mac = claim.owner;
   alarm(now, Alarm::kDuplicateHost, report, while_heard());
-  schedule();
+  schedule(now);
 }
 
 void Mover::accepted(Instant now, std::size_t index, const vrrp::VrrpFrame& frame, const vrrp::Advert& advert,

@@ -20,6 +20,9 @@ void Mover::bind_plugins() {
   }
   follow_ups_ = ids(plan_.election.follow_up);
   notified_ = ids(plan_.election.notify);
+  promoted_ = ids(plan_.election.promote);
+  witnesses_ = ids(plan_.election.witness);
+  fences_ = ids(plan_.election.fence);
   follow_up_.configure(follow_ups_.size());
 }
 
@@ -43,8 +46,8 @@ bool Mover::uses(ports::PluginId plugin) const {
   const auto in = [&](const std::vector<ports::PluginId>& list) {
     return std::find(list.begin(), list.end(), plugin) != list.end();
   };
-  return in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
-         (act_ticket_ != 0 && act_plugin_ == plugin);
+  return in(promoted_) || in(witnesses_) || in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) ||
+         in(farewells_) || (act_ticket_ != 0 && act_plugin_ == plugin);
 }
 
 /// True if anything changed for the election.
@@ -58,27 +61,40 @@ bool Mover::weigh_checks(Instant) {
   facts_.check_pending = verdict_.pending;
   facts_.gate_closed = verdict_.gate_closed;
   facts_.hold_on_unknown = !plan_.election.release_on_unknown;
+  if (plan_.election.grant == config::Grant::kFollow) weigh_followed();
   return !(verdict_ == before);
 }
 
-void Mover::on_check(Instant now, ports::PluginId plugin) {
-  if (stopped_ || std::find(checks_.begin(), checks_.end(), plugin) == checks_.end()) return;
-  const int preference = verdict_.preference;
-  if (!weigh_checks(now)) return;
-  touch();
-  if (verdict_.preference != preference) {
-    build_routers();
-    for (std::size_t i = 0; i < routers_.size(); ++i) {
-      perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
-      publish_router(i);
-    }
+/// grant = follow: the database elects, the addresses are where its primary is.
+void Mover::weigh_followed() {
+  facts_.not_primary = false;
+  for (const ports::PluginId id : promoted_) {
+    const Check& check = context_.plugins[id].check;
+    const bool may_not_look = check.settled() == Check::Settled::kUnknown && check.status() == VerbStatus::kConfig;
+    facts_.check_pending |= check.settled() == Check::Settled::kPending || may_not_look;
+    facts_.check_failed |= check.settled() == Check::Settled::kFail;
+    facts_.check_unknown |= check.settled() == Check::Settled::kUnknown && !may_not_look;
+    facts_.not_primary |= check.passes() && check.role() != ApplicationRole::kPrimary;
   }
+}
+
+void Mover::on_check(Instant now, ports::PluginId plugin) {
+  const auto in = [&](const std::vector<ports::PluginId>& list) {
+    return std::find(list.begin(), list.end(), plugin) != list.end();
+  };
+  if (stopped_ || (!in(checks_) && !in(promoted_))) return;
+  on_role(now, plugin);
+  const bool was_primary = !facts_.not_primary;
+  if (!weigh_checks(now) && was_primary == !facts_.not_primary) return;
+  touch();
+  renew_priority(now);
   update_against(now);
   settle(now);
 }
 
 /// Which check it was, in its own words.
 void Mover::name_culprit(ports::Report& report) const {
+  if (promotion_ && facts_.promotion.has(report.reason)) report.sentence = promotion_->sentence();
   if (report.reason != Reason::kCheckFailed && report.reason != Reason::kCheckUnknown) return;
   if (verdict_.culprit == nullptr) return;
   report.plugin = ports::PluginName{plan_.election.checks[verdict_.culprit_index].plugin};
@@ -127,6 +143,7 @@ void Mover::run_follow_ups(Instant now) {
 }
 
 void Mover::on_act_result(Instant now, const ports::ActResult& result) {
+  if (on_promotion_result(now, result)) return;
   if (act_ticket_ == 0 || result.ticket != act_ticket_) return;
   act_ticket_ = 0;
   ports::Report report = report_about(nullptr);

@@ -119,6 +119,13 @@ void Mover::publish(Instant) {
   state.follow_up = follow_up_.state();
   state.follow_up_count = static_cast<std::uint8_t>(std::min<std::size_t>(follow_ups_.size(), 255));
   state.follow_up_done = static_cast<std::uint8_t>(std::min<std::size_t>(follow_up_.behind(), 255));
+  if (promotion_) {
+    state.data_role = promotion_->role();
+    state.promotion_step = static_cast<std::uint8_t>(promotion_->step());
+    state.data_dirty = promotion_->record().dirty;
+    state.generation = promotion_->record().generation;
+    state.granted_until_ns = promotion_->granted_until().time_since_epoch().count();
+  }
   state.addresses_wanted = static_cast<std::uint16_t>(vips_.size());
   state.addresses_held = static_cast<std::uint16_t>(held);
   state.transitions = transitions_;

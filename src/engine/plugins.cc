@@ -13,6 +13,9 @@ std::set<std::string> referred_to(const std::vector<Plan>& plans) {
     for (const config::CheckReference& check : plan.election.checks) all.insert(check.plugin);
     all.insert(plan.election.follow_up.begin(), plan.election.follow_up.end());
     all.insert(plan.election.notify.begin(), plan.election.notify.end());
+    for (const auto* names : {&plan.election.promote, &plan.election.witness, &plan.election.fence}) {
+      all.insert(names->begin(), names->end());
+    }
   }
   return all;
 }
@@ -21,6 +24,8 @@ std::set<std::string> checked(const std::vector<Plan>& plans) {
   std::set<std::string> all;
   for (const Plan& plan : plans) {
     for (const config::CheckReference& check : plan.election.checks) all.insert(check.plugin);
+    // What role the data has is looked at all the time, whether or not its health is required.
+    all.insert(plan.election.promote.begin(), plan.election.promote.end());
   }
   return all;
 }
@@ -37,6 +42,14 @@ ports::PluginId Context::plugin_named(std::string_view name) const {
                                   [&](const PluginPlace& place) { return place.section.name == name; });
   CHECK(found != plugins.end());
   return static_cast<ports::PluginId>(found - plugins.begin());
+}
+
+std::string Context::host_of(const IpAddress& address) const {
+  for (const config::Peer& peer : others) {
+    if (std::find(peer.addresses.begin(), peer.addresses.end(), address) != peer.addresses.end()) return peer.host;
+  }
+  // Adverts of IPv6 come from link-local addresses, which no [peer] names.
+  return others.size() == 1 ? others.front().host : std::string{};
 }
 
 /// New and changed sections; those that are gone stay until nobody needs them (drop_unused_plugins).
@@ -100,6 +113,9 @@ void Engine::Impl::look_at_leases(Instant now) {
     on_plugin_news(now, id);
     const Check before = place.check;
     if (place.check.on_deadline(now)) check_changed(now, id, before);
+    for (const auto& each : movers) {
+      if (each) each->on_role(now, id);
+    }
   }
   plan_leases();
 }

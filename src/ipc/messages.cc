@@ -13,6 +13,7 @@ namespace {
 constexpr std::uint32_t kMagic = 0x4254'4950;  // "BTIP"
 constexpr std::size_t kHeaderSize = 4 + 2 + 2 + 4 + 8;
 constexpr std::size_t kMaxText = 512;
+constexpr std::size_t kMaxPosition = 1023;  // as probe_page.h has it
 
 /// Writes; texts and lists are cut so that every message fits.
 class Encoder {
@@ -25,7 +26,7 @@ class Encoder {
   void number(std::int32_t& value) { out_.u32(static_cast<std::uint32_t>(value)); }
   void number(std::uint8_t& value) { out_.u8(value); }
   void flag(bool& value) { out_.u8(value ? 1 : 0); }
-  void text(std::string& value) { out_.text(std::string_view{value}.substr(0, kMaxText)); }
+  void text(std::string& value, std::size_t limit = kMaxText) { out_.text(std::string_view{value}.substr(0, limit)); }
   void bytes(MutableBytes value) { out_.bytes(value); }
   template <class Enum, class Valid>
   void enumerator(Enum& value, Valid) {
@@ -73,9 +74,9 @@ class Decoder {
     value = byte == 1;
     bad_ |= byte > 1;
   }
-  void text(std::string& value) {
+  void text(std::string& value, std::size_t limit = kMaxText) {
     value = in_.text();
-    bad_ |= value.size() > kMaxText;
+    bad_ |= value.size() > limit;
   }
   void bytes(MutableBytes value) {
     const ConstBytes taken = in_.take(value.size());
@@ -208,7 +209,7 @@ void fields(Archive& archive, ReportMessage& message) {
 }
 template <class Archive>
 void fields(Archive& archive, CommandMessage& message) {
-  archive.enumerator(message.command.verb, up_to<engine::Verb::kUndrain>);
+  archive.enumerator(message.command.verb, up_to<engine::Verb::kFailover>);
   archive.text(message.command.instance);
   std::int64_t duration = message.command.duration.count();
   archive.number(duration);
@@ -231,7 +232,27 @@ void fields(Archive& archive, Intent& message) {
   archive.number(message.ticket);
   archive.text(message.instance);
   archive.text(message.what);
-  archive.number(message.generation);
+}
+template <class Archive>
+void fields(Archive& archive, ports::DataRecord& record) {
+  archive.text(record.instance);
+  archive.enumerator(record.role, up_to<ports::DataRole::kNeedsRejoin>);
+  archive.number(record.generation);
+  archive.number(record.promoted);
+  archive.flag(record.dirty);
+  archive.text(record.position, kMaxPosition);
+  archive.text(record.holder);
+  archive.flag(record.same_boot);
+}
+template <class Archive>
+void fields(Archive& archive, Remember& message) {
+  archive.number(message.ticket);
+  fields(archive, message.record);
+}
+template <class Archive>
+void fields(Archive& archive, Recalled& message) {
+  archive.flag(message.last);
+  fields(archive, message.record);
 }
 template <class Archive>
 void fields(Archive& archive, IntentRecorded& message) {
@@ -355,14 +376,14 @@ bool allowed(Process from, Process to, const Message& message) {
     case Process::kEngine:
       if (to == Process::kGuardian) return is_any<Ready, Membership, Reloaded, Goodbye, PluginHostEnd>(message);
       if (to == Process::kSteward) return is_any<ReportMessage, CommandResultMessage>(message);
-      return to == Process::kScribe && is_any<History, Intent>(message);
+      return to == Process::kScribe && is_any<History, Intent, Remember>(message);
     case Process::kSteward:
       if (to == Process::kGuardian) return is_any<ReloadRequest>(message);
       if (to == Process::kEngine) return is_any<CommandMessage>(message);
       return to == Process::kScribe && is_any<HistoryQuery>(message);
     case Process::kScribe:
       if (to == Process::kGuardian) return is_any<Recovered>(message);
-      if (to == Process::kEngine) return is_any<IntentRecorded>(message);
+      if (to == Process::kEngine) return is_any<IntentRecorded, Recalled>(message);
       return to == Process::kSteward && is_any<HistoryEntry, HistoryEnd>(message);
   }
   return false;

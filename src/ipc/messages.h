@@ -9,7 +9,8 @@
 //                         PluginHostDown
 //   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command
-//   engine   -> scribe    History Intent                                      scribe  -> engine    IntentRecorded
+//   engine   -> scribe    History Intent Remember                             scribe  -> engine    IntentRecorded
+//                                                                                                  Recalled
 //   steward  -> scribe    HistoryQuery                                        scribe  -> steward   HistoryEntry
 //   HistoryEnd
 //
@@ -92,8 +93,17 @@ struct History {
 struct Intent {
   std::uint64_t ticket = 0;
   std::string instance;  ///< "" = the host
-  std::string what;      ///< "drain", "undrain", "freeze", ... later "promote"
-  std::uint64_t generation = 0;
+  std::string what;      ///< "drain", "undrain"
+};
+/// A step of a promotion, to be on disk before IntentRecorded answers it.
+struct Remember {
+  std::uint64_t ticket = 0;
+  ports::DataRecord record;
+};
+/// What was remembered of an instance, once for each; `last` ends the list and carries none.
+struct Recalled {
+  bool last = false;
+  ports::DataRecord record;
 };
 struct IntentRecorded {
   std::uint64_t ticket = 0;
@@ -140,7 +150,7 @@ struct HistoryEnd {
 using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye,
                              ReloadRequest, ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage,
                              CommandResultMessage, History, Intent, IntentRecorded, HistoryQuery, HistoryEntry,
-                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd>;
+                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd, Remember, Recalled>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

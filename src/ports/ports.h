@@ -17,6 +17,7 @@
 #include "base/reason.h"
 #include "base/time.h"
 #include "config/config.h"
+#include "ports/data_record.h"
 #include "ports/snapshot.h"
 #include "vrrp/virtual_router.h"
 
@@ -197,7 +198,10 @@ class ReportPort {
 class IntentPort {
  public:
   virtual ~IntentPort() = default;
-  virtual std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) = 0;
+  /// An operator's word.
+  virtual std::uint64_t record(std::string_view instance, std::string_view what) = 0;
+  /// A step of a promotion. The newest of an instance counts.
+  virtual std::uint64_t record(const DataRecord& record) = 0;
 };
 
 /// The newest outcome of a section's probe.
@@ -208,6 +212,7 @@ struct ProbeReading {
   ApplicationRole role = ApplicationRole::kNone;
   bool warning = false;
   VerbStatus status = VerbStatus::kOk;
+  std::uint64_t generation = 0;  ///< stamped in the data; 0: none, or not known
   Instant finished{};
   Sentence sentence{};
 };
@@ -221,12 +226,22 @@ struct ActOrder {
   vrrp::State to = vrrp::State::kInitialize;
   Reason reason = Reason::kNone;
   Nanos deadline{0};  ///< counted from when the plugin gets it
+  // Of roles and witnesses.
+  std::string target{};  ///< HOST
+  std::string position{};
+  bool planned = false;
+  std::uint64_t generation = 0;
 };
 struct ActResult {
   std::uint64_t ticket = 0;
   VerbStatus status = VerbStatus::kOk;
   Nanos took{0};
   Sentence sentence{};
+  ApplicationRole role = ApplicationRole::kNone;
+  std::uint64_t generation = 0;
+  std::uint64_t token = 0;
+  Nanos lease{0};
+  std::string position{};
 };
 
 /// The plugin hosts. Nothing here waits: probes run by themselves and leave their outcomes in memory, acts are queued

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/plugin_verb.h"
+#include "ports/data_record.h"
 #include "vrrp/virtual_router.h"
 
 namespace baton::ports {
@@ -104,6 +105,9 @@ struct InstanceState {
   std::uint8_t effective_priority = 0;
   std::uint8_t router_count = 0;
   FollowUpState follow_up = FollowUpState::kNone;
+  DataRole data_role = DataRole::kNone;  ///< kNone: it promotes nothing
+  std::uint8_t promotion_step = 0;       ///< engine::PromotionStep
+  bool data_dirty = false;
   std::uint8_t follow_up_done = 0;  ///< of the row, for the present target
   std::uint8_t follow_up_count = 0;
   std::uint16_t addresses_wanted = 0;
@@ -113,6 +117,8 @@ struct InstanceState {
   std::uint64_t against = 0;            ///< ReasonSet bits: all that speaks against being Active now
   std::uint64_t alarms = 0;             ///< bit set of ports::Alarm in force
   std::int64_t since_ns = 0;            ///< of the last transition
+  std::int64_t granted_until_ns = 0;    ///< promoting instances: INT64_MAX = does not lapse
+  std::uint64_t generation = 0;         ///< of the data's last promotion, as far as this host knows
   std::int64_t yielded_until_ns = 0;    ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
 };
 static_assert(std::is_trivially_copyable_v<InstanceState>);

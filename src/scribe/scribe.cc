@@ -5,11 +5,13 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "ipc/channel.h"
 #include "log/log.h"
 #include "posix/clock.h"
 #include "posix/event_loop.h"
+#include "scribe/data_file.h"
 #include "scribe/history.h"
 #include "scribe/intent.h"
 
@@ -35,6 +37,7 @@ class Scribe {
         loop_(std::move(loop)),
         directory_(std::move(directory)),
         history_(directory_.get(), arguments_.history_limit),
+        data_files_(directory_.get(), boot_id()),
         guardian_(std::move(arguments_.guardian), ipc::Process::kScribe, ipc::Process::kGuardian),
         engine_(std::move(arguments_.engine), ipc::Process::kScribe, ipc::Process::kEngine),
         steward_(std::move(arguments_.steward), ipc::Process::kScribe, ipc::Process::kSteward) {}
@@ -49,6 +52,9 @@ class Scribe {
   void on_message(ipc::Channel& channel, ipc::Incoming& incoming);
   void replace(ipc::Process peer, std::vector<posix::Fd>& fds);
   void on_intent(const ipc::Intent& intent);
+  void on_remember(const ipc::Remember& remember);
+  void recall_all();
+  bool save_records();
   void save(Instant now);
   void save_intent();
   void tell_trouble(int sys_errno);
@@ -59,6 +65,9 @@ class Scribe {
   posix::EventLoop loop_;
   posix::Fd directory_;
   History history_;
+  DataFiles data_files_;
+  std::map<std::string, ports::DataRecord> records_;  ///< the newest, by instance
+  std::set<std::string> unsaved_records_;
   Intentions intentions_;
   bool intent_unsaved_ = false;
   std::vector<std::uint64_t> unacknowledged_;  ///< tickets whose intent is not on disk yet
@@ -83,6 +92,12 @@ void Scribe::recover() {
     log::warning("history_damaged",
                  {{"directory", arguments_.state_path}, {"records", std::to_string(history_.damaged())}},
                  "damaged records were skipped");
+  }
+  DataFiles::Loaded loaded_records = data_files_.load();
+  for (ports::DataRecord& record : loaded_records.records) records_[record.instance] = std::move(record);
+  for (const std::string& trouble : loaded_records.troubles) {
+    log::error("state_unreadable", {{"directory", arguments_.state_path}},
+               trouble + "; this host will not promote it (batonctl forgive)");
   }
   guardian_.send(ipc::Recovered{.drained = intentions_.drained});
 }
@@ -124,6 +139,8 @@ void Scribe::on_message(ipc::Channel& channel, ipc::Incoming& incoming) {
     history_.append(history->instance, history->report, posix::wall_clock_ns());
   } else if (const auto* intent = std::get_if<ipc::Intent>(&incoming.message)) {
     on_intent(*intent);
+  } else if (const auto* remember = std::get_if<ipc::Remember>(&incoming.message)) {
+    on_remember(*remember);
   } else if (const auto* query = std::get_if<ipc::HistoryQuery>(&incoming.message)) {
     if (answers_.size() >= kMaxQueries) return;  // the steward asks one at a time for each client; it times out
     const std::vector<Record> records = history_.newest(query->limit, query->instance);
@@ -137,6 +154,7 @@ void Scribe::replace(ipc::Process peer, std::vector<posix::Fd>& fds) {
   drop(channel);
   channel = ipc::Channel(std::move(fds.front()), ipc::Process::kScribe, peer);
   watch(channel);
+  if (peer == ipc::Process::kEngine) recall_all();
   if (peer == ipc::Process::kSteward) told_failure_ = 0;  // it has not heard of trouble yet
 }
 
@@ -150,13 +168,38 @@ void Scribe::on_intent(const ipc::Intent& intent) {
   unacknowledged_.push_back(intent.ticket);
 }
 
+void Scribe::on_remember(const ipc::Remember& remember) {
+  records_[remember.record.instance] = remember.record;
+  unsaved_records_.insert(remember.record.instance);
+  unacknowledged_.push_back(remember.ticket);
+}
+
+/// What a new engine has to know before it promotes anything.
+void Scribe::recall_all() {
+  for (const auto& [instance, record] : records_) engine_.send(ipc::Recalled{.last = false, .record = record});
+  engine_.send(ipc::Recalled{.last = true, .record = {}});
+}
+
+bool Scribe::save_records() {
+  while (!unsaved_records_.empty()) {
+    const auto saved = data_files_.save(records_.at(*unsaved_records_.begin()));
+    if (!saved) {
+      intent_failure_ = saved.error().sys_errno;
+      return false;
+    }
+    unsaved_records_.erase(unsaved_records_.begin());
+  }
+  return true;
+}
+
 void Scribe::save_intent() {
   if (intent_unsaved_) {
     const auto saved = save_intentions(directory_.get(), intentions_);
     intent_failure_ = saved ? 0 : saved.error().sys_errno;
     intent_unsaved_ = !saved;
   }
-  if (intent_unsaved_) return;
+  if (!save_records() || intent_unsaved_) return;
+  intent_failure_ = 0;
   for (const std::uint64_t ticket : unacknowledged_) engine_.send(ipc::IntentRecorded{.ticket = ticket});
   unacknowledged_.clear();
 }
@@ -165,7 +208,8 @@ void Scribe::save(Instant now) {
   save_intent();
   if (retry_at_ && now < *retry_at_) return tell_trouble(intent_failure_ != 0 ? intent_failure_ : history_.failure());
   const bool written = history_.save();
-  retry_at_ = written && !intent_unsaved_ ? std::nullopt : std::optional<Instant>{now + kRetry};
+  retry_at_ =
+      written && !intent_unsaved_ && unsaved_records_.empty() ? std::nullopt : std::optional<Instant>{now + kRetry};
   tell_trouble(intent_failure_ != 0 ? intent_failure_ : history_.failure());
 }
 
@@ -217,6 +261,7 @@ void Scribe::refresh(ipc::Channel& channel) {
 int Scribe::run() {
   recover();
   for (ipc::Channel* channel : {&guardian_, &engine_, &steward_}) watch(*channel);
+  recall_all();
   save(posix::now());  // tells at once if the disk cannot be written
   while (!finished_) {
     for (ipc::Channel* channel : {&guardian_, &engine_, &steward_}) refresh(*channel);

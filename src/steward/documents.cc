@@ -146,6 +146,18 @@ std::string use_words(const config::CheckReference& reference) {
   return {};
 }
 
+/// Its part in the database's roles, as the engine knows it; what the databases themselves say stands at their checks.
+Json data_document(const InstanceView& instance, const HostView& host) {
+  const ports::InstanceState& state = instance.state;
+  const bool lapses = state.granted_until_ns != kNever.time_since_epoch().count();
+  Json document{{"role", ports::data_role_token(state.data_role)},
+                {"step", ports::step_token(static_cast<ports::PromotionStep>(state.promotion_step))},
+                {"generation", state.generation},
+                {"dirty", state.data_dirty}};
+  document["grant_ms"] = lapses ? Json(milliseconds(Instant{Nanos{state.granted_until_ns}} - host.now)) : Json(nullptr);
+  return document;
+}
+
 Json instance_document(const InstanceView& instance, const HostView& host) {
   const ports::InstanceState& state = instance.state;
   Json document{{"name", instance.name()},
@@ -171,6 +183,9 @@ Json instance_document(const InstanceView& instance, const HostView& host) {
                                {"plugins", instance.follow_ups},
                                {"done", state.follow_up_done},
                                {"count", state.follow_up_count}};
+  if (state.data_role != ports::DataRole::kNone || state.promotion_step != 0) {
+    document["data"] = data_document(instance, host);
+  }
   document["alarms"] = alarm_tokens(instance.alarms);
   document["alarm_details"] = alarm_documents(instance.alarms, host.names);
   document["transitions"] = state.transitions;

@@ -32,6 +32,8 @@ constexpr std::array kVerbs{
     VerbRow{Verb::kThaw, "thaw", false, 0},
     VerbRow{Verb::kDrain, "drain", false, 0},
     VerbRow{Verb::kUndrain, "undrain", false, 0},
+    VerbRow{Verb::kForgive, "forgive", false, kInstance | kDryRun},
+    VerbRow{Verb::kFailover, "failover", false, kInstance | kDryRun},
 };
 
 const VerbRow* find_verb(std::string_view token) {

@@ -29,6 +29,8 @@ enum class Verb : std::uint8_t {
   kThaw,
   kDrain,
   kUndrain,
+  kForgive,
+  kFailover,
 };
 std::string_view verb_token(Verb verb);
 /// True if answering it changes nothing: group baton-view may ask.

@@ -63,6 +63,8 @@ engine::Command command_of(const Request& request) {
     case Verb::kThaw: command.verb = engine::Verb::kThaw; break;
     case Verb::kDrain: command.verb = engine::Verb::kDrain; break;
     case Verb::kUndrain: command.verb = engine::Verb::kUndrain; break;
+    case Verb::kForgive: command.verb = engine::Verb::kForgive; break;
+    case Verb::kFailover: command.verb = engine::Verb::kFailover; break;
     default: command.verb = engine::Verb::kSwitchover; break;
   }
   return command;
@@ -314,7 +316,9 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
     case Verb::kFreeze:
     case Verb::kThaw:
     case Verb::kDrain:
-    case Verb::kUndrain: return ask_engine(client, request);
+    case Verb::kUndrain:
+    case Verb::kForgive:
+    case Verb::kFailover: return ask_engine(client, request);
   }
 }
 

@@ -55,6 +55,15 @@ std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostN
       if (!facts.plugin.empty()) text += ": " + facts.plugin;
       if (!facts.plugin.empty() && !facts.sentence.empty()) text += " (" + facts.sentence + ")";
       break;
+    case Reason::kNoGrant:
+    case Reason::kNeedsRejoin:
+    case Reason::kPromoteFailed:
+    case Reason::kPromoteRefused:
+    case Reason::kDemoteFailed:
+    case Reason::kFenceFailed:
+    case Reason::kDataLost:
+      if (!facts.sentence.empty()) text += ": " + facts.sentence;
+      break;
     default: break;
   }
   return text;
@@ -80,7 +89,20 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kSwitchover: return "`batonctl undrain`, or the loss of the other host";
     case Reason::kFrozen: return "`batonctl thaw`, or the end of the time";
     case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
-    case Reason::kNeedsRejoin: return "rejoin this host's data first";
+    case Reason::kNeedsRejoin:
+      return "keep what only this host has, rejoin its data, or `batonctl forgive INSTANCE --i-accept-loss`";
+    case Reason::kFenced: return "look at both databases, then `batonctl forgive INSTANCE --i-accept-loss`";
+    case Reason::kNeedsProof:
+      return "start the other host, or, if it will not return, `batonctl forgive INSTANCE --i-accept-loss`";
+    case Reason::kNoGrant: return "see what the witness says; with grant = manual `batonctl failover INSTANCE --force`";
+    case Reason::kPromoteFailed:
+    case Reason::kPromoteRefused:
+    case Reason::kDemoteFailed: return "`batonctl history` has the database's own words; it is tried again";
+    case Reason::kPromotionBudget:
+    case Reason::kCooldown:
+      return "find out why the role moves so often; `batonctl failover INSTANCE --force` moves it now";
+    case Reason::kDataLost: return "find out who demoted or stopped the database";
+    case Reason::kFenceFailed: return "`batonctl plugin test NAME --verb fence` shows why; it is tried again";
     default: return {};
   }
 }

@@ -205,19 +205,37 @@ TEST(Build, WhatNeedsThePeerChannelIsRefused) {
   EXPECT_THAT(loaded.diagnostics[0].message, HasSubstr("hosts do not report to each other in this build yet"));
 }
 
-TEST(Build, WhatMovesDataIsRefusedByName) {
-  for (const char* key : {"promote", "witness", "fence"}) {
-    const Loaded loaded = parse_text(instance(std::string(key) + " = pg\n") + kPlugin);
-    ASSERT_THAT(briefs(loaded), ElementsAre("E041 5:1")) << key;
-    EXPECT_EQ(loaded.diagnostics[0].message, "`" + std::string(key) + "` is not available in this build yet");
-  }
+TEST(Build, WhatMovesDataNeedsAGrant) {
+  const auto of = [](const std::string& lines) { return findings(instance(lines) + kPlugin); };
+  EXPECT_THAT(of("promote = pg\n"), ElementsAre("E060 5:1"));
+  EXPECT_THAT(of("promote = pg\ngrant = witness\n"), ElementsAre("E060 6:9"));
+  EXPECT_THAT(of("promote = pg\ngrant = peer\n"), ElementsAre("E041 6:9"));
+  EXPECT_THAT(of("promote = pg\ngrant = witness\nwitness = pg\n"), IsEmpty());
+  EXPECT_THAT(of("promote = pg\ngrant = manual\n"), IsEmpty());
+  EXPECT_THAT(of("promote = pg\ngrant = unsafe\n"), ElementsAre("W015 6:9"));
+  EXPECT_THAT(of("promote = pg\ngrant = manual\npreempt = yes\n"), ElementsAre("E060 7:11"));
+  EXPECT_THAT(of("promote = pg\ngrant = follow\npreempt = yes\n"), IsEmpty());
+  EXPECT_THAT(of("promote = pg\ngrant = manual\nwitness = pg\n"), ElementsAre("W008 7:1"));
+  EXPECT_THAT(of("fence = pg\n"), ElementsAre("W008 5:1"));
+  EXPECT_THAT(findings(instance("grant = manual\n")), ElementsAre("W008 5:1"));
+}
+
+TEST(Build, ADatabaseNeitherPreemptsNorResumesAloneUnlessWrittenOut) {
+  const auto election = [](const std::string& lines) {
+    return config_of(instance(lines) + kPlugin).instances.at(0).election;
+  };
+  EXPECT_FALSE(election("promote = pg\ngrant = manual\n").preempt);
+  EXPECT_FALSE(election("promote = pg\ngrant = manual\n").resume_alone);
+  EXPECT_TRUE(election("promote = pg\ngrant = manual\nresume_alone = yes\n").resume_alone);
+  EXPECT_TRUE(election("promote = pg\ngrant = follow\n").preempt);
+  EXPECT_TRUE(election("").preempt);
+  EXPECT_TRUE(election("").resume_alone);
 }
 
 TEST(Build, WhatThisBuildCannotDoIsRefusedUnlessItIsTheDefault) {
   EXPECT_THAT(findings(instance("accept = yes\nvirtual_mac = off\ngrant = none\n")), IsEmpty());
   EXPECT_THAT(findings(instance("accept = no\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("virtual_mac = yes\n")), ElementsAre("E041 5:1"));
-  EXPECT_THAT(findings(instance("grant = peer\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("route = default via 10.0.0.1\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("rule = from 10.0.0.1\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("[daemon]\nmetrics_listen = 0.0.0.0:9000\n")), ElementsAre("E041 6:1"));

@@ -155,9 +155,10 @@ TEST(PluginSection, AReferenceNeedsAVerbOfTheModule) {
   EXPECT_EQ(loaded.diagnostics[0].help, "it has enter, leave");
   EXPECT_THAT(bench.findings_of(instance("follow_up = j\n" + job)), IsEmpty());
   EXPECT_THAT(bench.findings_of(instance("notify = j\n" + job)), ElementsAre("E045 5:10"));
-  EXPECT_THAT(bench.findings_of(instance("promote = j\n" + job)), ElementsAre("E041 5:1", "E045 5:11"));
-  EXPECT_THAT(bench.findings_of(instance("witness = j\n" + job)), ElementsAre("E041 5:1", "E045 5:11"));
-  EXPECT_THAT(bench.findings_of(instance("fence = j\n" + job)), ElementsAre("E041 5:1", "E045 5:9"));
+  EXPECT_THAT(bench.findings_of(instance("promote = j\n" + job)), ElementsAre("E045 5:11"));
+  EXPECT_THAT(bench.findings_of(instance("promote = j\ngrant = follow\n" + job)), ElementsAre("E045 5:11", "W008 6:1"));
+  EXPECT_THAT(bench.findings_of(instance("witness = j\n" + job)), ElementsAre("W008 5:1", "E045 5:11"));
+  EXPECT_THAT(bench.findings_of(instance("fence = j\n" + job)), ElementsAre("W008 5:1", "E045 5:9"));
   const std::string mail = "[plugin m]\nmodule = mail\n";
   EXPECT_THAT(bench.findings_of(instance("notify = m\ncheck = m prefer=3\n" + mail)), IsEmpty());
   EXPECT_EQ(bench.load(instance("follow_up = m\n" + mail)).diagnostics.at(0).message,

@@ -89,9 +89,14 @@ class FakeDoors final : public ports::FramePort,
   void retire_instance(std::uint32_t slot) override { instances.erase(slot); }
   void retire_router(std::uint32_t slot) override { routers.erase(slot); }
   ports::RouterCounters& counters(std::uint32_t slot) override { return router_counters[slot]; }
-  std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t) override {
+  std::uint64_t record(std::string_view instance, std::string_view what) override {
     intents.push_back(std::string{instance} + ":" + std::string{what});
-    return intents.size();
+    return ++last_record;
+  }
+  std::uint64_t record(const ports::DataRecord& data_record) override {
+    intents.push_back(data_record.instance + ":" + std::string{ports::data_role_token(data_record.role)} + " " +
+                      std::to_string(data_record.generation) + (data_record.dirty ? " dirty" : ""));
+    return ++last_record;
   }
   void use_plugin(ports::PluginId id, const config::Plugin& plugin) override {
     plugins.push_back("use " + std::to_string(id) + " " + plugin.name);
@@ -115,6 +120,7 @@ class FakeDoors final : public ports::FramePort,
   std::vector<std::string> watched, order, intents, plugins, acts;
   std::map<ports::PluginId, ports::ProbeReading> readings;
   std::map<ports::PluginId, ports::CheckState> checks;
+  std::uint64_t last_record = 0;
   std::vector<std::uint64_t> tickets;  ///< of the acts, 0 for notify
   ports::ActOrder last_act;
   std::vector<ports::AddressCommand> commands;

@@ -22,7 +22,7 @@ Ends make_ends(ChannelLimits limits = {}) {
 
 TEST(ChannelTest, AMessageArrivesWhole) {
   Ends ends = make_ends();
-  EXPECT_EQ(ends.engine.send(Intent{7, "web", "drain", 0}), SendStatus::kSent);
+  EXPECT_EQ(ends.engine.send(Intent{7, "web", "drain"}), SendStatus::kSent);
   const Incoming incoming = ends.scribe.receive();
   ASSERT_EQ(incoming.status, ReceiveStatus::kMessage);
   EXPECT_EQ(std::get<Intent>(incoming.message).ticket, 7U);
@@ -46,11 +46,11 @@ TEST(ChannelTest, DescriptorsTravelWithTheMessage) {
 TEST(ChannelTest, WhatTheSocketDoesNotTakeWaitsInOrderAndThenIsDropped) {
   Ends ends = make_ends({.queue = 3});
   std::uint64_t sent = 0;
-  while (ends.engine.send(Intent{sent, "", "x", 0}) == SendStatus::kSent) ++sent;
+  while (ends.engine.send(Intent{sent, "", "x"}) == SendStatus::kSent) ++sent;
   ++sent;  // that one was queued
-  EXPECT_EQ(ends.engine.send(Intent{sent++, "", "x", 0}), SendStatus::kQueued);
-  EXPECT_EQ(ends.engine.send(Intent{sent++, "", "x", 0}), SendStatus::kQueued);
-  EXPECT_EQ(ends.engine.send(Intent{999'999, "", "x", 0}), SendStatus::kDropped);
+  EXPECT_EQ(ends.engine.send(Intent{sent++, "", "x"}), SendStatus::kQueued);
+  EXPECT_EQ(ends.engine.send(Intent{sent++, "", "x"}), SendStatus::kQueued);
+  EXPECT_EQ(ends.engine.send(Intent{999'999, "", "x"}), SendStatus::kDropped);
   EXPECT_EQ(ends.engine.dropped(), 1U);
   EXPECT_TRUE(ends.engine.wants_write());
   std::uint64_t expected = 0;
@@ -72,7 +72,7 @@ TEST(ChannelTest, AClosedPeerIsSeenOnBothWays) {
 
 TEST(ChannelTest, WhatWasSentBeforeTheEndIsStillRead) {
   Ends ends = make_ends();
-  ends.engine.send(Intent{5, "", "x", 0});
+  ends.engine.send(Intent{5, "", "x"});
   ends.engine.close();
   EXPECT_EQ(ends.scribe.receive().status, ReceiveStatus::kMessage);
   EXPECT_EQ(ends.scribe.receive().status, ReceiveStatus::kClosed);

@@ -94,8 +94,20 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_TRUE(result.result.refused_by_safety);
   EXPECT_EQ(result.result.lines, (std::vector<std::string>{"refused:", "frozen"}));
   EXPECT_EQ(round_trip(History{"web", full_report()}).report.priority, 200);
-  EXPECT_EQ(round_trip(Intent{1, "web", "drain", 8}).what, "drain");
+  EXPECT_EQ(round_trip(Intent{1, "web", "drain"}).what, "drain");
   EXPECT_EQ(round_trip(IntentRecorded{77}).ticket, 77U);
+  const ports::DataRecord record{.instance = "pg",
+                                 .role = ports::DataRole::kPromoting,
+                                 .generation = 7,
+                                 .dirty = true,
+                                 .promoted = 6,
+                                 .position = std::string(1023, 'p'),
+                                 .holder = "db2",
+                                 .same_boot = true};
+  EXPECT_EQ(round_trip(Remember{5, record}).record, record);
+  EXPECT_EQ(round_trip(Remember{5, record}).ticket, 5U);
+  EXPECT_EQ(round_trip(Recalled{false, record}).record, record);
+  EXPECT_TRUE(round_trip(Recalled{true, {}}).last);
   EXPECT_EQ(round_trip(HistoryQuery{1, 50, "web"}).limit, 50U);
   EXPECT_EQ(round_trip(HistoryEntry{1, 2, 3, "web", full_report()}).wall_clock_ns, 3);
   EXPECT_EQ(round_trip(HistoryEnd{6}).nonce, 6U);

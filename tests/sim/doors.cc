@@ -86,7 +86,9 @@ ports::RouterCounters& Host::Doors::Reports::counters(std::uint32_t slot) {
   return host->calls_left_ == 0 ? lost : host->board_.counters.at(slot);
 }
 
-std::uint64_t Host::Doors::Intents::record(std::string_view, std::string_view, std::uint64_t) {
+std::uint64_t Host::Doors::Intents::record(const ports::DataRecord&) { return record("", ""); }
+
+std::uint64_t Host::Doors::Intents::record(std::string_view, std::string_view) {
   if (!host->alive()) return 0;
   const std::uint64_t ticket = ++host->tickets_;
   host->tell(IntentDone{ticket}, std::chrono::milliseconds{1});

@@ -39,7 +39,8 @@ struct Host::Doors {
   };
   struct Intents : ports::IntentPort {
     Host* host = nullptr;
-    std::uint64_t record(std::string_view instance, std::string_view what, std::uint64_t generation) override;
+    std::uint64_t record(std::string_view instance, std::string_view what) override;
+    std::uint64_t record(const ports::DataRecord& record) override;
   };
   struct Plugins : ports::PluginPort {
     // The scenarios have no [plugin] sections.

@@ -1,0 +1,233 @@
+// The transaction's hands: its acts and records go out through the ports, addresses and mastership follow its steps.
+#include <algorithm>
+
+#include "engine/mover.h"
+
+namespace baton::engine {
+
+using vrrp::State;
+
+Promotion::Setup Mover::promotion_setup() const {
+  const config::Election& election = plan_.election;
+  Promotion::Setup setup;
+  const auto sections = [&](const std::vector<ports::PluginId>& ids) {
+    std::vector<Promotion::Section> row;
+    for (const ports::PluginId id : ids) {
+      const config::Plugin& section = context_.plugins[id].section;
+      row.push_back({.verbs = section.about.verbs, .deadline = section.deadline});
+    }
+    return row;
+  };
+  setup.grant = election.grant;
+  setup.promote = sections(promoted_);
+  setup.witness = sections(witnesses_);
+  setup.fence = sections(fences_);
+  for (const config::Peer& peer : context_.others) setup.others.push_back(peer.host);
+  setup.resume_alone = election.resume_alone;
+  setup.cooldown = election.cooldown;
+  setup.budget = election.promotion_budget;
+  setup.budget_window = election.promotion_budget_window;
+  return setup;
+}
+
+/// REQUIRES bind_plugins() for the present plan.
+void Mover::make_promotion(Instant now) {
+  const bool drives = !plan_.election.promote.empty() && plan_.election.grant != config::Grant::kFollow;
+  if (!drives) {
+    promotion_.reset();
+    facts_.promotion = {};
+  } else if (promotion_) {
+    promotion_->configure(promotion_setup());
+  } else {
+    promotion_.emplace(plan_.name, promotion_setup());
+    if (context_.recalled) on_recalled(now);
+  }
+  if (promotion_) facts_.promotion = promotion_->against(now);
+}
+
+void Mover::on_recalled(Instant now) {
+  if (!promotion_) return;
+  const auto found = context_.records.find(plan_.name);
+  promotion_->recall(now, found == context_.records.end() ? ports::DataRecord{.instance = plan_.name} : found->second);
+  touch();
+  settle(now);
+}
+
+void Mover::on_recorded(Instant now, std::uint64_t ticket) {
+  if (record_ticket_ == 0 || ticket != record_ticket_) return;
+  record_ticket_ = 0;
+  promotion_->recorded(now);
+  touch();
+  settle(now);
+}
+
+void Mover::on_role(Instant now, ports::PluginId plugin) {
+  if (!promotion_ || stopped_) return;
+  const auto found = std::find(promoted_.begin(), promoted_.end(), plugin);
+  if (found == promoted_.end()) return;
+  const Check& check = context_.plugins[plugin].check;
+  promotion_->observe(now, check.looked_at(), static_cast<std::size_t>(found - promoted_.begin()), check.role());
+  run_promotion(now);
+  schedule(now);
+}
+
+/// Active on the wire, while the data is not (or no longer) the writable one.
+bool Mover::serves_nothing_yet() const {
+  return promotion_ && group_.state() == State::kActive && !promotion_->may_hold();
+}
+
+/// When the kernel of an Active that fell silent has removed its addresses.
+Instant Mover::old_addresses_gone(Instant now) const {
+  if (plan_.election.grant == config::Grant::kUnsafe || reason_ == Reason::kActiveResigned) return now;
+  Instant last = started_at_;
+  for (const Router& router : routers_) last = std::max(last, router.heard_at);
+  return last + plan_.election.takeover_wait.value_or(lifetime_.lifetime());
+}
+
+ports::PluginId Mover::plugin_of(const Promotion::Act& act) const {
+  const std::vector<ports::PluginId>& row = act.row == Promotion::Row::kPromote   ? promoted_
+                                            : act.row == Promotion::Row::kWitness ? witnesses_
+                                                                                  : fences_;
+  return row.at(act.index);
+}
+
+void Mover::ask_act(const Promotion::Act& act) {
+  const std::uint64_t ticket = std::uint64_t{id_} << 32 | ++acts_;
+  if (act.row == Promotion::Row::kWitness) {
+    witness_acts_.push_back({ticket, act});
+  } else {
+    promotion_act_ = Asked{ticket, act};
+  }
+  context_.ports.plugins.act({.ticket = ticket,
+                              .plugin = plugin_of(act),
+                              .verb = act.verb,
+                              .instance = plan_.name,
+                              .from = group_.state(),
+                              .to = group_.state(),
+                              .reason = reason_,
+                              .deadline = act.deadline,
+                              .target = act.target,
+                              .position = act.position,
+                              .planned = act.planned,
+                              .generation = act.generation});
+  touch();
+}
+
+/// True if the result was one of the transaction's.
+bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
+  const auto witness = std::find_if(witness_acts_.begin(), witness_acts_.end(),
+                                    [&](const Asked& asked) { return asked.ticket == result.ticket; });
+  const bool main = promotion_act_ && promotion_act_->ticket == result.ticket;
+  if (!main && witness == witness_acts_.end()) return false;
+  const Promotion::Act act = main ? promotion_act_->act : witness->act;
+  // A renewal that succeeds is nobody's news.
+  if (act.verb != PluginVerb::kRenew || result.status != VerbStatus::kOk) {
+    ports::Report report = report_about(nullptr);
+    report.kind = ports::EventKind::kActed;
+    report.at = now;
+    report.plugin = ports::PluginName{context_.plugins[plugin_of(act)].section.name};
+    report.verb = act.verb;
+    report.outcome = result.status;
+    report.duration_ns = result.took.count();
+    report.sentence = result.sentence;
+    context_.ports.reports.report(report);
+  }
+  if (main) {
+    promotion_act_.reset();
+    if (promotion_) promotion_->acted(now, result);
+  } else {
+    witness_acts_.erase(witness);
+    if (promotion_) promotion_->witnessed(now, act.index, result);
+  }
+  touch();
+  settle(now);
+  return true;
+}
+
+/// Leaving: whether the jobs of an Active are still being stopped.
+bool Mover::jobs_stop(Instant now) const {
+  return releasing_ && promotion_->step() == PromotionStep::kActive && !follow_up_.done() &&
+         release_reason_ != Reason::kNoGrant && now < timers_[kReleaseOver] && timers_[kReleaseOver] != kNever;
+}
+
+/// True: asked for something, or moved on.
+bool Mover::ask_promotion(Instant now) {
+  const PromotionStep before = promotion_->step();
+  // The protocol thread waits for no disk and no plugin: both answer later.
+  if (record_ticket_ == 0 && !promotion_act_ && !jobs_stop(now)) {
+    if (const auto ask = promotion_->next(now)) {
+      if (const auto* act = std::get_if<Promotion::Act>(&*ask)) {
+        ask_act(*act);
+      } else {
+        const auto& record = std::get<ports::DataRecord>(*ask);
+        context_.records[plan_.name] = record;  // for a mover that takes this one's place
+        record_ticket_ = context_.ports.intents.record(record);
+      }
+    }
+  }
+  while (const auto act = promotion_->next_witness(now)) ask_act(*act);
+  if (promotion_->clearing()) {
+    if (wanted_) let_go(now);
+    if (pending_addresses() == 0) promotion_->addresses_gone(now);
+  }
+  if (promotion_->step() == before) return false;
+  touch();
+  return true;
+}
+
+void Mover::run_promotion(Instant now) {
+  if (!promotion_ || stopped_ || promoting_) return;
+  promoting_ = true;  // what follows may come back here
+  if (group_.state() == State::kBackup) {
+    const Router* newest = &routers_.front();
+    for (const Router& router : routers_) {
+      if (router.heard_at > newest->heard_at) newest = &router;
+    }
+    // Priority 1 is a claim, not yet a holder.
+    if (newest->heard_priority > 1) promotion_->follow(now, context_.host_of(newest->heard));
+  }
+  while (ask_promotion(now)) {
+  }
+  const bool active = group_.state() == State::kActive;
+  if (active && !releasing_ && promotion_->may_hold()) hold(now);
+  renew_priority(now);
+  const ReasonSet against = promotion_->against(now);
+  if (against != facts_.promotion) {
+    facts_.promotion = against;
+    touch();
+    update_against(now);
+    while (ask_promotion(now)) {
+    }
+  }
+  promoting_ = false;
+  if (releasing_ && promotion_->left() && pending_addresses() == 0) finish_release(now);
+}
+
+void Mover::renew_priority(Instant now) {
+  const Priority wanted = priority();
+  if (group_.router(0).parameters().priority == wanted) return;
+  build_routers();
+  for (std::size_t i = 0; i < routers_.size(); ++i) {
+    perform(now, group_.handle(now, i, vrrp::ParametersChanged{parameters_of(i)}));
+    publish_router(i);
+  }
+  touch();
+}
+
+bool Mover::hears_holder(Instant now) const {
+  return std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
+    return router.heard_priority > 1 && now - router.heard_at < shortest_down_;
+  });
+}
+
+void Mover::permit(Instant now) {
+  if (promotion_) promotion_->permit(now);
+  settle(now);
+}
+
+void Mover::forgive(Instant now) {
+  if (promotion_) promotion_->forgive(now);
+  settle(now);
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,186 @@
+// The transition transaction of an instance that promotes (design section 7; roles sections 3 and 4): which act comes
+// next on the way to being the writable host and back, what is on disk before it, and what speaks against trying.
+// One thing at a time, newest target wins, and whatever a crash leaves behind is resumed or undone from the record.
+// Pure: it asks for records and acts, and is told what became of them; addresses and adverts are the mover's.
+//
+//   up:    claim (recorded) -> grant -> wait for the old addresses -> fence -> can_promote -> decide (recorded)
+//          -> promote -> verify -> Active (recorded): the addresses may come
+//   down:  block_writes -> the addresses leave -> demote (in reverse order) -> give the grant back -> Standby
+//   (recorded)
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/plugin_verb.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "config/config.h"
+#include "engine/lease.h"
+#include "ports/data_record.h"
+#include "ports/ports.h"
+
+namespace baton::engine {
+
+using ports::PromotionStep;
+
+class Promotion {
+ public:
+  enum class Row : std::uint8_t { kPromote, kWitness, kFence };
+  struct Section {
+    VerbSet verbs;
+    Nanos deadline{0};
+    bool operator==(const Section&) const = default;
+  };
+  struct Setup {
+    config::Grant grant = config::Grant::kUnsafe;
+    std::vector<Section> promote;
+    std::vector<Section> witness;
+    std::vector<Section> fence;
+    std::vector<std::string> others;  ///< the other hosts: whom a fence has to end
+    bool resume_alone = false;
+    Nanos cooldown{0};
+    std::uint32_t budget = 3;
+    Nanos budget_window = std::chrono::hours{1};
+    bool operator==(const Setup&) const = default;
+  };
+  struct Act {
+    Row row = Row::kPromote;
+    std::size_t index = 0;  ///< of the section in its row
+    PluginVerb verb = PluginVerb::kPromote;
+    std::string target;
+    std::string position;
+    bool planned = false;
+    std::uint64_t generation = 0;
+    Nanos deadline{0};
+  };
+  using Ask = std::variant<ports::DataRecord, Act>;
+
+  Promotion(std::string instance, Setup setup);
+  /// Changed configuration; what is under way goes on with the old one until its row is through.
+  void configure(Setup setup);
+
+  // ---- What is known from before ----
+  /// The record of an earlier life, or none. Until then nothing is claimed.
+  void recall(Instant now, const ports::DataRecord& record);
+  /// Continues a predecessor engine's step, with what it published.
+  void adopt(Instant now, PromotionStep step, ports::DataRole role, std::uint64_t generation, bool dirty,
+             Instant lease_until);
+
+  // ---- Targets ----
+  /// The mastership is ours. `free_at`: until then the old holder's addresses may still be on its links.
+  void claim(Instant now, Instant free_at);
+  void leave(Instant now);
+  /// The host that the data should follow; "" = not known.
+  void follow(Instant now, const std::string& host);
+  /// An operator takes the responsibility: lifts manual's wait, NEEDS_REJOIN, FENCED and failures.
+  void permit(Instant now);
+  void forgive(Instant now);
+
+  // ---- What is to be done ----
+  /// A record or an act; it counts as running until recorded() or acted().
+  std::optional<Ask> next(Instant now);
+  /// The same for the witnesses, which are asked beside everything else.
+  std::optional<Act> next_witness(Instant now);
+  void recorded(Instant now);
+  void acted(Instant now, const ports::ActResult& result);
+  void witnessed(Instant now, std::size_t index, const ports::ActResult& result);
+  /// All addresses are off the links.
+  void addresses_gone(Instant now);
+  /// What a probe says the data is; `at`: when it looked.
+  void observe(Instant now, Instant at, std::size_t section, ApplicationRole role);
+  /// The next time after `now` at which something of this changes by itself.
+  Instant next_deadline(Instant now) const;
+
+  // ---- What follows ----
+  PromotionStep step() const { return step_; }
+  bool may_hold() const { return step_ == PromotionStep::kActive; }
+  bool clearing() const { return step_ == PromotionStep::kClearing; }
+  /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
+  bool left() const { return step_ <= PromotionStep::kStandby || step_ > PromotionStep::kDemoting || stuck_; }
+  /// What speaks against being Active; while it serves, any of these makes it leave.
+  ReasonSet against(Instant now) const;
+  /// The plugin's words for it.
+  const ports::Sentence& sentence() const { return sentence_; }
+  const ports::DataRecord& record() const { return record_; }
+  /// What the host's data is to people.
+  ports::DataRole role() const;
+  /// Until when the grant is relied upon; kNever: it does not lapse.
+  Instant granted_until() const;
+
+ private:
+  enum class Target : std::uint8_t { kStandby, kActive };
+  void enter(Instant now, PromotionStep step);
+  bool move_on(Instant now);
+  bool grant(Instant now);
+  std::optional<Ask> ask(Instant now);
+  std::optional<Ask> ask_record(ports::DataRole role);
+  std::optional<Ask> ask_act();
+  const std::vector<Section>& row() const;
+  std::optional<PluginVerb> verb_for(const Section& section) const;
+  void row_done(Instant now);
+  void abandon(Instant now, Reason reason);
+  void punish(Instant now, Reason reason);
+  void serve(Instant now);
+  void climbed(Instant now, const ports::ActResult& result);
+  void demoted(Instant now, const ports::ActResult& result);
+  void standby_reached(Instant now);
+  bool standby_settled() const { return followed_known_ && followed_ == wanted_upstream_; }
+  bool climbing() const { return step_ >= PromotionStep::kClaiming && step_ <= PromotionStep::kVerifying; }
+  bool grant_lost(Instant now) const;
+  bool data_lost(Instant now) const;
+  Instant budget_free_at() const;
+  Instant rested_at() const;
+
+  static constexpr int kTries = 3;
+  static constexpr Nanos kTryPause = std::chrono::seconds{1};
+  static constexpr Nanos kFirstPenalty = std::chrono::seconds{5};
+  static constexpr Nanos kLongestPenalty = std::chrono::minutes{5};
+  static constexpr Nanos kLongestRetry = std::chrono::seconds{60};
+  static constexpr Nanos kRejoinPause = std::chrono::seconds{60};  ///< somebody may have mended the data
+  static constexpr Nanos kGrantPatience = std::chrono::seconds{10};
+  static constexpr Nanos kDriftTime = std::chrono::seconds{2};  ///< so long a probe may contradict the role
+
+  std::string instance_;
+  Setup setup_;
+  std::optional<Setup> successor_;
+  ports::DataRecord record_;
+  std::vector<Lease> leases_;
+
+  PromotionStep step_ = PromotionStep::kReading;
+  Target target_ = Target::kStandby;
+  std::size_t index_ = 0;    ///< how many of the step's row are through
+  std::size_t host_ = 0;     ///< kFencing: of setup_.others
+  bool asked_ = false;       ///< something runs
+  bool descending_ = false;  ///< it was, or may have been, the writable one
+  int tries_ = 0;
+  Instant not_before_{};
+  Instant free_at_{};
+  Instant since_{};            ///< of kActive, or of the last demotion
+  ports::DataRecord written_;  ///< what the scribe has been asked to keep
+  bool dirty_before_ = false;  ///< before the promotion that is under way
+  bool unproven_ = false;      ///< dirty in an earlier life: another host may have taken over since
+
+  // Standby.
+  std::string wanted_upstream_;
+  std::string demoting_to_;
+  std::string followed_;
+  bool followed_known_ = false;  ///< demoted since the start
+  Instant rejoin_at_{};          ///< kNeedsRejoin: asked again
+  bool stuck_ = false;           ///< demoting fails
+  bool permitted_ = false;
+  std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not
+
+  // Why not.
+  Reason trouble_ = Reason::kNone;
+  Instant trouble_until_{};
+  Nanos penalty_ = kFirstPenalty;
+  ports::Sentence sentence_;
+  std::deque<Instant> promotions_;  ///< within the budget's window
+};
+
+}  // namespace baton::engine

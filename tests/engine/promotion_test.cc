@@ -1,0 +1,574 @@
+#include "engine/promotion.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace baton::engine {
+namespace {
+
+using ports::DataRole;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+VerbSet drive_verbs() {
+  VerbSet verbs;
+  for (const PluginVerb verb : {PluginVerb::kProbe, PluginVerb::kCanPromote, PluginVerb::kBlockWrites,
+                                PluginVerb::kPromote, PluginVerb::kDemote, PluginVerb::kRejoin, PluginVerb::kVerify}) {
+    verbs.add(verb);
+  }
+  return verbs;
+}
+
+Promotion::Setup one_section(config::Grant grant = config::Grant::kUnsafe) {
+  Promotion::Setup setup;
+  setup.grant = grant;
+  setup.promote = {{.verbs = drive_verbs(), .deadline = 60s}};
+  setup.others = {"db2"};
+  setup.cooldown = 60s;
+  if (grant == config::Grant::kWitness) setup.witness = {{.verbs = {}, .deadline = 60s}};
+  return setup;
+}
+
+/// A transaction whose records and acts are answered by hand; `asked` has them in words.
+class PromotionTest : public testing::Test {
+ protected:
+  void make(Promotion::Setup setup, const ports::DataRecord& before = {}) {
+    promotion.emplace("pg", std::move(setup));
+    promotion->recall(now, before);
+  }
+
+  /// Everything that is asked now, without an answer to acts; records are acknowledged at once.
+  std::vector<std::string> ask() {
+    std::vector<std::string> words;
+    for (bool more = true; more;) {
+      more = false;
+      while (const auto ask = promotion->next(now)) {
+        if (const auto* act = std::get_if<Promotion::Act>(&*ask)) {
+          last = *act;
+          words.push_back(std::string{verb_token(act->verb)} + (act->target.empty() ? "" : " " + act->target));
+        } else {
+          const auto& record = std::get<ports::DataRecord>(*ask);
+          words.push_back("[" + std::string{ports::data_role_token(record.role)} + " " +
+                          std::to_string(record.generation) + (record.dirty ? " dirty]" : "]"));
+          promotion->recorded(now);
+          more = true;
+        }
+      }
+      while (const auto act = promotion->next_witness(now)) {
+        witness = *act;
+        words.push_back(std::string{verb_token(act->verb)});
+      }
+    }
+    return words;
+  }
+  std::vector<std::string> answer(VerbStatus status = VerbStatus::kOk, const std::string& sentence = "") {
+    ports::ActResult result;
+    result.status = status;
+    result.sentence = ports::Sentence{sentence};
+    result.role = last.verb == PluginVerb::kVerify ? ApplicationRole::kPrimary : ApplicationRole::kNone;
+    result.generation = last.verb == PluginVerb::kVerify ? last.generation : 0;
+    promotion->acted(now, result);
+    return ask();
+  }
+  std::vector<std::string> witness_says(VerbStatus status, Nanos lease, std::uint64_t highest = 0) {
+    ports::ActResult result;
+    result.status = status;
+    result.lease = lease;
+    result.generation = highest;
+    promotion->witnessed(now, 0, result);
+    return ask();
+  }
+  /// From the start to a standby that follows nobody.
+  void settle_as_standby() {
+    ASSERT_THAT(ask(), ElementsAre("demote"));
+    answer();
+    ASSERT_EQ(promotion->step(), PromotionStep::kStandby);
+  }
+  void become_active() {
+    settle_as_standby();
+    promotion->claim(now, now);
+    ask();
+    answer();  // can_promote
+    answer();  // promote
+    answer();  // verify
+    ASSERT_TRUE(promotion->may_hold());
+  }
+
+  Instant now{1000s};
+  std::optional<Promotion> promotion;
+  Promotion::Act last;
+  Promotion::Act witness;
+};
+
+TEST_F(PromotionTest, NothingHappensBeforeTheRecordIsRead) {
+  promotion.emplace("pg", one_section());
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), IsEmpty());
+  EXPECT_TRUE(promotion->against(now).has(Reason::kStateUnread));
+}
+
+TEST_F(PromotionTest, AtTheStartTheDataIsMadeAStandby) {
+  make(one_section());
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_THAT(answer(), ElementsAre("[standby 0]"));
+  EXPECT_THAT(ask(), IsEmpty());
+  EXPECT_TRUE(promotion->against(now).empty());
+}
+
+TEST_F(PromotionTest, TheWayUpIsRecordedBeforeItIsWalked) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+  EXPECT_THAT(answer(), ElementsAre("[promoting 1 dirty]", "promote"));
+  EXPECT_EQ(last.generation, 1U);
+  EXPECT_FALSE(promotion->may_hold());
+  EXPECT_THAT(answer(), ElementsAre("verify"));
+  EXPECT_THAT(answer(), ElementsAre("[active 1 dirty]"));
+  EXPECT_TRUE(promotion->may_hold());
+  EXPECT_EQ(promotion->role(), DataRole::kActive);
+}
+
+TEST_F(PromotionTest, NoActIsAskedBeforeItsRecordIsOnDisk) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ASSERT_TRUE(std::holds_alternative<ports::DataRecord>(*promotion->next(now)));
+  EXPECT_FALSE(promotion->next(now).has_value());
+  promotion->recorded(now);
+  EXPECT_TRUE(std::holds_alternative<Promotion::Act>(*promotion->next(now)));
+}
+
+TEST_F(PromotionTest, TheWayDownBlocksClearsAndDemotes) {
+  make(one_section());
+  become_active();
+  promotion->leave(now);
+  EXPECT_THAT(ask(), ElementsAre("[demoting 1 dirty]", "block_writes"));
+  EXPECT_THAT(answer(), IsEmpty());
+  EXPECT_TRUE(promotion->clearing());
+  EXPECT_FALSE(promotion->left());
+  promotion->addresses_gone(now);
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_FALSE(promotion->left());
+  EXPECT_THAT(answer(), ElementsAre("[standby 1 dirty]"));
+  EXPECT_TRUE(promotion->left());
+}
+
+TEST_F(PromotionTest, SeveralSectionsGoUpInOrderAndDownInReverse) {
+  Promotion::Setup setup = one_section();
+  setup.promote.push_back(setup.promote.front());
+  make(setup);
+  ASSERT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_EQ(last.index, 1U);
+  answer();
+  EXPECT_EQ(last.index, 0U);
+  answer();
+  promotion->claim(now, now);
+  ask();
+  answer();
+  answer();
+  EXPECT_EQ(last.verb, PluginVerb::kPromote);
+  EXPECT_EQ(last.index, 0U);
+  answer();
+  EXPECT_EQ(last.verb, PluginVerb::kPromote);
+  EXPECT_EQ(last.index, 1U);
+}
+
+TEST_F(PromotionTest, AStandbyFollowsTheHolderAndIsCleanThen) {
+  make(one_section(), {.instance = "pg", .role = DataRole::kActive, .generation = 5, .dirty = true, .promoted = 5});
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_THAT(answer(), ElementsAre("[standby 5 dirty]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
+  promotion->follow(now, "db2");
+  EXPECT_THAT(ask(), ElementsAre("rejoin db2"));
+  EXPECT_THAT(answer(), ElementsAre("[standby 5]"));
+  EXPECT_TRUE(promotion->against(now).empty());
+}
+
+TEST_F(PromotionTest, DataThatIsNotPartOfTheOthersHistoryKeepsThisHostOut) {
+  make(one_section(), {.instance = "pg", .role = DataRole::kActive, .generation = 5, .dirty = true, .promoted = 5});
+  promotion->follow(now, "db2");
+  EXPECT_THAT(ask(), ElementsAre("rejoin db2"));
+  EXPECT_THAT(answer(VerbStatus::kConflict, "17 transactions"), ElementsAre("[needs_rejoin 5 dirty]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsRejoin));
+  EXPECT_EQ(promotion->sentence().view(), "17 transactions");
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), IsEmpty());
+  // A minute later somebody may have mended it.
+  now += 60s;
+  EXPECT_THAT(ask(), ElementsAre("rejoin db2"));
+  EXPECT_THAT(answer(), ElementsAre("[standby 5]", "[claiming 6]", "can_promote db2"));
+}
+
+TEST_F(PromotionTest, NeedsRejoinSurvivesARestartAndEndsWithAnOperatorsWord) {
+  make(one_section(), {.instance = "pg", .role = DataRole::kNeedsRejoin, .generation = 9, .dirty = true});
+  ask();
+  answer();
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsRejoin));
+  promotion->forgive(now);
+  EXPECT_THAT(ask(), ElementsAre("[standby 9]"));
+  EXPECT_TRUE(promotion->against(now).empty());
+}
+
+TEST_F(PromotionTest, AnUnreadableRecordNeedsAnOperator) {
+  make(one_section(), {.instance = "pg", .role = DataRole::kFenced});
+  EXPECT_TRUE(promotion->against(now).has(Reason::kFenced));
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_THAT(answer(), IsEmpty());
+}
+
+TEST_F(PromotionTest, ARefusalGivesTheMastershipBackAndIsTriedAgainLaterAndLater) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_THAT(answer(VerbStatus::kRefused, "the link to db1 is up"), ElementsAre("[standby 1]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kPromoteRefused));
+  EXPECT_TRUE(promotion->left());
+  EXPECT_EQ(promotion->next_deadline(now), now + 5s);
+  now += 5s;
+  EXPECT_TRUE(promotion->against(now).empty());
+  EXPECT_THAT(ask(), ElementsAre("[claiming 2]", "can_promote"));
+  answer(VerbStatus::kRefused);
+  EXPECT_EQ(promotion->next_deadline(now), now + 10s);
+}
+
+TEST_F(PromotionTest, WhatMayWorkLaterIsTriedThreeTimes) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  answer();
+  ASSERT_EQ(last.verb, PluginVerb::kPromote);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(answer(VerbStatus::kTimeout), IsEmpty());
+    now += 1s;
+    EXPECT_THAT(ask(), ElementsAre("promote"));
+  }
+  // No client can have written: it is undone, and this host is no dirtier than before.
+  EXPECT_THAT(answer(VerbStatus::kTimeout), ElementsAre("demote"));
+  EXPECT_THAT(answer(), ElementsAre("[standby 1]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kPromoteFailed));
+}
+
+TEST_F(PromotionTest, EvidenceOfASplitBrainFences) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  answer();
+  EXPECT_THAT(answer(VerbStatus::kConflict), ElementsAre("demote"));
+  EXPECT_THAT(answer(), ElementsAre("[fenced 1]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kFenced));
+}
+
+TEST_F(PromotionTest, AVerifyThatReadsAnotherGenerationIsAConflict) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  answer();
+  answer();
+  ASSERT_EQ(last.verb, PluginVerb::kVerify);
+  ports::ActResult result;
+  result.role = ApplicationRole::kPrimary;
+  result.generation = 8;
+  promotion->acted(now, result);
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_FALSE(promotion->may_hold());
+}
+
+TEST_F(PromotionTest, TakenBackOnTheWayItPromotesNothing) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  promotion->leave(now);
+  EXPECT_THAT(answer(), ElementsAre("[standby 1]"));
+}
+
+TEST_F(PromotionTest, TakenBackWhilePromotingItIsBlockedAndDemoted) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  answer();
+  promotion->leave(now);
+  EXPECT_THAT(answer(), ElementsAre("[demoting 1 dirty]", "block_writes"));
+}
+
+TEST_F(PromotionTest, ADemotionThatFailsIsTriedForEverAndKeepsThisHostOut) {
+  make(one_section());
+  become_active();
+  promotion->leave(now);
+  ask();
+  answer();
+  promotion->addresses_gone(now);
+  ask();
+  EXPECT_THAT(answer(VerbStatus::kTransient), IsEmpty());
+  EXPECT_TRUE(promotion->left());
+  EXPECT_TRUE(promotion->against(now).has(Reason::kDemoteFailed));
+  now += 1s;
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  answer(VerbStatus::kTransient);
+  now += 1s;
+  EXPECT_THAT(ask(), IsEmpty());
+  now += 1s;
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  answer();
+  EXPECT_FALSE(promotion->against(now).has(Reason::kDemoteFailed));
+}
+
+TEST_F(PromotionTest, SomebodyElsesPromotionOfAStandbyIsUndone) {
+  make(one_section());
+  settle_as_standby();
+  promotion->observe(now + 1s, now, 0, ApplicationRole::kPrimary);  // looked before the demotion was done
+  EXPECT_THAT(ask(), IsEmpty());
+  now += 2s;
+  promotion->observe(now, now, 0, ApplicationRole::kPrimary);
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+}
+
+TEST_F(PromotionTest, AnActiveWhoseDataIsNoLongerWritableGivesUpAfterTwoSeconds) {
+  make(one_section());
+  become_active();
+  now += 1s;
+  promotion->observe(now, now, 0, ApplicationRole::kReplica);
+  EXPECT_FALSE(promotion->against(now).has(Reason::kDataLost));
+  EXPECT_EQ(promotion->next_deadline(now), now + 2s);
+  now += 2s;
+  EXPECT_TRUE(promotion->against(now).has(Reason::kDataLost));
+  promotion->observe(now, now, 0, ApplicationRole::kPrimary);
+  EXPECT_FALSE(promotion->against(now).has(Reason::kDataLost));
+}
+
+TEST_F(PromotionTest, CooldownAndBudgetLimitHowOftenItPromotes) {
+  Promotion::Setup setup = one_section();
+  setup.budget = 2;
+  make(setup);
+  const auto up_and_down = [&] {
+    promotion->claim(now, now);
+    ask();
+    answer();
+    answer();
+    answer();
+    ASSERT_TRUE(promotion->may_hold());
+    promotion->leave(now);
+    ask();
+    answer();
+    promotion->addresses_gone(now);
+    ask();
+    answer();
+    ASSERT_EQ(promotion->step(), PromotionStep::kStandby);
+  };
+  settle_as_standby();
+  up_and_down();
+  EXPECT_TRUE(promotion->against(now).has(Reason::kCooldown));
+  now += 60s;
+  EXPECT_FALSE(promotion->against(now).has(Reason::kCooldown));
+  up_and_down();
+  now += 60s;
+  EXPECT_TRUE(promotion->against(now).has(Reason::kPromotionBudget));
+  now += 57min;
+  EXPECT_TRUE(promotion->against(now).has(Reason::kPromotionBudget));
+  now += 1min;
+  EXPECT_FALSE(promotion->against(now).has(Reason::kPromotionBudget));
+}
+
+TEST_F(PromotionTest, ManualWaitsForAnOperatorEachTime) {
+  make(one_section(config::Grant::kManual));
+  settle_as_standby();
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
+  promotion->permit(now);
+  EXPECT_TRUE(promotion->against(now).empty());
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+}
+
+TEST_F(PromotionTest, TheOldHoldersAddressesAreWaitedFor) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now + 3s);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]"));
+  EXPECT_EQ(promotion->next_deadline(now), now + 3s);
+  now += 3s;
+  EXPECT_THAT(ask(), ElementsAre("can_promote"));
+}
+
+TEST_F(PromotionTest, EachOtherHostIsFencedBeforeAnythingIsPromoted) {
+  Promotion::Setup setup = one_section();
+  setup.others = {"db2", "db3"};
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "fence db2"));
+  EXPECT_THAT(answer(), ElementsAre("fence db3"));
+  EXPECT_THAT(answer(), ElementsAre("can_promote"));
+}
+
+TEST_F(PromotionTest, WithoutAConfirmedFenceNothingIsPromoted) {
+  Promotion::Setup setup = one_section();
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_THAT(answer(VerbStatus::kFatal, "no answer of the power switch"), ElementsAre("[standby 1]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kFenceFailed));
+}
+
+TEST_F(PromotionTest, TheWitnessIsAskedAfterTheClaimAndGivenBackAfterTheDemotion) {
+  make(one_section(config::Grant::kWitness));
+  settle_as_standby();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "acquire"));
+  EXPECT_EQ(witness.generation, 1U);
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 10s), ElementsAre("can_promote"));
+  answer();
+  answer();
+  answer();
+  ASSERT_TRUE(promotion->may_hold());
+  promotion->leave(now);
+  ask();
+  answer();
+  promotion->addresses_gone(now);
+  ask();
+  EXPECT_THAT(answer(), ElementsAre("release"));
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 0s), ElementsAre("[standby 1 dirty]"));
+}
+
+TEST_F(PromotionTest, AWitnessThatGrantsAnotherKeepsThisHostFromPromoting) {
+  make(one_section(config::Grant::kWitness));
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_THAT(witness_says(VerbStatus::kRefused, 0s), ElementsAre("release"));
+  witness_says(VerbStatus::kOk, 0s);
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
+  EXPECT_EQ(promotion->step(), PromotionStep::kStandby);
+}
+
+TEST_F(PromotionTest, AWitnessThatDoesNotAnswerGrantsNothing) {
+  make(one_section(config::Grant::kWitness));
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_THAT(witness_says(VerbStatus::kTransient, 0s), IsEmpty());
+    now += 500ms;
+    ask();
+  }
+  now += 500ms;
+  ask();
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
+}
+
+TEST_F(PromotionTest, AGenerationThatTheWitnessHasSeenIsOvertaken) {
+  make(one_section(config::Grant::kWitness));
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_THAT(witness_says(VerbStatus::kRefused, 0s, 41), ElementsAre("[claiming 42]", "acquire"));
+  EXPECT_EQ(witness.generation, 42U);
+}
+
+TEST_F(PromotionTest, AReturningHolderLearnsFromTheWitnessThatAnotherTookOver) {
+  make(one_section(config::Grant::kWitness),
+       {.instance = "pg", .role = DataRole::kActive, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 6 dirty]", "acquire"));
+  witness_says(VerbStatus::kRefused, 0s, 6);
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 0s), ElementsAre("[needs_rejoin 6 dirty]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsRejoin));
+}
+
+TEST_F(PromotionTest, AReturningHolderThatNobodyFollowedGoesOn) {
+  make(one_section(config::Grant::kWitness),
+       {.instance = "pg", .role = DataRole::kActive, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 10s, 6), ElementsAre("can_promote"));
+}
+
+TEST_F(PromotionTest, AGrantThatIsNotRenewedIsGivenUpInTimeForTheDemotion) {
+  make(one_section(config::Grant::kWitness));
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  const Instant sent = now;
+  now += 100ms;
+  witness_says(VerbStatus::kOk, 9s);
+  answer();
+  answer();
+  answer();
+  ASSERT_TRUE(promotion->may_hold());
+  EXPECT_EQ(promotion->granted_until(), sent + 9s);
+  now = sent + 2250ms;
+  EXPECT_THAT(ask(), ElementsAre("renew"));
+  witness_says(VerbStatus::kTransient, 0s);
+  now = sent + 5999ms;
+  EXPECT_FALSE(promotion->against(now).has(Reason::kNoGrant));
+  now = sent + 6s;
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
+}
+
+// ---- The crash table of a successor engine -------------------------------------------------------------------------
+
+TEST_F(PromotionTest, AnActiveIsContinuedWithoutAnAct) {
+  promotion.emplace("pg", one_section());
+  promotion->adopt(now, PromotionStep::kActive, DataRole::kActive, 4, true, kNever);
+  EXPECT_THAT(ask(), IsEmpty());
+  EXPECT_TRUE(promotion->may_hold());
+}
+
+TEST_F(PromotionTest, APromotionIsTakenUpAgainWithTheSameGeneration) {
+  promotion.emplace("pg", one_section());
+  promotion->adopt(now, PromotionStep::kVerifying, DataRole::kPromoting, 4, true, kNever);
+  EXPECT_THAT(ask(), ElementsAre("promote"));
+  EXPECT_EQ(last.generation, 4U);
+}
+
+TEST_F(PromotionTest, AClaimIsAbandonedAndItsGenerationBurned) {
+  promotion.emplace("pg", one_section());
+  promotion->adopt(now, PromotionStep::kAsking, DataRole::kClaiming, 4, false, kNever);
+  EXPECT_THAT(ask(), ElementsAre("[standby 4]", "demote"));
+  answer();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 5]", "can_promote"));
+}
+
+TEST_F(PromotionTest, ADemotionIsFinished) {
+  promotion.emplace("pg", one_section());
+  promotion->adopt(now, PromotionStep::kDemoting, DataRole::kDemoting, 4, true, kNever);
+  EXPECT_THAT(ask(), ElementsAre("block_writes"));
+}
+
+TEST_F(PromotionTest, AClaimOfAnEarlierLifeLeavesNothingBehindButItsGeneration) {
+  make(one_section(), {.instance = "pg", .role = DataRole::kClaiming, .generation = 7});
+  settle_as_standby();
+  EXPECT_TRUE(promotion->against(now).empty());
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 8]", "can_promote"));
+}
+
+TEST_F(PromotionTest, AnUnfinishedPromotionOfAnEarlierLifeNeedsProof) {
+  for (const DataRole role : {DataRole::kPromoting, DataRole::kActive, DataRole::kDemoting}) {
+    make(one_section(), {.instance = "pg", .role = role, .generation = 7});
+    ask();
+    answer();
+    EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
+  }
+}
+
+}  // namespace
+}  // namespace baton::engine
