@@ -162,6 +162,10 @@ Connection::Connection(const Settings& settings, const Member& member, const std
     status = mysql_real_connect_cont(&connected, mysql_.get(), ready);
   }
   if (connected == nullptr) fail_connect(settings.login.user, false);
+  if (settings.tls.tls != Tls::kNo && socket.empty() && mysql_get_ssl_cipher(mysql_.get()) == nullptr) {
+    // libmariadb goes on in clear text when the server has no TLS and nothing is to be verified.
+    throw plugin::Trouble(Status::kConfig, "tls", "the database at " + place_ + " has no TLS, and `tls` demands it");
+  }
   // A statement that waits for a lock ends by itself before we lose patience and the connection. MariaDB counts in
   // fractions of a second, MySQL's lock_wait_timeout in seconds.
   const auto seconds = std::max(std::chrono::seconds{1}, std::chrono::ceil<std::chrono::seconds>(query_timeout_));
@@ -313,11 +317,6 @@ std::string Connection::quoted(const std::string& text) const {
   std::string escaped(text.size() * 2 + 1, '\0');
   escaped.resize(mysql_real_escape_string(mysql_.get(), escaped.data(), text.data(), text.size()));
   return "'" + escaped + "'";
-}
-
-std::string Connection::tls_version() const {
-  const char* cipher = mysql_get_ssl_cipher(mysql_.get());
-  return cipher == nullptr ? "" : cipher;
 }
 
 }  // namespace baton::mysql

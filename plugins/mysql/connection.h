@@ -67,7 +67,6 @@ class Connection {
   const std::string& place() const { return place_; }
   std::string server_version() const { return mysql_get_server_info(mysql_.get()); }
   unsigned long id() const { return mysql_thread_id(mysql_.get()); }
-  std::string tls_version() const;
   Clock::time_point until() const { return until_; }
   std::chrono::nanoseconds left() const;
 

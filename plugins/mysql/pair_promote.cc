@@ -190,6 +190,10 @@ Result Pair::become_primary(Server& server, const Call& call, const Missing* los
   result.generation = after.generation;
   result.position = after.position.size() <= kLongestPosition ? after.position : "";
   if (call.planned()) return std::move(result).fact("lost_at_most", "0");
+  if (lost == nullptr && settings_.strict) {
+    result.sentence += "; durability = strict: what was acknowledged is here";
+    return std::move(result).fact("lost_at_most", "0");
+  }
   if (lost == nullptr) {
     result.sentence += "; what may be lost is not known, because no position of the old one was";
     return std::move(result).fact("lost_at_most", "unknown");

@@ -16,6 +16,8 @@ namespace {
 
 constexpr auto kAttach = std::chrono::seconds{5};  // to wait for the first connection to the source
 constexpr auto kLook = 50ms;
+constexpr unsigned kRetry = 1;  // seconds, as Server::follow() sets it
+constexpr double kBeat = 0.5;   // the same
 constexpr unsigned kAccessDenied = 1045;
 constexpr unsigned kSourceLacksOurs = 1236;  // ER_MASTER_FATAL_ERROR_READING_BINLOG
 
@@ -142,8 +144,11 @@ Result Pair::stand_by(const Call& call, bool rejoin) {
   const Replication& replication = state.replication;
   const bool right = replication.configured && replication.host == source.address && replication.port == source.port &&
                      replication.user == settings_.replication.user && replication.receiver_errno != kAccessDenied;
+  // One that was set up by hand reconnects after a minute, and its heartbeats are too rare to tell life from death.
+  const bool lazy =
+      replication.receiving() && (replication.connect_retry > kRetry || replication.heartbeat_period > kBeat);
   Result result;
-  if (right) {
+  if (right && !lazy) {
     const bool ran = replication.receiver != "No" && replication.applying();
     if (settings_.strict && !state.semi_sync.replica_enabled) {
       server.semi_sync_as_standby();

@@ -111,6 +111,7 @@ void Server::read_replication(State& state) {
                                                                : status.get("Seconds_Behind_Source", row);
   if (behind) replication.seconds_behind = number<std::int64_t>(*behind);
   replication.received = compact(text("Gtid_IO_Pos", "Retrieved_Gtid_Set"));
+  replication.connect_retry = number<unsigned>(status.text("Connect_Retry", row));
   replication.filters = filters_of(status);
   replication.uses_gtid = mariadb_ ? status.text("Using_Gtid", row) != "No" : status.text("Auto_Position", row) == "1";
   if (mariadb_) {

@@ -32,6 +32,7 @@ struct Replication {
   std::int64_t seconds_behind = -1;
   std::string filters;  ///< "": none
   bool uses_gtid = false;
+  unsigned connect_retry = 0;   ///< seconds
   double heartbeat_period = 0;  ///< seconds; 0: not known
   std::uint64_t heartbeats = 0;
 

@@ -1,5 +1,6 @@
 """The mysql module with pairs of MariaDB servers, driven with exactly the privileges of its manual."""
 import pathlib
+import socket
 import sys
 import threading
 
@@ -10,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plug
 import mysql_server  # noqa: E402
 from mysql_server import MariaDB, Writer, numbers, statements  # noqa: E402
 from plugin import Session, call, complaints  # noqa: E402
-from servers import free_port, wait_until  # noqa: E402
+from servers import Certificates, Raw, free_port, silent, wait_until  # noqa: E402
 
 SEMI_SYNC = ["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=1"]
 
@@ -628,6 +629,159 @@ def test_standby_of_a_dead_primary_is_well(pair):
     wait_until(lambda: pair.db2.slave()["Slave_IO_Running"] == "Connecting")
     answer = pair.probe("db2")
     assert (answer.state, answer.role, answer.warning, answer.facts["cause"]) == ("pass", "replica", True, "broken_link")
+
+
+# Semi-synchronous.
+
+@pytest.fixture
+def strict(tmp_path):
+    with PairOf(tmp_path, options=SEMI_SYNC, durability="strict") as one:
+        yield one.begin()
+
+
+def semi_sync(server):
+    return server.sql("SELECT @@rpl_semi_sync_master_enabled, @@rpl_semi_sync_slave_enabled")[0]
+
+
+def test_strict_sets_both_sides_by_role(strict):
+    assert (semi_sync(strict.db1), semi_sync(strict.db2)) == ((1, 0), (0, 1))
+    assert strict.db1.sql("SELECT @@rpl_semi_sync_master_wait_point, @@rpl_semi_sync_master_timeout, "
+                          "@@rpl_semi_sync_master_wait_no_slave") == (("AFTER_SYNC", 4294967295, 1),)
+    wait_until(lambda: strict.db2.sql("SELECT generation, strict FROM baton.baton_generation") == ((1, 1),))
+    assert not strict.probe("db1").warning and strict.probe("db1").facts["semi_sync"] == "source"
+    with Writer(lambda: strict.db1) as writer:
+        writer.wait_for(50)
+    move(strict, "db1", "db2", 2)
+    assert (semi_sync(strict.db1), semi_sync(strict.db2)) == ((0, 1), (1, 0))
+    assert set(writer.acknowledged) - numbers(strict.db2) == set()
+
+
+def test_strict_crash_loses_nothing_and_the_former_primary_rejoins_clean(strict):
+    target = [strict.db1]
+    with Writer(lambda: target[0]) as writer:
+        writer.wait_for(100)
+        strict.db2.sql("STOP SLAVE IO_THREAD")  # from here on nothing is acknowledged
+        wait_until(lambda: any("semi-sync" in str(row[6]) for row in strict.db1.sql("SHOW PROCESSLIST")))
+        waiting = strict.probe("db1")
+        assert waiting.warning and waiting.facts["cause"] == "not_synchronous", waiting
+        acknowledged = len(writer.acknowledged)
+        strict.db1.kill()
+        target[0] = None
+        answer = strict.act("db2", "promote", generation=2, target="db1", position=waiting.position)
+        assert answer.status == "ok" and len(writer.acknowledged) == acknowledged, answer
+        assert int(answer.facts["lost_at_most"]) == 1  # the one that waited
+    assert set(writer.acknowledged) - numbers(strict.db2) == set()
+    strict.db1.start()
+    rejoined = strict.act("db1", "rejoin", target="db2", generation=2)
+    assert (rejoined.status, rejoined.facts["link"]) == ("ok", "up"), rejoined
+    strict.level()
+    assert numbers(strict.db1) == numbers(strict.db2)
+    assert (semi_sync(strict.db1), semi_sync(strict.db2)) == ((0, 1), (1, 0))
+
+
+def test_strict_refuses_a_generation_that_did_not_wait(pair):
+    pair.db1.kill()
+    strict = {"durability": "strict"}
+    answer = pair.act("db2", "can_promote", target="db1", settings=strict)
+    assert any("generation 1 did not wait for this standby's acknowledgements" in reason for reason in answer.refusals)
+    assert any("semi-synchronous replication is off here" in reason for reason in answer.refusals)
+    assert pair.act("db2", "promote", target="db1", generation=2, settings=strict).status == "refused"
+
+
+def test_strict_primary_that_waits_can_be_demoted_without_acknowledging(strict):
+    with Writer(lambda: strict.db1) as writer:
+        writer.wait_for(10)
+        strict.db2.kill()
+        wait_until(lambda: any("semi-sync" in str(row[6]) for row in strict.db1.sql("SHOW PROCESSLIST")))
+        before = len(writer.acknowledged)
+        answer = strict.act("db1", "demote", target="db2")
+        assert answer.status == "ok", answer
+        assert strict.db1.value("SELECT @@read_only") == 1 and len(writer.acknowledged) == before
+
+
+# TLS and ways to authenticate.
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory):
+    return Certificates(tmp_path_factory.mktemp("tls"))
+
+
+def tls_options(certificates, name="good"):
+    return [f"--ssl-ca={certificates['ca.crt']}", f"--ssl-cert={certificates[name + '.crt']}",
+            f"--ssl-key={certificates[name + '.key']}"]
+
+
+def test_tls_for_connections_and_replication(tmp_path, certificates):
+    with PairOf(tmp_path, options=tls_options(certificates), tls="verify", tls_ca=certificates["ca.crt"]) as pair:
+        pair.begin()
+        pair.db1.sql("ALTER USER baton_drive@'%' REQUIRE SSL", "ALTER USER baton_check@'%' REQUIRE X509",
+                     "ALTER USER baton_repl@'%' REQUIRE SSL")
+        client = dict(tls_cert=certificates["client.crt"], tls_key=certificates["client.key"])
+        assert pair.probe("db1", **client).state == "pass"
+        assert outcome(pair.probe("db1")) == ("unknown", "config", "auth")
+        move(pair, "db1", "db2", 2)
+        assert pair.db1.slave()["Master_SSL_Allowed"] == "Yes" and pair.db1.slave()["Master_SSL_Verify_Server_Cert"] == "Yes"
+        assert outcome(pair.probe("db2", tls="no", **client))[1] == "config"
+
+
+@pytest.mark.parametrize("name", ["wrong", "untrusted", "expired"])
+def test_certificate_that_is_not_the_servers_is_tls_and_no_dead_database(tmp_path, certificates, name):
+    with PairOf(tmp_path, options=tls_options(certificates, name)) as pair:
+        pair.begin()
+        answer = pair.probe("db1", tls="verify", tls_ca=certificates["ca.crt"])
+        assert outcome(answer) == ("unknown", "config", "tls"), answer
+        assert pair.probe("db1", tls="yes").state == "pass"
+
+
+def test_server_without_tls_is_not_spoken_to_in_clear_text(pair):
+    assert outcome(pair.probe("db1", tls="yes")) == ("unknown", "config", "tls")
+
+
+def test_ed25519_and_the_local_socket(pair):
+    pair.db1.sql("INSTALL SONAME 'auth_ed25519'", "ALTER USER baton_check@'%' IDENTIFIED VIA ed25519 USING PASSWORD('check-secret')")
+    assert pair.probe("db1").state == "pass"
+    answer = pair.probe("db1", socket=pair.db1.socket)
+    assert answer.state == "pass" and pair.db1.socket in answer.sentence
+
+
+def test_password_is_never_handed_out_in_clear_text(tmp_path):
+    greeting = b"\x0a5.7.0\x00" + b"\x01\0\0\0" + b"12345678\0" + b"\xff\xff\x21\x02\0\xff\xff\x15" + b"\0" * 10 + \
+        b"123456789012\0" + b"mysql_native_password\0"
+    got = []
+
+    def asks_for_it(connection):
+        connection.sendall(len(greeting).to_bytes(3, "little") + b"\0" + greeting)
+        header = connection.recv(4)
+        got.append(connection.recv(int.from_bytes(header[:3], "little")))
+        request = b"\xfemysql_clear_password\0"
+        connection.sendall(len(request).to_bytes(3, "little") + bytes([header[3] + 1]) + request)
+        got.append(connection.recv(1000))
+
+    (tmp_path / "check").write_text("check-secret")
+    with Raw(asks_for_it) as server:
+        answer = call("mysql", "probe", {"member": [f"host1 127.0.0.1:{server.port}", "host2 127.0.0.2"], "check_user": "c",
+                                         "check_password_file": tmp_path / "check", "drive_user": "d",
+                                         "replication_user": "r"}, timeout=2.0)
+    assert answer.state == "unknown" and got and not any(b"check-secret" in one for one in got)
+
+
+def test_server_that_says_nothing_is_hung_and_a_lost_network_a_timeout(pair):
+    with Raw(silent) as server:
+        member = [f"db1 127.0.0.1:{server.port}", pair.settings["member"][1]]
+        answer = pair.probe("db1", timeout=2.0, member=member, connect_timeout="300ms")
+    assert outcome(answer) == ("fail", "transient", "hung") and answer.seconds < 0.5
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    held = [socket.socket() for _ in range(3)]
+    for one in held:  # fill the backlog: the kernel answers no further attempt
+        one.setblocking(False)
+        one.connect_ex(full.getsockname())
+    member = [f"db1 127.0.0.1:{full.getsockname()[1]}", pair.settings["member"][1]]
+    answer = pair.probe("db1", timeout=2.0, member=member, connect_timeout="300ms")
+    for one in held + [full]:
+        one.close()
+    assert outcome(answer) == ("fail", "transient", "timeout") and answer.seconds < 0.5
 
 
 # Settings.
