@@ -25,7 +25,7 @@ bool sentinel_watches(Client& client) {
 }  // namespace
 
 /// What speaks against this server whoever asks, but for its link.
-void Redis::refuse_state(const Call& call, Client& client, const Info& info, const Stamp& stamp,
+void Redis::refuse_state(const Call& call, Client& client, const Info& info, const Stamp& stamp, const Sight& sight,
                          std::vector<std::string>& reasons) const {
   const std::string& place = client.place();
   if (info.number("cluster_enabled", 0) != 0)
@@ -52,11 +52,10 @@ void Redis::refuse_state(const Call& call, Client& client, const Info& info, con
     reasons.push_back(
         place + " saves nothing to disk (no appendonly, no save): a restart would lose everything (allow_volatile)");
   }
-  if (info.keys() == 0 && !host_.flag("allow_empty") && (last_keys_ > 0 || call.generation() > 1)) {
-    reasons.push_back(
-        place + " holds no key at all" +
-        (last_keys_ > 0 ? ", it had " + std::to_string(last_keys_) : ", not even " + std::string{kStampKey}) +
-        " (allow_empty)");
+  // Where the other one is empty, too, or where nothing was ever promoted, there is nothing to lose.
+  const bool had_keys = last_keys_ > 0 || (sight.info ? sight.info->keys() > 0 : call.generation() > 1);
+  if (info.keys() == 0 && had_keys && !host_.flag("allow_empty")) {
+    reasons.push_back(place + " holds no key at all, not even " + kStampKey + ": its data is gone (allow_empty)");
   }
   if (call.generation() != 0 && stamp.generation >= call.generation()) {
     reasons.push_back("the data of " + place + " is of generation " + std::to_string(stamp.generation) +
@@ -139,7 +138,11 @@ void Redis::refuse_crash(const Call& call, const Info& info, const Server& targe
   }
   const auto silence = std::chrono::seconds{info.number("master_last_io_seconds_ago", 0)};
   const std::int64_t down = info.number("master_link_down_since_seconds", -1);
-  if (info.link_up() && silence < host_.duration("link_silence")) {
+  // The stream of a server that is a replica itself (fenced, say) brings no new writes.
+  const bool fenced = sight.info && !sight.info->primary();
+  if (fenced) {
+    // What it has, it still sends.
+  } else if (info.link_up() && silence < host_.duration("link_silence")) {
     reasons.push_back("its link to " + target.host + " is up, the last byte came " + seconds(silence.count()) +
                       " ago (link_silence " + seconds_words(host_.duration("link_silence")) +
                       "): that server is alive");
@@ -167,6 +170,13 @@ bool Redis::may_adopt(const Stamp& stamp, const Sight& sight, Clock::time_point 
   return stamp.generation == 0 && sight.info && follows(*sight.info, own_, until);
 }
 
+/// Tells a missing right before anything has changed: Redis looks at rights first, and then refuses a write to a
+/// replica.
+void Redis::rehearse_stamp(Client& client) {
+  const Reply reply = client.ask({"SET", kStampKey, "0"});
+  if (reply.code() == "NOPERM") client.raise(reply, "SET of " + std::string{kStampKey});
+}
+
 std::vector<std::string> Redis::refusals(const Call& call, Client& client, const Info& info, const Stamp& stamp,
                                          const Server& target, const Sight& sight, Clock::time_point until) {
   std::vector<std::string> reasons;
@@ -181,7 +191,8 @@ std::vector<std::string> Redis::refusals(const Call& call, Client& client, const
     refuse_crash(call, info, target, sight, until, reasons);
     if (detached(info)) refuse_detached(info, stamp, target, sight, reasons);
   }
-  refuse_state(call, client, info, stamp, reasons);
+  refuse_state(call, client, info, stamp, sight, reasons);
+  if (info.number("slave_read_only", 1) != 0) rehearse_stamp(client);
   return reasons;
 }
 
@@ -252,6 +263,8 @@ Result Redis::drain(const Call& call) {
 
 /// Applies what the link has brought; afterwards nothing more comes, whoever is at the other end.
 Info Redis::leave_upstream(Client& client, const Server& target, Clock::time_point until) const {
+  client.command({"CONFIG", "SET", "replica-read-only", "yes"});  // it is so already: a rehearsal
+  client.command({"CLIENT", "UNPAUSE"});                          // of a move in which this server gave, long ago
   const auto drained_by = std::min(until, Clock::now() + host_.duration("drain_timeout"));
   for (Info info = read_info(client); info.received_not_applied() > 0; info = read_info(client)) {
     if (pause_until(drained_by, kPoll)) continue;
@@ -277,7 +290,6 @@ void Redis::write_stamp(Client& client, const Call& call, const Words& role_chan
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const std::string value = std::to_string(call.generation()) + " " + own_.host + " " +
                             std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count());
-  client.command({"CLIENT", "UNPAUSE"});  // of a move in which this server gave, long ago
   // Clients have to wait for a replica where that is wanted; the mark that decides who is newer must not.
   const std::string wanted = setting(client, "min-replicas-to-write");
   const bool waits = !wanted.empty() && wanted != "0";

@@ -179,7 +179,9 @@ Stamp Redis::parse_stamp(const Reply& reply) {
 Stamp Redis::read_stamp(Client& client) {
   const Reply reply = client.ask({"GET", kStampKey});
   // A replica whose link is down may be set up to answer nothing about its data (replica-serve-stale-data no).
-  if (reply.failed() && reply.code() != "MASTERDOWN") client.raise(reply, "GET");
+  // A Cluster sends us elsewhere; it is refused for what it is.
+  const bool without = reply.code() == "MASTERDOWN" || reply.code() == "MOVED" || reply.code() == "CLUSTERDOWN";
+  if (reply.failed() && !without) client.raise(reply, "GET of " + std::string{kStampKey});
   return parse_stamp(reply);
 }
 

@@ -79,7 +79,7 @@ class Redis {
   // promotion.cc
   std::vector<std::string> refusals(const Call& call, Client& client, const Info& info, const Stamp& stamp,
                                     const Server& target, const Sight& sight, Clock::time_point until);
-  void refuse_state(const Call& call, Client& client, const Info& info, const Stamp& stamp,
+  void refuse_state(const Call& call, Client& client, const Info& info, const Stamp& stamp, const Sight& sight,
                     std::vector<std::string>& reasons) const;
   void refuse_planned(const Call& call, const Info& info, const Server& target, const Sight& sight,
                       std::vector<std::string>& reasons);
@@ -87,6 +87,7 @@ class Redis {
                     Clock::time_point until, std::vector<std::string>& reasons);
   void refuse_detached(const Info& info, const Stamp& stamp, const Server& target, const Sight& sight,
                        std::vector<std::string>& reasons) const;
+  static void rehearse_stamp(Client& client);
   bool may_adopt(const Stamp& stamp, const Sight& sight, Clock::time_point until);
   Info leave_upstream(Client& client, const Server& target, Clock::time_point until) const;
   void write_stamp(Client& client, const Call& call, const Words& role_change, Result& result) const;

@@ -6,9 +6,8 @@ directory of their own. Everything ends with stop().
         one.command("SET", "key", "value")
 """
 import contextlib
-import os
 import pathlib
-import shutil
+import select
 import signal
 import socket
 import subprocess
@@ -25,6 +24,13 @@ DRIVE_RIGHTS = ("~baton:gen +info +get +set +replicaof +bgsave +config|get +conf
                 "+client|pause +client|unpause +client|kill +client|list")
 REPLICATION_RIGHTS = "+psync +replconf +ping"
 NOBODY = ("127.0.0.1", 1)
+
+
+def low_port():
+    """A free port whose cluster port, 10000 higher, exists, too."""
+    while (port := free_port()) > 55000:
+        pass
+    return port
 
 
 class RedisError(Exception):
@@ -87,12 +93,12 @@ class RedisServer:
         self.directory = pathlib.Path(directory) / name
         self.directory.mkdir()
         self.name, self.address, self.namespace, self.tls = name, address, namespace, tls
-        self.port = port or free_port()
+        self.port = port or low_port()
         self.process = None
         self.conf = self.directory / "redis.conf"
         lines = [f"bind {address}" + ("" if address == "127.0.0.1" or namespace else " 127.0.0.1"), f"port {self.port}",
                  f"dir {self.directory}", "appendonly yes", "appendfsync everysec", "save 3600 1",
-                 "repl-ping-replica-period 1", "repl-diskless-sync yes", "repl-diskless-sync-delay 0", "daemonize no", f"logfile {self.directory}/log",
+                 "repl-ping-replica-period 1", "shutdown-timeout 0", "repl-diskless-sync yes", "repl-diskless-sync-delay 0", "daemonize no", f"logfile {self.directory}/log",
                  f"unixsocket {self.directory}/socket", "unixsocketperm 777"]
         if replicaof:
             lines.append(f"replicaof {replicaof[0]} {replicaof[1]}")
@@ -191,6 +197,63 @@ class RedisServer:
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
+
+
+class Relay:
+    """A TCP relay to `port` that can be told to hold back what comes from there, as a slow line would."""
+
+    def __init__(self, port, address="127.0.0.1"):
+        self.target = (address, port)
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.open = threading.Event()
+        self.open.set()
+        self.sockets = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(self.target, timeout=1)
+            except OSError:
+                near.close()
+                continue
+            far.settimeout(None)
+            self.sockets += [near, far]
+            threading.Thread(target=self._pass, args=(near, far, None), daemon=True).start()
+            threading.Thread(target=self._pass, args=(far, near, self.open), daemon=True).start()
+
+    @staticmethod
+    def _pass(source, sink, gate):
+        with contextlib.suppress(OSError, ValueError):
+            while chunk := source.recv(65536):
+                # What is held back when its sender dies is lost, as on a line.
+                while gate and not gate.wait(0.01):
+                    poll = select.poll()
+                    poll.register(source, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+                    if poll.poll(0):
+                        raise OSError("the sender has died")
+                sink.sendall(chunk)
+        for one in (source, sink):
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+    def hold(self):
+        self.open.clear()
+
+    def release(self):
+        self.open.set()
+
+    def close(self):
+        self.listener.close()
+        for one in self.sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
 
 
 class Writer:

@@ -1,0 +1,919 @@
+"""The redis module against real servers: what it sees, what it refuses, and what becomes of the data."""
+import contextlib
+import os
+import pathlib
+import re
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
+import redis_server as rs  # noqa: E402
+import servers  # noqa: E402
+from plugin import Session, complaints as all_complaints  # noqa: E402
+from redis_server import Connection, RedisError, RedisServer, Relay, Writer  # noqa: E402
+from servers import Certificates, Network, Raw, free_port, resets, says, silent, wait_until  # noqa: E402
+
+HERE = pathlib.Path(__file__).resolve().parent
+PASSWORDS = (rs.CHECK_PASSWORD, rs.DRIVE_PASSWORD, rs.REPLICATION_PASSWORD)
+
+
+class Pair:
+    """db1 and db2 as the manual sets them up, and the module on each host."""
+
+    def __init__(self, directory, **options):
+        self.directory = pathlib.Path(directory)
+        self.servers = {}
+        for name in ("db1", "db2"):
+            self.servers[name] = RedisServer(directory, name, **options)
+        self.a, self.b = self.servers["db1"], self.servers["db2"]
+        self.secrets = {}
+        for name, text in (("check", rs.CHECK_PASSWORD), ("drive", rs.DRIVE_PASSWORD), ("wrong", "wrong")):
+            self.secrets[name] = str(self.directory / f"{name}.password")
+            pathlib.Path(self.secrets[name]).write_text(text + "\n")
+        self.settings = {"member": [self.a.member, self.b.member], "username": rs.CHECK_USER,
+                         "password_file": self.secrets["check"], "drive_username": rs.DRIVE_USER,
+                         "drive_password_file": self.secrets["drive"]}
+        self.said = []
+
+    def start(self):
+        for server in self.servers.values():
+            server.start()
+        return self
+
+    def session(self, host, purpose, **more):
+        settings = {key: value for key, value in {**self.settings, **more}.items() if value is not None}
+        return Session("redis", settings, purpose, host_name=host)
+
+    def probe(self, host, timeout=2.0, **more):
+        with self.session(host, "probe", **more) as session:
+            return self._note(session.call("probe", timeout))
+
+    def act(self, host, verb, timeout=10.0, settings=None, **about):
+        with self.session(host, "act", **(settings or {})) as session:
+            return self._note(session.call(verb, timeout, **about))
+
+    def _note(self, answer):
+        self.said += [answer.sentence, *answer.refusals, *answer.facts.values(), *(text for _, text in answer.log)]
+        return answer
+
+    def ready(self):
+        """db1 is the primary of generation 1, db2 its replica."""
+        assert self.act("db1", "promote", generation=1, target="db2").status == "ok"
+        assert self.act("db2", "demote", target="db1").status == "ok"
+        self.a.command("SET", "first", "1")
+        wait_until(lambda: "first" in self.b.keys())
+        return self
+
+    def writable(self):
+        return [name for name, server in self.servers.items() if server.role() == "master"]
+
+    def primary_port(self):
+        """Where clients go: to the one that takes writes, as the address would."""
+        for server in self.servers.values():
+            with contextlib.suppress(Exception):
+                if server.role() == "master":
+                    return "127.0.0.1", server.port
+        return None
+
+    def stop(self):
+        for server in self.servers.values():
+            server.kill()
+        assert not [text for text in self.said for password in PASSWORDS if password in text]
+
+
+@contextlib.contextmanager
+def pair_of(**options):
+    with servers.directory() as directory:
+        one = Pair(directory, **options)
+        try:
+            yield one.start()
+        finally:
+            one.stop()
+
+
+@pytest.fixture
+def pair():
+    with pair_of() as one:
+        yield one.ready()
+
+
+@pytest.fixture
+def fresh():
+    with pair_of() as one:
+        yield one
+
+
+def outcome(answer):
+    return answer.status, answer.state, answer.facts.get("cause")
+
+
+# What the manual says
+
+def test_the_rights_of_the_tests_are_those_of_the_manual():
+    text = (HERE / "README.md").read_text()
+    assert f"user {rs.CHECK_USER} on >CHECK-PASSWORD {rs.CHECK_RIGHTS}" in text
+    assert f"user {rs.DRIVE_USER} on >DRIVE-PASSWORD {rs.DRIVE_RIGHTS}" in text
+    assert f"user {rs.REPLICATION_USER} on >REPLICATION-PASSWORD {rs.REPLICATION_RIGHTS}" in text
+
+
+def test_settings_that_cannot_be_meant_are_refused():
+    def complain(**settings):
+        return [f"{key}: {message}" for key, message in all_complaints("redis", settings)]
+    good = ["host1 10.0.0.1", "db2 [fd00::2]:6380"]
+    assert complain(member=good) == []
+    assert "HOST ADDRESS[:PORT]" in complain(member=["host1"])[0]
+    assert "is no ADDRESS[:PORT]" in complain(member=["host1 10.0.0.1:99999", "db2 10.0.0.2"])[0]
+    assert "two entries" in complain(member=["host1 10.0.0.1", "host1 10.0.0.2"])[0]
+    assert "the same server" in complain(member=["host1 10.0.0.1", "db2 10.0.0.1:6379"])[0]
+    assert "none of them is this host, host1" in complain(member=["db1 10.0.0.1", "db2 10.0.0.2"])[0]
+    assert "at least 2" in complain(member=["host1 10.0.0.1"])[0]
+    assert complain(member=good, username="x")[0].startswith("username: a password is needed")
+    assert complain(member=good, tls_ca="/x")[0] == "tls_ca: is of no use with `tls = no`"
+    assert "of no use with `tls = unverified`" in complain(member=good, tls="unverified", tls_ca="/x")[0]
+
+
+# What a check sees
+
+def test_primary_and_replica_tell_role_position_lag_and_generation(pair):
+    primary, replica = pair.probe("db1"), pair.probe("db2")
+    assert (primary.status, primary.state, primary.role, primary.warning) == ("ok", "pass", "primary", False)
+    assert (replica.status, replica.state, replica.role, replica.warning) == ("ok", "pass", "replica", False)
+    assert primary.generation == replica.generation == 1
+    assert primary.facts["writable"] == "yes" and replica.facts["writable"] == "no" and replica.facts["read_only"] == "yes"
+    assert primary.facts["replicas"] == "1" and replica.facts["link"] == "up"
+    assert replica.facts["upstream"] == f"127.0.0.1:{pair.a.port}" and replica.facts["stamped_by"] == "db1"
+    assert primary.position.split(":")[0] == pair.a.info()["master_replid"] == replica.position.split(":")[0]
+    wait_until(lambda: pair.probe("db1").facts.get("replica_lag_bytes") == "0")
+
+
+def test_the_local_server_is_asked_by_its_socket(pair):
+    socket_path = str(pair.a.directory / "socket")
+    answer = pair.probe("db1", socket=socket_path, member=["db1 127.0.0.1:1", pair.b.member])
+    assert (answer.state, answer.role) == ("pass", "primary")
+
+
+def test_a_standby_whose_upstream_died_passes_with_a_warning(pair):
+    pair.a.kill()
+    wait_until(lambda: not pair.b.linked())
+    answer = pair.probe("db2")
+    assert (answer.state, answer.role, answer.warning) == ("pass", "replica", True)
+    assert (answer.facts["cause"], answer.facts["link"]) == ("broken_link", "down")
+
+
+def test_a_standby_that_answers_masterdown_is_alive(pair):
+    pair.b.command("CONFIG", "SET", "replica-serve-stale-data", "no")
+    pair.a.kill()
+    wait_until(lambda: not pair.b.linked())
+    with pytest.raises(RedisError, match="MASTERDOWN"):
+        pair.b.command("PING")
+    assert (pair.probe("db2").state, pair.probe("db2").role) == ("pass", "replica")
+
+
+def test_a_position_survives_the_link(pair):
+    before = pair.probe("db2").position
+    pair.a.kill()
+    wait_until(lambda: not pair.b.linked())
+    replid, offset = pair.probe("db2").position.split(":")
+    assert replid == before.split(":")[0] and int(offset) >= int(before.split(":")[1]) > 0
+
+
+def test_a_wrong_upstream_fails(pair):
+    pair.b.command("REPLICAOF", "127.0.0.1", free_port())
+    assert outcome(pair.probe("db2")) == ("ok", "fail", "wrong_upstream")
+
+
+def test_refused_and_reset_and_silence_are_told_apart(fresh):
+    def probe_port(port):
+        return fresh.probe("db1", timeout=1.0, query_timeout="300ms", member=[f"db1 127.0.0.1:{port}", fresh.b.member])
+    assert outcome(probe_port(free_port())) == ("ok", "fail", "refused")
+    with Raw(resets) as raw:
+        assert outcome(probe_port(raw.port)) == ("ok", "fail", "reset")
+    with Raw(silent) as raw:
+        answer = probe_port(raw.port)
+        assert outcome(answer) == ("transient", "fail", "hung") and answer.seconds < 0.6
+    with Raw(says(b"+OK\r\n-ERR max number of clients reached\r\n")) as raw:
+        assert outcome(probe_port(raw.port)) == ("ok", "fail", "connections")
+    with Raw(says(b"+OK\r\n-LOADING Redis is loading the dataset in memory\r\n-LOADING x\r\n")) as raw:
+        assert outcome(probe_port(raw.port)) == ("ok", "fail", "loading")
+    with Raw(says(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as raw:
+        assert outcome(probe_port(raw.port)) == ("config", "unknown", "protocol")
+
+
+def test_a_frozen_server_is_hung(pair):
+    pair.a.freeze()
+    answer = pair.probe("db1", timeout=1.0, query_timeout="300ms")
+    pair.a.thaw()
+    assert outcome(answer) == ("transient", "fail", "hung") and "has not answered" in answer.sentence
+
+
+def test_packets_that_vanish_are_a_timeout_and_a_name_without_address_is_dns():
+    with Network() as network, servers.directory() as directory:
+        secret = pathlib.Path(directory) / "p"
+        secret.write_text("x\n")
+        network.firewall("tcp dport 6379 drop")
+        settings = {"member": ["host1 10.98.0.2", "db2 10.98.0.1"], "password_file": str(secret), "connect_timeout": "200ms"}
+        answer = servers.isolated(_probe, settings, network=network.near)
+        assert outcome(answer) == ("transient", "fail", "timeout")
+        settings["member"] = ["host1 nowhere.invalid", "db2 10.98.0.1"]
+        answer = servers.isolated(_probe, settings, network=network.near)
+        assert outcome(answer) == ("transient", "unknown", "dns")
+
+
+def _probe(settings):
+    with Session("redis", settings) as session:
+        return session.call("probe", 1.0)
+
+
+def test_credentials_and_rights_are_for_a_person_and_say_nothing_of_health(pair):
+    wrong = pair.probe("db1", password_file=pair.secrets["wrong"])
+    assert outcome(wrong) == ("config", "unknown", "auth") and rs.CHECK_USER in wrong.sentence
+    pair.a.command("ACL", "SETUSER", "default", ">x")
+    none = pair.probe("db1", username=None, password_file=None)
+    assert outcome(none) == ("config", "unknown", "auth")
+    for right in ("info", "get"):
+        with pair.a.local() as connection:
+            connection.command("AUTH", "default", "x")
+            connection.command("ACL", "SETUSER", rs.CHECK_USER, f"-{right}")
+        answer = pair.probe("db1")
+        assert outcome(answer) == ("config", "unknown", "privilege") and rs.CHECK_USER in answer.sentence
+        with pair.a.local() as connection:
+            connection.command("AUTH", "default", "x")
+            connection.command("ACL", "SETUSER", rs.CHECK_USER, f"+{right}")
+
+
+def test_a_locked_user_is_auth(pair):
+    pair.a.command("ACL", "SETUSER", rs.CHECK_USER, "off")
+    assert outcome(pair.probe("db1")) == ("config", "unknown", "auth")
+
+
+def test_a_server_that_loads_is_not_ready():
+    with pair_of(options=("key-load-delay 100000", "loading-process-events-interval-bytes 1024")) as pair:
+        pair.ready()
+        for i in range(30):
+            pair.a.command("SET", f"k{i}", os.urandom(2000).hex())
+        pair.a.command("BGREWRITEAOF")
+        wait_until(lambda: pair.a.info()["aof_rewrite_in_progress"] == "0")
+        pair.a.kill().start(wait=False)
+        seen = []
+        wait_until(lambda: seen.append(pair.probe("db1")) or seen[-1].facts.get("cause") == "loading")
+        assert (seen[-1].state, seen[-1].role, seen[-1].position) == ("fail", "none", "")
+        pair.a.kill()
+
+
+def test_a_server_in_an_endless_script_is_busy():
+    with pair_of(options=("lua-time-limit 50",)) as pair:
+        pair.ready()
+        with pair.a.local() as connection:
+            connection.socket.sendall(b"*3\r\n$4\r\nEVAL\r\n$17\r\nwhile true do end\r\n$1\r\n0\r\n")
+            seen = []
+            wait_until(lambda: seen.append(pair.probe("db1", query_timeout="300ms")) or seen[-1].facts.get("cause") == "busy")
+            assert outcome(seen[-1]) == ("ok", "fail", "busy")
+            pair.a.command("SCRIPT", "KILL")
+
+
+def break_snapshots(server):
+    """A directory stands where the snapshot should go."""
+    with contextlib.suppress(FileNotFoundError):
+        (server.directory / "dump.rdb").unlink()
+    (server.directory / "dump.rdb").mkdir()
+    (server.directory / "dump.rdb" / "x").write_text("")
+    wait_until(lambda: server.info()["aof_rewrite_in_progress"] == "0")
+    server.command("BGSAVE")
+    wait_until(lambda: server.info()["rdb_bgsave_in_progress"] == "0")
+
+
+def test_a_primary_that_cannot_save_fails(pair):
+    break_snapshots(pair.a)
+    with pytest.raises(RedisError, match="MISCONF"):
+        pair.a.command("SET", "x", "1")
+    answer = pair.probe("db1")
+    assert outcome(answer) == ("ok", "fail", "disk")
+    assert (answer.role, answer.facts["writable"]) == ("primary", "no")
+    assert pair.probe("db1", snapshot_failure="warn").state == "pass"
+
+
+def test_a_full_disk_is_seen():
+    with servers.directory() as directory:
+        servers.run("mount", "-t", "tmpfs", "-o", "size=2m", "none", directory)
+        try:
+            one = Pair(directory, options=("appendfsync always",))
+            try:
+                one.start().ready()
+                one.a.command("CONFIG", "SET", "appendfsync", "everysec")
+                with open(f"{directory}/fill", "wb", buffering=0) as file, contextlib.suppress(OSError):
+                    while True:
+                        file.write(b"x" * 4096)
+                with contextlib.suppress(RedisError):
+                    for i in range(50):
+                        one.a.command("SET", f"big{i}", "y" * 20000)
+                wait_until(lambda: one.a.info()["aof_last_write_status"] == "err")
+                answer = one.probe("db1")
+                assert outcome(answer) == ("ok", "fail", "disk") and "append-only" in answer.sentence
+            finally:
+                one.stop()
+        finally:
+            servers.run("umount", directory)
+
+
+def test_memory_that_is_used_up_is_a_warning_not_a_reason_to_move(pair):
+    pair.a.command("CONFIG", "SET", "maxmemory", "1mb")
+    answer = pair.probe("db1")
+    assert outcome(answer) == ("ok", "pass", "memory") and answer.facts["writable"] == "no" and answer.warning
+
+
+def test_data_that_vanishes_is_a_warning(pair):
+    with pair.session("db1", "probe") as session:
+        assert session.call("probe").warning is False
+        pair.a.command("FLUSHALL")
+        assert session.call("probe").facts["cause"] == "collapsed"
+
+
+@pytest.fixture(scope="module")
+def certificates():
+    with servers.directory() as directory:
+        yield Certificates(directory)
+
+
+def test_tls_is_verified(certificates):
+    port = free_port()
+    tls = (f"tls-port {port}", f"tls-cert-file {certificates['good.crt']}", f"tls-key-file {certificates['good.key']}",
+           f"tls-ca-cert-file {certificates['ca.crt']}", "tls-auth-clients yes")
+    with servers.directory() as directory:
+        one = Pair(directory)
+        one.a.conf.write_text(one.a.conf.read_text() + "\n".join(tls) + "\n")
+        try:
+            one.start()
+            settings = {"tls": "yes", "tls_ca": certificates["ca.crt"], "tls_cert": certificates["client.crt"],
+                        "tls_key": certificates["client.key"], "member": [f"db1 127.0.0.1:{port}", one.b.member]}
+            assert one.probe("db1", **settings).state == "pass"
+            untrusted = one.probe("db1", **{**settings, "tls_ca": certificates["other-ca.crt"]})
+            assert outcome(untrusted) == ("config", "unknown", "tls") and "(tls_ca)" in untrusted.sentence
+            name = one.probe("db1", **{**settings, "tls_server_name": "other.test"})
+            assert outcome(name) == ("config", "unknown", "tls") and "(tls_server_name)" in name.sentence
+            plain = one.probe("db1", **{**settings, "member": [one.a.member, one.b.member]})
+            assert outcome(plain) == ("ok", "fail", "tls")  # it hangs up, as a dying server would
+            assert one.probe("db1", **{**settings, "tls": "unverified", "tls_ca": None}).state == "pass"
+            assert one.act("db1", "position", settings=settings).status == "ok"
+        finally:
+            one.stop()
+
+
+# Promotion
+
+def test_a_promoted_server_is_writable_stamped_and_boots_read_only(fresh):
+    answer = fresh.act("db1", "promote", generation=7, target="db2")
+    assert (answer.status, answer.role, answer.generation) == ("ok", "primary", 7)
+    assert fresh.a.role() == "master" and fresh.a.command("GET", "baton:gen").startswith("7 db1 ")
+    assert fresh.a.configured("replicaof") == ["replicaof 127.0.0.1 1"]
+    fresh.a.command("SET", "x", "1")
+    fresh.a.stop().start()
+    assert fresh.a.role() == "slave" and fresh.a.keys() == {"baton:gen", "x"}
+    with pytest.raises(RedisError, match="READONLY"):
+        fresh.a.command("SET", "y", "1")
+
+
+def test_promoting_again_is_ok_only_for_the_same_generation(pair):
+    assert pair.act("db1", "promote", generation=1, target="db2").status == "ok"
+    answer = pair.act("db1", "promote", generation=2, target="db2")
+    assert (answer.status, answer.role, answer.generation) == ("conflict", "primary", 1)
+    assert pair.act("db1", "verify").generation == 1
+
+
+def test_a_promotion_that_broke_off_before_its_stamp_is_finished(pair):
+    pair.a.kill()
+    wait_until(lambda: not pair.b.linked())
+    pair.b.command("REPLICAOF", "NO", "ONE")
+    assert pair.act("db2", "promote", generation=2, target="db1").generation == 2
+    # But not if somebody has written since.
+    pair.b.command("SET", "x", "1")
+    assert pair.act("db2", "promote", generation=3, target="db1").status == "conflict"
+
+
+def test_a_pair_that_was_never_under_baton_is_adopted():
+    with pair_of(replicaof=None) as one:
+        one.a.command("SET", "x", "1")
+        one.b.command("REPLICAOF", "127.0.0.1", one.a.port)
+        wait_until(one.b.linked)
+        assert one.act("db1", "promote", generation=4, target="db2").generation == 4
+        # A second primary of unknown origin is not.
+        one.b.command("REPLICAOF", "NO", "ONE")
+        one.b.command("SET", "baton:gen", "0")
+        one.b.command("SET", "y", "1")
+        assert one.act("db2", "promote", generation=5, target="db1").status == "conflict"
+
+
+def test_min_replicas_keep_clients_waiting_but_not_the_stamp(pair):
+    pair.b.command("CONFIG", "SET", "min-replicas-to-write", "1")
+    pair.a.kill()
+    wait_until(lambda: not pair.b.linked())
+    answer = pair.act("db2", "promote", generation=2, target="db1")
+    assert (answer.status, answer.generation, answer.facts["min_replicas"]) == ("ok", 2, "1")
+    with pytest.raises(RedisError, match="NOREPLICAS"):
+        pair.b.command("SET", "x", "1")
+
+
+def crash(pair, **settings):
+    return pair.act("db2", "can_promote", target="db1", generation=2, settings=settings)
+
+
+def dead(pair):
+    pair.a.kill()
+    wait_until(lambda: not pair.b.linked())
+    return pair
+
+
+def refused(answer, *words):
+    assert answer.status == "refused", answer
+    assert [reason for reason in answer.refusals if all(word in reason for word in words)], answer.refusals
+
+
+def test_a_crashed_primary_lets_its_replica_be_promoted(pair):
+    assert crash(dead(pair)).status == "ok"
+
+
+def test_refused_while_the_link_lives(pair):
+    refused(crash(pair), "link to db1 is up", "alive")
+    refused(pair.act("db2", "promote", target="db1", generation=2), "link to db1 is up")
+    assert pair.b.role() == "slave" and pair.b.upstream() == ("127.0.0.1", pair.a.port)
+
+
+def test_refused_while_the_other_one_answers_as_a_primary(pair):
+    pair.b.command("CONFIG", "SET", "masterauth", "wrong")
+    pair.a.command("CLIENT", "KILL", "TYPE", "replica")
+    wait_until(lambda: not pair.b.linked())
+    refused(crash(pair), "answers and is a primary")
+    pair.a.command("ACL", "SETUSER", rs.DRIVE_USER, "off")
+    refused(crash(pair), "is alive")
+
+
+def test_a_frozen_primary_is_dead_once_its_link_is_silent(pair):
+    pair.a.freeze()
+    try:
+        refused(crash(pair, query_timeout="200ms", link_silence="4s"), "link to db1 is up")
+        wait_until(lambda: crash(pair, query_timeout="200ms", link_silence="2s").status == "ok", 8)
+    finally:
+        pair.a.thaw()
+
+
+def test_refused_while_it_is_a_half_copy():
+    with pair_of(options=("rdb-key-save-delay 200000",)) as pair:
+        assert pair.act("db1", "promote", generation=1, target="db2").status == "ok"
+        for i in range(40):
+            pair.a.command("SET", f"k{i}", "v" * 10000)
+        pair.b.command("REPLICAOF", "127.0.0.1", pair.a.port)
+        wait_until(lambda: pair.b.info().get("master_sync_in_progress") == "1")
+        assert outcome(pair.probe("db2")) == ("ok", "fail", "syncing")
+        refused(crash(pair), "holds only a part")
+
+
+def test_refused_while_it_follows_another(pair):
+    pair.b.command("REPLICAOF", "127.0.0.1", free_port())
+    refused(crash(pair), "follows 127.0.0.1:", "not db1")
+    refused(pair.act("db2", "can_promote", target="db1", generation=2, planned=True), "follows 127.0.0.1:")
+
+
+def test_refused_when_the_link_was_down_for_too_long_or_never_up(pair):
+    dead(pair)
+    wait_until(lambda: int(pair.b.info()["master_link_down_since_seconds"]) >= 2)
+    refused(crash(pair, max_link_down="1s"), "has been down for", "max_link_down")
+    assert crash(pair, max_link_down="30s").status == "ok"
+    pair.b.stop().start()
+    refused(crash(pair), "has had no link to db1 since it started")
+
+
+def test_refused_when_it_lacks_more_than_max_lag_or_is_of_another_history(pair):
+    replid, offset = pair.b.position().split(":")
+    dead(pair)
+    ask = lambda position, **settings: pair.act("db2", "can_promote", target="db1", generation=2, position=position,
+                                                settings=settings)
+    behind = int(pair.b.position().split(":")[1]) + 1001
+    refused(ask(f"{replid}:{behind}", max_lag="1000"), "lacks 1001 bytes", "max_lag")
+    assert ask(f"{replid}:{behind}", max_lag="1001").status == "ok"
+    refused(ask(f"{'0' * 40}:5"), "another history")
+
+
+def test_refused_without_persistence_unless_allowed(pair):
+    dead(pair)
+    pair.b.command("CONFIG", "SET", "appendonly", "no")
+    pair.b.command("CONFIG", "SET", "save", "")
+    refused(crash(pair), "saves nothing to disk", "allow_volatile")
+    assert crash(pair, allow_volatile="yes").status == "ok"
+
+
+def test_refused_when_all_keys_are_gone(pair):
+    pair.a.command("FLUSHALL")
+    wait_until(lambda: not pair.b.keys())
+    dead(pair)
+    refused(crash(pair), "holds no key at all", "allow_empty")
+    assert crash(pair, allow_empty="yes").status == "ok"
+
+
+def test_refused_without_a_configuration_file(fresh):
+    directory = fresh.directory / "bare"
+    directory.mkdir()
+    port = free_port()
+    process = subprocess.Popen(["redis-server", "--port", str(port), "--dir", str(directory), "--appendonly", "yes",
+                                "--replicaof", "127.0.0.1", "1"], stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0)
+        settings = {"member": [f"db1 127.0.0.1:{port}", fresh.b.member], "drive_username": None, "drive_password_file": None,
+                    "username": None, "password_file": None}
+        answer = fresh.act("db1", "can_promote", target="db2", settings=settings)
+        refused(answer, "without a configuration file")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_refused_when_a_sentinel_watches(pair):
+    dead(pair)
+    with pair.b.local() as sentinel:
+        sentinel.command("CLIENT", "SETNAME", "sentinel-0123abcd-cmd")
+        refused(crash(pair), "a Sentinel watches")
+    wait_until(lambda: crash(pair).status == "ok")
+
+
+def test_refused_when_the_replica_takes_writes_of_its_own(pair):
+    pair.b.command("CONFIG", "SET", "replica-read-only", "no")
+    assert pair.probe("db2").facts["read_only"] == "no"
+    refused(crash(dead(pair)), "replica-read-only no")
+
+
+def test_refused_when_it_cannot_save(pair):
+    break_snapshots(pair.b)
+    refused(crash(dead(pair)), "snapshot of db2", "failed")
+
+
+def test_a_cluster_node_is_left_alone():
+    with pair_of(options=("cluster-enabled yes",), replicaof=None, acl=False) as one:
+        settings = {"drive_username": None, "drive_password_file": None, "username": None, "password_file": None}
+        answer = one.act("db1", "can_promote", target="db2", generation=1, settings=settings)
+        refused(answer, "is a primary already")
+        one.b.command("CLUSTER", "RESET", "HARD")
+        assert one.act("db2", "promote", target="db1", generation=1, settings=settings).status == "conflict"
+
+
+def test_refused_for_a_generation_that_is_not_newer(pair):
+    dead(pair)
+    refused(pair.act("db2", "can_promote", target="db1", generation=1), "generation 1 already")
+
+
+def test_planned_refused_unless_the_final_position_is_reached(pair):
+    position = pair.act("db1", "block_writes").position
+    replid, offset = position.split(":")
+    planned = dict(target="db1", generation=2, planned=True)
+    refused(pair.act("db2", "promote", **planned), "final position of db1 is not known")
+    ahead = f"{replid}:{int(offset) + 100000}"
+    refused(pair.act("db2", "promote", position=ahead, **planned), "lacks", "before the final position")
+    refused(pair.act("db2", "promote", position=f"{'1' * 40}:1", **planned), "another history")
+    refused(pair.act("db2", "promote", position="nonsense", **planned), "is no position of Redis")
+    assert pair.writable() == ["db1"]
+    answer = pair.act("db2", "drain", timeout=1.0, position=ahead, settings={"drain_timeout": "300ms"}, **planned)
+    assert answer.status == "transient" and "still lacks" in answer.sentence and answer.facts["cause"] == "lag"
+    assert pair.act("db2", "drain", position=position, **planned).status == "ok"
+    assert pair.act("db2", "promote", position=position, **planned).status == "ok"
+
+
+def test_planned_refused_with_a_broken_link_or_too_far_behind(pair):
+    relay = Relay(pair.a.port)
+    try:
+        members = {"member": [f"db1 127.0.0.1:{relay.port}", pair.b.member]}
+        assert pair.act("db2", "demote", target="db1", settings=members).status == "ok"
+        relay.hold()
+        for i in range(50):
+            pair.a.command("SET", f"k{i}", "v" * 100)
+        relay_open = {"member": [pair.a.member, pair.b.member], "max_lag": "1000"}
+        pair.b.command("CONFIG", "SET", "masterauth", "wrong")
+        pair.a.command("CLIENT", "KILL", "TYPE", "replica")
+        wait_until(lambda: not pair.b.linked())
+        answer = pair.act("db2", "can_promote", target="db1", generation=2, planned=True, position=pair.a.position(),
+                          settings=members)
+        refused(answer, "link to db1 is down")
+        assert relay_open
+    finally:
+        relay.close()
+
+
+# Planned moves
+
+def switchover(pair, old, new, generation, sessions=None):
+    """What the daemon asks for, in its order. The position and how long the writes stood still."""
+    begin = time.monotonic()
+    final = pair.act(old, "block_writes")
+    assert final.status == "ok" and final.position
+    about = dict(planned=True, target=old, generation=generation, position=final.position)
+    for verb in ("can_promote", "drain", "promote"):
+        answer = pair.act(new, verb, **about)
+        assert answer.status == "ok", (verb, answer)
+    took = time.monotonic() - begin
+    answer = pair.act(old, "demote", target=new)
+    assert answer.status == "ok" and answer.facts["link"] == "up", answer
+    return took
+
+
+def test_a_planned_move_under_load_loses_nothing(pair):
+    copies = int(pair.b.info()["sync_full"])
+    with Writer(pair.primary_port) as writer:
+        wait_until(lambda: len(writer.acknowledged) > 300)
+        took = switchover(pair, "db1", "db2", 2)
+        count = len(writer.acknowledged)
+        wait_until(lambda: len(writer.acknowledged) > count + 200)
+        back = switchover(pair, "db2", "db1", 3)
+        count = len(writer.acknowledged)
+        wait_until(lambda: len(writer.acknowledged) > count + 200)
+    wait_until(lambda: pair.a.position() == pair.b.position())
+    assert set(writer.acknowledged) - pair.a.keys() == set() and set(writer.acknowledged) - pair.b.keys() == set()
+    assert pair.a.role() == "master" and pair.a.command("GET", "baton:gen").startswith("3 db1 ")
+    assert int(pair.b.info()["sync_full"]) == copies  # the old primary follows without a full copy
+    print(f"planned: {took * 1000:.0f} ms and {back * 1000:.0f} ms, longest gap {writer.longest_gap * 1000:.0f} ms, "
+          f"acknowledged {len(writer.acknowledged)}, lost 0")
+
+
+def test_blocked_writers_are_gone_and_unblock_lets_them_back(pair):
+    with Writer(pair.primary_port) as writer:
+        wait_until(lambda: len(writer.acknowledged) > 50)
+        first = pair.act("db1", "block_writes").position
+        count = len(writer.acknowledged)
+        wait_until(lambda: writer.refused > 0)
+        assert pair.a.position() == first
+        assert len(writer.acknowledged) == count
+        again = pair.act("db1", "block_writes")
+        assert again.status == "ok" and again.position == first
+        assert pair.act("db1", "unblock_writes").status == "ok"
+        wait_until(lambda: len(writer.acknowledged) > count + 50)
+    assert set(writer.acknowledged) <= pair.a.keys()
+
+
+def test_a_block_that_fails_undoes_itself(pair):
+    pair.a.command("ACL", "SETUSER", rs.DRIVE_USER, "-client|kill")
+    answer = pair.act("db1", "block_writes")
+    assert (answer.status, answer.facts["cause"]) == ("config", "privilege") and rs.DRIVE_USER in answer.sentence
+    assert pair.a.command("SET", "x", "1") == "OK"
+
+
+def test_a_replica_needs_no_block(pair):
+    assert pair.act("db2", "block_writes").role == "replica"
+    assert pair.act("db2", "unblock_writes").status == "ok"
+
+
+def test_pings_after_the_final_position_are_no_writes(pair):
+    with pair.session("db1", "act") as session:
+        position = session.call("block_writes", 5).position
+        assert pair.act("db2", "promote", planned=True, target="db1", generation=2, position=position).status == "ok"
+        # Another replica keeps the old primary sending PINGs, one a second.
+        with Connection("127.0.0.1", pair.a.port, auth=(rs.REPLICATION_USER, rs.REPLICATION_PASSWORD)) as stream:
+            stream.socket.sendall(b"PSYNC ? -1\r\n")
+            offset = int(position.split(":")[1])
+            wait_until(lambda: int(pair.a.position().split(":")[1]) - offset >= 28)
+        answer = session.call("demote", 10, target="db2")
+        assert answer.status == "ok" and answer.facts["link"] == "up"
+
+
+# Demotion
+
+def test_demoting_again_is_ok_and_a_wrong_upstream_is_mended(pair):
+    with Connection("127.0.0.1", pair.b.port) as reader:
+        assert pair.act("db2", "demote", target="db1").status == "ok"
+        reader.command("GET", "first")  # whoever reads from a standby stays
+    pair.b.command("REPLICAOF", "127.0.0.1", free_port())
+    answer = pair.act("db2", "demote")
+    assert answer.status == "ok" and answer.facts["link"] == "up" and pair.b.upstream() == ("127.0.0.1", pair.a.port)
+
+
+def test_a_demoted_server_stays_a_standby_through_a_restart(pair):
+    switchover(pair, "db1", "db2", 2)
+    assert pair.a.configured("replicaof") == [f"replicaof 127.0.0.1 {pair.b.port}"]
+    pair.a.stop().start()
+    wait_until(pair.a.linked)
+    assert pair.writable() == ["db2"]
+
+
+def test_demotion_ends_sessions(pair):
+    with Connection("127.0.0.1", pair.a.port) as client:
+        client.command("SET", "x", "1")
+        pair.b.kill()
+        assert pair.act("db1", "demote", target="db2").status == "ok"
+        with pytest.raises((ConnectionError, OSError)):
+            client.command("GET", "x")
+
+
+def test_with_a_dead_target_it_is_made_read_only_and_keeps_its_data(pair):
+    pair.b.kill()
+    answer = pair.act("db1", "demote", target="db2")
+    assert (answer.status, answer.facts["upstream"], answer.facts["cause"]) == ("ok", "none", "unreachable_target")
+    assert pair.a.role() == "slave" and pair.a.upstream() == rs.NOBODY and "first" in pair.a.keys()
+    pair.a.stop().start()
+    assert pair.a.role() == "slave" and "first" in pair.a.keys()
+
+
+def diverge(pair):
+    """db1 has died with writes that db2 never got; db2 has been promoted; db1 is back and somebody made it writable."""
+    pair.b.freeze()
+    pair.a.command("CLIENT", "KILL", "TYPE", "replica")
+    for i in range(20):
+        pair.a.command("SET", f"tail{i}", "v")
+    pair.a.kill()
+    pair.b.thaw()
+    wait_until(lambda: not pair.b.linked())
+    assert pair.act("db2", "promote", target="db1", generation=2).status == "ok"
+    pair.b.command("SET", "new", "1")
+    pair.a.start()
+
+
+TAIL = {f"tail{i}" for i in range(20)}
+
+
+def test_diverged_data_is_a_conflict_and_nothing_is_lost(pair):
+    diverge(pair)
+    pair.a.command("REPLICAOF", "NO", "ONE")  # a person, or a wrong configuration file
+    answer = pair.act("db1", "demote", target="db2")
+    assert answer.status == "conflict" and answer.facts["cause"] == "diverged"
+    assert pair.a.role() == "slave" and pair.a.upstream() == rs.NOBODY and TAIL <= pair.a.keys()
+    with pytest.raises(RedisError, match="READONLY"):
+        pair.a.command("SET", "x", "1")
+    assert pair.a.configured("replicaof") == ["replicaof 127.0.0.1 1"]
+    assert pair.act("db1", "demote", target="db2").status == "conflict" and TAIL <= pair.a.keys()
+
+
+def test_one_write_too_many_is_a_conflict(pair):
+    """Against a tolerance that is too wide: the shortest write there is."""
+    position = pair.act("db1", "block_writes").position
+    assert pair.act("db2", "promote", planned=True, target="db1", generation=2, position=position).status == "ok"
+    pair.act("db1", "unblock_writes")
+    pair.a.command("SET", "", "")
+    assert pair.act("db1", "demote", target="db2").status == "conflict"
+    assert "" in pair.a.keys()
+
+
+def test_a_server_does_not_follow_itself(pair):
+    assert pair.act("db1", "demote", target="db1").status == "refused"
+    assert pair.act("db1", "demote", target="nobody").status == "refused"
+    assert pair.writable() == ["db1"]
+
+
+def test_two_standbys_of_each_other_lose_nothing(pair):
+    """A cold start: whoever is not Active demotes, the one with the data, too."""
+    assert pair.act("db1", "demote", target="db2").status == "ok"
+    assert pair.writable() == [] and "first" in pair.a.keys() & pair.b.keys()
+    assert pair.act("db1", "promote", target="db2", generation=2, planned=True, position=pair.b.position()).status == "ok"
+    wait_until(pair.b.linked)
+    assert pair.writable() == ["db1"] and "first" in pair.a.keys() & pair.b.keys()
+
+
+# Crash, and the way back
+
+def test_a_crash_loses_no_more_than_is_reported(pair):
+    relay = Relay(pair.a.port)
+    try:
+        members = {"member": [f"db1 127.0.0.1:{relay.port}", pair.b.member]}
+        assert pair.act("db2", "demote", target="db1", settings=members).status == "ok"
+        with Writer(lambda: ("127.0.0.1", pair.a.port)) as writer:
+            wait_until(lambda: len(writer.acknowledged) > 200)
+            relay.hold()
+            count = len(writer.acknowledged)
+            wait_until(lambda: len(writer.acknowledged) > count + 30)
+            writer.stop()
+        last = pair.act("db1", "position").position
+        dead(pair)
+        answer = pair.act("db2", "promote", target="db1", generation=2, position=last, settings=members)
+        assert answer.status == "ok"
+        bound = int(re.fullmatch(r"(\d+) bytes", answer.facts["lost_at_most"]).group(1))
+        missing = set(writer.acknowledged) - pair.b.keys()
+        # Each write is at least SET w:1 and twenty letters in the stream: 4+9+9+26 bytes of RESP.
+        assert len(missing) >= 30 and 48 * len(missing) <= bound <= 80 * len(missing) + 100
+        assert answer.facts["lost_at_most"] in answer.sentence
+        print(f"crash: acknowledged {len(writer.acknowledged)}, lost {len(missing)}, reported at most {bound} bytes")
+    finally:
+        relay.close()
+
+
+def test_without_a_last_position_the_loss_is_unknown(pair):
+    answer = pair.act("db2", "promote", target="db1", generation=2) if dead(pair) else None
+    assert answer.facts["lost_at_most"] == "unknown" and "unknown" in answer.sentence
+
+
+def test_a_primary_that_restarts_empty_does_not_empty_its_replica():
+    with pair_of(options=("appendonly no", 'save ""')) as pair:
+        volatile = {"allow_volatile": "yes"}
+        assert pair.act("db1", "promote", generation=1, target="db2", settings=volatile).status == "ok"
+        assert pair.act("db2", "demote", target="db1").status == "ok"
+        pair.a.command("SET", "x", "1")
+        wait_until(lambda: "x" in pair.b.keys())
+        pair.a.kill().start()
+        assert pair.a.keys() == set() and pair.a.role() == "slave"
+        wait_until(lambda: "Can't sync" in (pair.b.directory / "log").read_text() or
+                   "NOMASTERLINK" in (pair.b.directory / "log").read_text())
+        assert pair.b.keys() == {"baton:gen", "x"}
+        refused(pair.act("db1", "can_promote", target="db2", generation=2, settings=volatile), "holds no key at all")
+
+
+def test_the_last_primary_resumes_after_a_restart_but_not_behind_its_replica(pair):
+    pair.a.kill().start()
+    ask = lambda **settings: pair.act("db1", "can_promote", target="db2", generation=2, settings=settings)
+    assert ask().status == "ok"
+    pair.b.kill()
+    refused(ask(), "nothing proves that its data is the newest", "resume_alone")
+    assert ask(resume_alone="yes").status == "ok"
+    pair.b.start()
+    dead(pair)
+    assert pair.act("db2", "promote", target="db1", generation=2, settings={"max_link_down": "1d", "resume_alone": "yes"}).status in ("ok", "refused")
+
+
+def test_a_clean_ex_primary_rejoins(pair):
+    switchover(pair, "db1", "db2", 2)
+    assert pair.act("db1", "rejoin", target="db2", generation=2).status == "ok"
+    # Detached meanwhile, but nothing of its own.
+    pair.act("db2", "fence", target="db1")
+    pair.a.command("REPLICAOF", "127.0.0.1", "1")
+    refused(pair.act("db1", "rejoin", target="db2", generation=3) and pair.act("db1", "can_promote", target="db2", generation=3,
+            planned=False), "answers and is a primary")
+    answer = pair.act("db1", "rejoin", target="db2", generation=2)
+    assert answer.status == "ok" and answer.facts["link"] == "up"
+
+
+def test_rejoin_of_diverged_data_by_policy(pair):
+    diverge(pair)
+    assert pair.a.upstream() == rs.NOBODY  # it booted detached: its tail was not overwritten
+    for policy in ("manual", "safe"):
+        answer = pair.act("db1", "rejoin", target="db2", generation=2, settings={"rejoin": policy})
+        assert answer.status == "conflict" and TAIL <= pair.a.keys(), policy
+    old = pair.act("db1", "rejoin", target="db2", generation=3, settings={"rejoin": "rebuild"})
+    assert old.status == "refused" and "older than 3" in old.sentence and TAIL <= pair.a.keys()
+    answer = pair.act("db1", "rejoin", target="db2", generation=2, settings={"rejoin": "rebuild"})
+    assert answer.status == "ok" and answer.facts["link"] == "up"
+    assert pair.a.keys() == pair.b.keys() and not TAIL & pair.a.keys()
+    kept = pathlib.Path(answer.facts["kept"])
+    assert kept.name == "dump.rdb.pre-rejoin.2" and kept.name in answer.sentence
+    assert int(answer.facts["kept_bytes"]) == kept.stat().st_size
+    assert pair.act("db1", "rejoin", target="db2", generation=2).status == "ok"
+    # The tail is really in there.
+    shelf = RedisServer(pair.directory, "shelf", options=("appendonly no",), acl=False, replicaof=None)
+    os.link(kept, shelf.directory / "dump.rdb")
+    try:
+        assert TAIL <= shelf.start().keys()
+    finally:
+        shelf.stop()
+
+
+def test_rebuild_refuses_if_the_copy_cannot_be_kept(pair):
+    diverge(pair)
+    break_snapshots(pair.a)
+    answer = pair.act("db1", "rejoin", target="db2", generation=2, settings={"rejoin": "rebuild"})
+    assert answer.status == "transient" and answer.facts["cause"] == "disk" and TAIL <= pair.a.keys()
+
+
+def test_rejoin_waits_for_a_target(pair):
+    pair.b.kill()
+    pair.act("db1", "demote", target="db2")
+    answer = pair.act("db1", "rejoin", target="db2", generation=2)
+    assert (answer.status, answer.facts["cause"]) == ("transient", "unreachable_target")
+
+
+def test_a_fence_ends_writing_on_the_other_host_and_tells_its_position(pair):
+    before = pair.a.position()
+    answer = pair.act("db2", "fence", target="db1")
+    assert answer.status == "ok" and answer.position == before
+    assert pair.a.role() == "slave" and pair.a.upstream() == rs.NOBODY and pair.a.configured("replicaof") == ["replicaof 127.0.0.1 1"]
+    assert pair.act("db2", "fence", target="db1").status == "ok"
+    promoted = pair.act("db2", "promote", target="db1", generation=2)
+    assert promoted.status == "ok" and promoted.facts["lost_at_most"] == "0 bytes"
+    pair.a.kill()
+    assert pair.act("db2", "fence", target="db1").status == "transient"
+
+
+# Rights
+
+@pytest.mark.parametrize("right", ["replicaof", "set", "config|rewrite", "config|get", "client|list", "client|unpause"])
+def test_a_promotion_that_lacks_a_right_changes_nothing(pair, right):
+    dead(pair)
+    pair.b.command("ACL", "SETUSER", rs.DRIVE_USER, f"-{right}")
+    answer = pair.act("db2", "promote", target="db1", generation=2)
+    assert (answer.status, answer.facts["cause"]) == ("config", "privilege")
+    assert pair.b.role() == "slave" and "first" in pair.b.keys()
+    pair.b.command("ACL", "SETUSER", rs.DRIVE_USER, f"+{right}")
+    assert pair.act("db2", "promote", target="db1", generation=2).status == "ok"
+
+
+def test_a_configuration_file_that_cannot_be_written_stops_the_promotion(pair):
+    dead(pair)
+    pair.b.conf.unlink()
+    pair.b.conf.mkdir()
+    answer = pair.act("db2", "promote", target="db1", generation=2)
+    assert (answer.status, answer.facts["cause"]) == ("config", "config_file")
+    assert pair.b.role() == "slave" and pair.b.upstream() == ("127.0.0.1", pair.a.port)
+    pair.b.conf.rmdir()
+
+
+def test_a_replication_login_is_set_when_it_is_given(pair):
+    pair.b.command("CONFIG", "SET", "masterauth", "wrong")
+    secret = pair.directory / "replication.password"
+    secret.write_text(rs.REPLICATION_PASSWORD + "\n")
+    pair.b.command("REPLICAOF", "127.0.0.1", "1")
+    login = {"replication_username": rs.REPLICATION_USER, "replication_password_file": str(secret)}
+    assert pair.act("db2", "demote", target="db1", settings={"link_timeout": "500ms"}).facts["link"] == "down"
+    pair.b.command("REPLICAOF", "127.0.0.1", "1")
+    assert pair.act("db2", "demote", target="db1", settings=login).facts["link"] == "up"
