@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ipc/host_channel.h"
+#include "ipc/plain_text.h"
 #include "ipc/probe_page.h"
 #include "posix/clock.h"
 #include "posix/memfd.h"
@@ -104,11 +105,7 @@ CallOutcome from_answer(const ipc::ActAnswer& answer, PluginVerb verb) {
 }
 
 std::string first_line(const std::vector<std::uint8_t>& bytes) {
-  std::string line(bytes.begin(), std::find(bytes.begin(), bytes.end(), '\n'));
-  for (char& c : line) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  }
-  return line.substr(0, 1024);
+  return ipc::plain_text(std::string(bytes.begin(), std::find(bytes.begin(), bytes.end(), '\n')), 1024);
 }
 
 CallOutcome befallen(PluginVerb verb, VerbStatus status, std::string sentence, Nanos took) {

@@ -4,6 +4,7 @@
 
 #include "ipc/long_fields.h"
 #include "ipc/module_catalog.h"
+#include "ipc/plain_text.h"
 
 namespace baton::ipc {
 namespace {
@@ -15,12 +16,15 @@ constexpr std::size_t kMaxComplaints = 64;
 constexpr std::size_t kMaxLine = 1024;
 constexpr std::size_t kMaxManual = 64 << 10;
 
-/// Texts as people will see them: no control characters, but line breaks in the manual.
-bool fit(const std::string& text, std::size_t limit, bool lines = false) {
-  return text.size() <= limit && std::none_of(text.begin(), text.end(), [&](char letter) {
-           const auto byte = static_cast<unsigned char>(letter);
-           return (byte < 0x20 && !(lines && letter == '\n')) || byte == 0x7F;
-         });
+/// The manual has lines.
+bool fit_lines(std::string_view text, std::size_t limit) {
+  if (text.size() > limit) return false;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    if (!is_plain(text.substr(0, end), limit)) return false;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return true;
 }
 
 Unexpected<Error> bad(const char* what) { return fail("read module description", 0, what); }
@@ -61,7 +65,7 @@ Result<config::Module> decode_module(ConstBytes bytes) {
   for (std::string* text :
        {&module.name, &module.path, &module.version, &module.summary, &module.manual, &module.act_user}) {
     *text = read_long_text(in);
-    if (!fit(*text, text == &module.manual ? kMaxManual : kMaxLine, text == &module.manual)) return bad("a text");
+    if (text == &module.manual ? !fit_lines(*text, kMaxManual) : !is_plain(*text, kMaxLine)) return bad("a text");
   }
   const std::uint64_t minor = in.u64();
   const std::uint64_t needs = in.u64();
@@ -80,7 +84,7 @@ Result<config::Module> decode_module(ConstBytes bytes) {
     config::ModuleKey& key = module.keys.emplace_back();
     for (std::string* text : {&key.name, &key.domain, &key.default_text, &key.help}) {
       *text = read_long_text(in);
-      if (!fit(*text, kMaxLine)) return bad("the text of a key");
+      if (!is_plain(*text, kMaxLine)) return bad("the text of a key");
     }
     const std::uint64_t type = in.u64();
     const std::uint64_t flags = in.u64();
@@ -117,7 +121,8 @@ Result<std::vector<config::ModuleComplaint>> decode_complaints(ConstBytes bytes)
   for (std::uint64_t i = 0; i < count; ++i) {
     std::string key = read_long_text(in);
     std::string message = read_long_text(in);
-    if (!fit(key, kMaxLine) || !fit(message, kMaxLine)) return fail("read complaints: a text that is not plain");
+    if (!is_plain(key, kMaxLine) || !is_plain(message, kMaxLine))
+      return fail("read complaints: a text that is not plain");
     complaints.push_back({std::move(key), std::move(message)});
   }
   if (!in.ok() || in.remaining() != 0) return fail("read complaints: cut short or too long");

@@ -90,9 +90,7 @@ Result<void> check_architecture(int file, const std::string& path) {
   return {};
 }
 
-std::string line_of(const char* text, std::size_t limit = kMaxLine) {
-  return text == nullptr ? std::string{} : ipc::plain_text({text, ::strnlen(text, limit)}, limit);
-}
+std::string line_of(const char* text, std::size_t limit = kMaxLine) { return ipc::plain_text(text, limit); }
 
 bool good_name(std::string_view name) {
   const auto good = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-'; };

@@ -18,9 +18,7 @@ constexpr std::size_t kMaxComplaints = 32;
 constexpr std::uint32_t kLogLines = 20;
 constexpr Nanos kLogWindow = std::chrono::seconds{10};
 
-std::string plain(const char* text, std::size_t limit) {
-  return text == nullptr ? std::string{} : ipc::plain_text({text, ::strnlen(text, limit + 1)}, limit);
-}
+std::string plain(const char* text, std::size_t limit) { return ipc::plain_text(text, limit); }
 
 /// The reader of the configuration has tested it: here it is only converted.
 std::int64_t number_of(config::ModuleKeyType type, const std::string& text) {
