@@ -13,10 +13,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kPoll{5};
 
-/// "*1\r\n$4\r\nPING\r\n" in the stream to replicas: the shortest there is, shorter than any write. A primary sends it
-/// every repl-ping-replica-period even while writes are paused, and it counts as 14 bytes of its offset.
-constexpr std::int64_t kPing = 14;
-
 std::string upstream_of(const Info& info) { return info.upstream_host() + ":" + std::to_string(info.upstream_port()); }
 
 }  // namespace
@@ -91,8 +87,7 @@ Result Redis::unblock_writes(const Call& call) {
 bool Redis::holds_all(const Info& theirs, const Info& own) const {
   if (own.keys() == 0) return true;
   const Position position = own.position();
-  const std::optional<std::int64_t> lacks = theirs.lacks(position);
-  if (lacks && (*lacks == 0 || *lacks == kPing)) return true;
+  if (theirs.holds(position)) return true;
   // Since the block only PINGs have come: more than one, if the promotion took its time.
   return final_ && final_->history == position.history && (position.offset - final_->offset) % kPing == 0 &&
          theirs.contains(*final_);

@@ -103,6 +103,11 @@ std::optional<std::int64_t> Info::lacks(const Position& other) const {
 
 bool Info::contains(const Position& other) const { return lacks(other) == 0; }
 
+bool Info::holds(const Position& other) const {
+  const std::int64_t missing = lacks(other).value_or(-1);
+  return missing == 0 || missing == kPing;
+}
+
 bool Info::untouched_since_promotion() const {
   // Without a backlog Redis does not count.
   return primary() && number("repl_backlog_active", 0) != 0 &&

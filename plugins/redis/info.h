@@ -20,6 +20,10 @@ struct Position {
   static std::optional<Position> parse(const std::string& text);
 };
 
+/// "*1\r\n$4\r\nPING\r\n" in the stream to replicas: the shortest there is, shorter than any write. A primary sends it
+/// every repl-ping-replica-period even while writes are paused, and it counts as 14 bytes of its offset.
+inline constexpr std::int64_t kPing = 14;
+
 class Info {
  public:
   Info() = default;
@@ -48,9 +52,10 @@ class Info {
   /// Bytes that have been received from the upstream and are not applied yet.
   std::int64_t received_not_applied() const;
 
-  /// Whether every write up to `position` is part of this server's data. With `pings`, one that is followed by a single
-  /// PING of the replication stream counts, too.
+  /// Whether every write up to `position` is part of this server's data.
   bool contains(const Position& position) const;
+  /// The same for a position that a primary reached while its writes were paused: a PING to replicas may have moved it.
+  bool holds(const Position& position) const;
   /// How many bytes of writes this server lacks of `position`: 0 if it contains it, nothing if the histories do not
   /// meet.
   std::optional<std::int64_t> lacks(const Position& position) const;

@@ -151,17 +151,8 @@ bool Redis::detached(const Info& info) {
 
 bool Redis::follows(const Info& info, const Server& server, Clock::time_point until) {
   if (!info.replica() || info.upstream_port() != replication_port(server)) return false;
-  const std::string upstream = info.upstream_host();
-  if (upstream == server.address) return true;
-  const auto addresses = [&](const std::string& name) {
-    return resolver_.resolve(name, std::min<std::chrono::nanoseconds>(until - Clock::now(), access_.connect_timeout))
-        .addresses;
-  };
-  const std::vector<std::string> wanted = addresses(server.address);
-  for (const std::string& address : addresses(upstream)) {
-    if (std::find(wanted.begin(), wanted.end(), address) != wanted.end()) return true;
-  }
-  return false;
+  const auto timeout = std::min<std::chrono::nanoseconds>(until - Clock::now(), access_.connect_timeout);
+  return same_address(resolver_, server.address, info.upstream_host(), timeout);
 }
 
 Stamp Redis::parse_stamp(const Reply& reply) {

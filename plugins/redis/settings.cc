@@ -137,6 +137,17 @@ Clock::time_point end_of(const plugin::Call& call) {
   return Clock::now() + left - std::clamp<std::chrono::nanoseconds>(left / 20, milliseconds{1}, milliseconds{200});
 }
 
+bool same_address(plugin::Resolver& resolver, const std::string& one, const std::string& other,
+                  std::chrono::nanoseconds timeout) {
+  if (one == other) return true;
+  const auto until = Clock::now() + timeout;
+  const std::vector<std::string> wanted = resolver.resolve(one, timeout).addresses;
+  for (const std::string& address : resolver.resolve(other, until - Clock::now()).addresses) {
+    if (std::find(wanted.begin(), wanted.end(), address) != wanted.end()) return true;
+  }
+  return false;
+}
+
 std::string seconds_words(std::chrono::nanoseconds duration) {
   const auto ms = std::chrono::round<milliseconds>(duration).count();
   if (ms < 10'000) return std::to_string(ms) + " ms";

@@ -34,6 +34,10 @@ void check_login(const plugin::Host& host, const char* username_key, const char*
 /// The end of what a call may do: its deadline, less the time to say what happened.
 Clock::time_point end_of(const plugin::Call& call);
 
+/// Whether two names or addresses mean the same host.
+bool same_address(plugin::Resolver& resolver, const std::string& one, const std::string& other,
+                  std::chrono::nanoseconds timeout);
+
 /// "1.5 s", "340 ms"
 std::string seconds_words(std::chrono::nanoseconds duration);
 /// "1 byte", "17 bytes"
