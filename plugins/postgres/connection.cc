@@ -123,6 +123,7 @@ void Connection::start(const Tls& tls, const std::string& host_address) {
   const std::string replication = login_.replication ? "true" : "";
   const std::string none = "disable";
   const std::string no_file = "/dev/null";
+  const std::string no_file_at_all = "/dev/null/none";
   const std::string encoding = "UTF8";
   const std::string no_keepalive_wait = "5";
   set("host", endpoint_.address);
@@ -139,8 +140,9 @@ void Connection::start(const Tls& tls, const std::string& host_address) {
   set("keepalives_idle", no_keepalive_wait);
   set("sslmode", fixed_tls);
   if (fixed_tls != "disable") {
-    set("sslrootcert", tls.ca);
-    set("sslcert", tls.certificate);
+    // Never what lies in the home directory of whoever we are.
+    set("sslrootcert", tls.ca.empty() ? no_file_at_all : tls.ca);
+    set("sslcert", tls.certificate.empty() ? no_file_at_all : tls.certificate);
     set("sslkey", tls.key);
   }
   names.push_back(nullptr);

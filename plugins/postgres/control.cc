@@ -90,12 +90,18 @@ bool Control::stop(const Call& call, nanoseconds within) const {
 
 void Control::stop_at_once(const Call& call, nanoseconds within) const {
   const auto postmaster = data_.postmaster();
-  if (postmaster && ::kill(*postmaster, SIGQUIT) != 0 && errno != ESRCH) {
+  if (!postmaster) return;
+  const std::vector<pid_t> all = data_.server_processes(*postmaster);
+  if (::kill(*postmaster, SIGQUIT) != 0 && errno != ESRCH) {
     throw Trouble(Status::kConfig, "control",
                   "cannot stop the server (process " + std::to_string(*postmaster) + "): " + std::strerror(errno));
   }
-  if (!wait_until_gone(std::min<nanoseconds>(within, call.remaining()))) {
-    throw Trouble(Status::kTransient, "control", "the server has not ended, not even by an immediate stop");
+  const nanoseconds half = std::min<nanoseconds>(within, call.remaining()) / 2;
+  if (wait_until_gone(half)) return;
+  // Frozen, perhaps. Its backends may not outlive it: one of them could still write.
+  for (const pid_t process : all) ::kill(process, SIGKILL);
+  if (!wait_until_gone(half)) {
+    throw Trouble(Status::kTransient, "control", "the server has not ended, not even when it was killed");
   }
 }
 

@@ -19,7 +19,8 @@ class Control {
   /// A fast stop: clients are disconnected, a checkpoint is written, standbys get all of it. True: it has stopped
   /// within the time. False: it is still stopping.
   bool stop(const baton::plugin::Call& call, std::chrono::nanoseconds within) const;
-  /// As a crash would, for a fast stop that does not end: nothing that was acknowledged is lost.
+  /// As a crash would, for a fast stop that does not end: nothing that was acknowledged is lost. A server that does not
+  /// even obey that is killed with all its processes.
   void stop_at_once(const baton::plugin::Call& call, std::chrono::nanoseconds within) const;
   void start(const baton::plugin::Call& call) const;
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -31,6 +32,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kOrderTime{1000};
 constexpr std::int64_t kLongestOrder = 3'600'000;
+constexpr int kReapEvery = 100;  // ms
 
 volatile std::sig_atomic_t g_ended = 0;
 void end(int) { g_ended = 1; }
@@ -118,7 +120,12 @@ std::string run_to_end(const std::vector<std::string>& words) {
   int status = 0;
   bool ended = child < 0;
   while (!ended) {
-    ended = ::waitpid(child, &status, WNOHANG) == child;
+    for (int other = 0; !ended;) {
+      const pid_t one = ::waitpid(-1, &other, WNOHANG);
+      if (one <= 0) break;
+      ended = one == child;
+      if (ended) status = other;
+    }
     std::array<char, 4096> chunk{};
     ssize_t count = 0;
     while ((count = ::read(ends[0], chunk.data(), chunk.size())) > 0)
@@ -147,7 +154,8 @@ std::string obey(const ServiceSettings& settings, const std::string& order) {
   argv.insert(argv.end(), {"-s", "-l", settings.log_file});
   if (!settings.server_options.empty()) argv.insert(argv.end(), {"-o", settings.server_options});
   argv.emplace_back("start");
-  return run_to_end(argv);
+  const std::string answer = run_to_end(argv);
+  return answer.starts_with("failed") ? "failed pg_ctl could not start it; why, is in " + settings.log_file : answer;
 }
 
 }  // namespace
@@ -158,11 +166,17 @@ int serve(const ServiceSettings& settings) {
   ::sigaction(SIGTERM, &ending, nullptr);
   ::sigaction(SIGINT, &ending, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
+  // The server's parent when pg_ctl has ended: a postmaster that has died must not stay as a zombie, because none
+  // starts beside it. When this process ends, init takes over; nothing ends with it.
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   const int listener = listen_on(settings.socket);
   if (listener < 0) return 1;
   while (g_ended == 0) {
     pollfd watched{listener, POLLIN, 0};
-    if (::poll(&watched, 1, 1000) <= 0) continue;
+    const int ready = ::poll(&watched, 1, kReapEvery);
+    while (::waitpid(-1, nullptr, WNOHANG) > 0) {
+    }
+    if (ready <= 0) continue;
     const int peer = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (peer < 0) continue;
     const std::string answer =

@@ -116,10 +116,20 @@ std::optional<pid_t> DataDirectory::postmaster() const {
   if (number <= 0) return std::nullopt;
   const auto pid = static_cast<pid_t>(number);
   if (::kill(pid, 0) != 0 && errno == ESRCH) return std::nullopt;
-  // After a crash of the host the number may be another program's.
-  const auto name = baton::plugin::read_text_file("/proc/" + std::to_string(pid) + "/comm", 64);
-  if (name.error.empty() && name.text.find("postgres") == std::string::npos) return std::nullopt;
+  // After a crash of the host the number may be another program's; one that has ended may wait for its parent.
+  const auto about = baton::plugin::read_text_file("/proc/" + std::to_string(pid) + "/stat", 4096);
+  if (about.error.empty() && about.text.find("(postgres)") == std::string::npos) return std::nullopt;
+  if (about.text.find(") Z ") != std::string::npos) return std::nullopt;
   return pid;
+}
+
+std::vector<pid_t> DataDirectory::server_processes(pid_t postmaster) const {
+  const std::string number = std::to_string(postmaster);
+  std::istringstream words{
+      baton::plugin::read_text_file("/proc/" + number + "/task/" + number + "/children", kMostText).text};
+  std::vector<pid_t> all{postmaster};
+  for (pid_t child = 0; words >> child;) all.push_back(child);
+  return all;
 }
 
 ControlData DataDirectory::control(const Call& call) const {
@@ -187,6 +197,17 @@ std::string DataDirectory::write_password_file(const std::string& name, const En
   return in(name);
 }
 
+std::string DataDirectory::tls_words() const {
+  const Tls& tls = settings_.tls;
+  if (tls.mode == "no") return " sslmode=disable";
+  // A file that cannot be, rather than what may lie in somebody's home directory.
+  const auto file = [](const std::string& path) { return quoted(path.empty() ? "/dev/null/none" : path, false); };
+  std::string text = tls.mode == "verify" ? " sslmode=verify-full" : " sslmode=require";
+  text += " sslrootcert=" + file(tls.ca) + " sslcert=" + file(tls.certificate);
+  if (!tls.key.empty()) text += " sslkey=" + file(tls.key);
+  return text;
+}
+
 std::string DataDirectory::conninfo_of(const Member& target) const {
   std::string text =
       "host=" + quoted(target.endpoint.address, false) + " port=" + std::to_string(target.endpoint.port) +
@@ -196,12 +217,7 @@ std::string DataDirectory::conninfo_of(const Member& target) const {
                                                  settings_.replication_user, settings_.replication_password);
     text += " passfile=" + quoted(file, false);
   }
-  const Tls& tls = settings_.tls;
-  text += tls.mode == "verify" ? " sslmode=verify-full" : tls.mode == "yes" ? " sslmode=require" : " sslmode=disable";
-  if (!tls.ca.empty()) text += " sslrootcert=" + quoted(tls.ca, false);
-  if (!tls.certificate.empty()) {
-    text += " sslcert=" + quoted(tls.certificate, false) + " sslkey=" + quoted(tls.key, false);
-  }
+  text += tls_words();
   return text;
 }
 

@@ -33,6 +33,8 @@ class DataDirectory {
   const std::string& path() const { return path_; }
   /// The postmaster that runs on it; nullopt: none does.
   std::optional<pid_t> postmaster() const;
+  /// The postmaster and its children.
+  std::vector<pid_t> server_processes(pid_t postmaster) const;
   ControlData control(const baton::plugin::Call& call) const;
   /// From now on each start is one as a standby. Survives a crash of the host.
   void guard_boot() const;
@@ -44,6 +46,8 @@ class DataDirectory {
   void set_upstream(const std::string& conninfo) const;
   /// The conninfo of a walreceiver that follows `target`; writes the password file that it names.
   std::string conninfo_of(const Member& target) const;
+  /// The part of a conninfo that says how to encrypt.
+  std::string tls_words() const;
   /// A password file for a program that is run; returns its path.
   std::string write_password_file(const std::string& name, const Endpoint& endpoint, const std::string& database,
                                   const std::string& user, const std::string& password) const;

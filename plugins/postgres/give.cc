@@ -73,7 +73,7 @@ Position Postgres::stop_for_handover(const Call& call) {
 void Postgres::start_as_primary(const Call& call) {
   data_.remove_boot_guard();
   control_.start(call);
-  const auto until = end_of(call);
+  const auto until = patience_end(call);
   for (;;) {
     Connection connection = drive_when_ready(call, until);
     if (!read_server(connection).in_recovery) {
@@ -86,7 +86,19 @@ void Postgres::start_as_primary(const Call& call) {
   }
 }
 
+/// Whether it still serves: the order to stop has not even reached it.
+bool Postgres::still_primary(const Call& call) {
+  if (!data_.postmaster()) return false;
+  try {
+    Connection connection = drive(call);
+    return !read_server(connection).in_recovery;
+  } catch (const Trouble&) {
+    return false;  // shutting down
+  }
+}
+
 void Postgres::undo_block(const Call& call, const std::string& why) {
+  if (still_primary(call)) return;
   try {
     if (data_.postmaster()) control_.stop_at_once(call, call.remaining() / 2);
     start_as_primary(call);
@@ -120,7 +132,7 @@ Result Postgres::block_writes(const Call& call) {
       undo_block(call, why);
       const auto* trouble = dynamic_cast<const Trouble*>(&failure);
       throw Trouble(failure.status(), trouble == nullptr ? "control" : trouble->cause(),
-                    why + "; it is the primary again");
+                    why + "; it is the primary as before");
     }
   });
 }
@@ -128,7 +140,7 @@ Result Postgres::block_writes(const Call& call) {
 Result Postgres::unblock_writes(const Call& call) {
   return typed([&] {
     if (data_.postmaster()) {
-      Connection connection = drive_when_ready(call, end_of(call));
+      Connection connection = drive_when_ready(call, patience_end(call));
       if (!read_server(connection).in_recovery) {
         data_.guard_boot();
         return plugin::done(connection.words() + " takes writes");

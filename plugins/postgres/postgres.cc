@@ -92,6 +92,11 @@ Clock::time_point end_of(const Call& call) {
   return Clock::now() + (left > kept ? left - kept : std::chrono::nanoseconds{0});
 }
 
+Clock::time_point patience_end(const Call& call) {
+  const auto kept = std::min<std::chrono::nanoseconds>(call.remaining() / 10, std::chrono::milliseconds{300});
+  return end_of(call) - kept;
+}
+
 Result result_of(const Trouble& trouble) {
   Result result = plugin::failed(trouble.status(), trouble.what());
   result.fact("cause", trouble.cause());

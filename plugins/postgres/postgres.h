@@ -24,6 +24,8 @@ using baton::plugin::Result;
 
 /// Time left of a call, with something kept for the answer.
 Clock::time_point end_of(const Call& call);
+/// Until when to wait for something within a call: a little before its end, so that what is missing can be said.
+Clock::time_point patience_end(const Call& call);
 /// A typed result of what went wrong, with its cause as a fact.
 Result result_of(const Trouble& trouble);
 /// Waits a moment, but not beyond `until`; false: it is over.
@@ -90,6 +92,7 @@ class Postgres {
   Result blocked_already(const Call& call);
   void check_follower(Connection& connection, const Server& server) const;
   Position stop_for_handover(const Call& call);
+  bool still_primary(const Call& call);
   void undo_block(const Call& call, const std::string& why);
   void start_as_primary(const Call& call);
 

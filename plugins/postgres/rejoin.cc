@@ -39,7 +39,7 @@ void Postgres::become_standby(const Call& call) {
 
 /// Waits until it has applied all of its own log. REQUIRES a standby of nobody.
 Server Postgres::settled_standby(const Call& call, Connection& connection) {
-  const auto until = end_of(call);
+  const auto until = patience_end(call);
   for (;;) {
     const Server server = read_server(connection);
     if (!server.in_recovery) {
@@ -86,7 +86,7 @@ std::string Postgres::same_timeline_trouble(const Call& call, Connection& connec
 Result Postgres::follow(const Call& call, Connection& connection, const Member& target, Result result) {
   connection.query("ALTER SYSTEM SET primary_conninfo = " + connection.literal(data_.conninfo_of(target)));
   connection.query("SELECT pg_reload_conf()");
-  const auto until = end_of(call);
+  const auto until = patience_end(call);
   for (;;) {
     const Server server = read_server(connection);
     if (server.receiver && server.receiver->status == "streaming" && follows(server, target.endpoint)) {
@@ -140,7 +140,7 @@ Result Postgres::attach(const Call& call, Connection& connection, const Server& 
 Result Postgres::settle(const Call& call, bool may_rewind) {
   const Member& target = settings_.other(call.target());
   become_standby(call);
-  Connection connection = drive_when_ready(call, end_of(call));
+  Connection connection = drive_when_ready(call, patience_end(call));
   Server server = read_server(connection);
   const bool right = follows(server, target.endpoint);
   if (server.in_recovery && right && server.receiver && server.receiver->status == "streaming") {
@@ -162,19 +162,18 @@ Result Postgres::rewind(const Call& call, const Member& target, const History& o
   drive_remote(call, target).query_within(call.remaining() / 3, "CHECKPOINT");
   const std::uint64_t segment = data_.control(call).segment_size;
   const std::string kept = data_.keep_tail(call, own.timeline, inclusion.common, own.end, segment);
+  // pg_rewind copies every file that differs: the target's configuration, too, where it lies in the data directory.
+  std::vector<std::pair<std::string, std::string>> own_files;
+  for (const char* name : {"postgresql.conf", "pg_hba.conf", "pg_ident.conf"}) {
+    if (data_.exists(name)) own_files.emplace_back(name, data_.read(name));
+  }
   if (!control_.stop(call, call.remaining() / 3)) {
     throw Trouble(Status::kTransient, "timeout", "the server does not stop to be rewound");
   }
   const std::string passwords = data_.write_password_file("baton.rewind-pgpass", target.endpoint, settings_.database,
                                                           settings_.drive_user, settings_.drive_password);
-  const Tls& tls = settings_.tls;
-  std::string source = "host=" + target.endpoint.address + " port=" + std::to_string(target.endpoint.port) +
-                       " user=" + settings_.drive_user + " dbname=" + settings_.database +
-                       (tls.mode == "verify" ? " sslmode=verify-full"
-                        : tls.mode == "yes"  ? " sslmode=require"
-                                             : " sslmode=disable");
-  if (!tls.ca.empty()) source += " sslrootcert=" + tls.ca;
-  if (!tls.certificate.empty()) source += " sslcert=" + tls.certificate + " sslkey=" + tls.key;
+  const std::string source = "host=" + target.endpoint.address + " port=" + std::to_string(target.endpoint.port) +
+                             " user=" + settings_.drive_user + " dbname=" + settings_.database + data_.tls_words();
   const plugin::CommandResult run = plugin::run_command(
       {.argv = {settings_.bin_directory + "/pg_rewind", "--target-pgdata=" + data_.path(), "--source-server=" + source},
        .environment = {"PGPASSFILE=" + passwords},
@@ -192,11 +191,12 @@ Result Postgres::rewind(const Call& call, const Member& target, const History& o
                       (untouched ? "" : "; the data directory may be half rewound: rebuild it") +
                       "; the tail is kept in " + kept);
   }
+  for (const auto& [name, text] : own_files) data_.write(name, text);
   data_.guard_boot();
   data_.remove("baton.promoting");
   data_.set_upstream("");
   control_.start(call);
-  Connection connection = drive_when_ready(call, end_of(call));
+  Connection connection = drive_when_ready(call, patience_end(call));
   const std::uint64_t bytes = own.end > inclusion.common ? own.end - inclusion.common : 0;
   Result result = plugin::done("; " + std::to_string(bytes) +
                                " bytes of log that only it had were taken out and are kept in " + kept);

@@ -174,7 +174,7 @@ Result Postgres::drain(const Call& call) {
     if (!call.position().empty() && !position) {
       throw Trouble(Status::kRefused, "position", "the position `" + call.position() + "` cannot be read");
     }
-    const auto until = std::min(end_of(call), Clock::now() + settings_.drain_timeout);
+    const auto until = std::min(patience_end(call), Clock::now() + settings_.drain_timeout);
     for (;;) {
       const Server server = read_server(connection);
       if (!server.in_recovery) return plugin::done(connection.words() + " is the primary already");
@@ -222,7 +222,7 @@ Result Postgres::promoted_already(const Call& call, Connection& connection, cons
 void Postgres::cut_upstream(const Call& call, Connection& connection) {
   connection.query("ALTER SYSTEM SET primary_conninfo = ''");
   connection.query("SELECT pg_reload_conf()");
-  const auto until = end_of(call);
+  const auto until = patience_end(call);
   while (read_server(connection).receiver) {
     if (!pause(until)) {
       throw Trouble(Status::kTransient, "timeout",
@@ -233,7 +233,7 @@ void Postgres::cut_upstream(const Call& call, Connection& connection) {
 
 /// The log may end within a record: then there is nothing more to apply though `received` is beyond.
 void Postgres::wait_for_received(const Call& call, Connection& connection) {
-  const auto until = std::min(end_of(call), Clock::now() + settings_.drain_timeout);
+  const auto until = std::min(patience_end(call), Clock::now() + settings_.drain_timeout);
   for (;;) {
     const Server server = read_server(connection);
     if (server.replayed >= server.received || waits_for_more(connection)) return;

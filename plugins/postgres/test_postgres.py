@@ -1,8 +1,15 @@
-"""The postgres plugin against pairs of real servers."""
+"""The postgres plugin against pairs of real servers: what it says of them, what it refuses, and how the role moves."""
 import contextlib
+import os
 import pathlib
 import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
 import sys
+import time
 
 import pytest
 
@@ -10,9 +17,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plug
 import postgres_server  # noqa: E402
 import servers  # noqa: E402
 from plugin import Session, complaints  # noqa: E402
-from postgres_server import Writer  # noqa: E402
-from servers import wait_until  # noqa: E402
+from postgres_server import PRIVILEGES, REWIND_PRIVILEGES, Writer  # noqa: E402
+from servers import Certificates, Network, Raw, free_port, isolated, silent, wait_until  # noqa: E402
 
+HERE = pathlib.Path(__file__).resolve().parent
 CHECK, ACT = pwd.getpwnam("baton-check"), pwd.getpwnam("postgres")
 
 
@@ -29,6 +37,9 @@ class Pair:
     def other(self, server):
         return self.db2 if server is self.db1 else self.db1
 
+    def settings(self, server, **more):
+        return postgres_server.settings([self.db1, self.db2], server, **more)
+
     def probe(self, server, timeout=3.0, **more):
         return self._call(server, "probe", timeout, "probe", CHECK, more)
 
@@ -37,9 +48,20 @@ class Pair:
         return self._call(server, verb, timeout, "act", ACT, dict(more), **about)
 
     def _call(self, server, verb, timeout, purpose, user, more, **about):
-        settings = postgres_server.settings([self.db1, self.db2], server, **more)
-        with Session("postgres", settings, purpose, host_name=server.name, user=user) as session:
+        with Session("postgres", self.settings(server, **more), purpose, host_name=server.name, user=user) as session:
             return session.call(verb, timeout, **about)
+
+    def good(self, server, verb, **about):
+        answer = self.act(server, verb, **about)
+        assert answer.status == "ok", (answer, (server.directory / "log").read_text()[-2500:])
+        return answer
+
+    def primary_position(self):
+        return self.act(self.db1, "position").position
+
+    def receiver(self, standby):
+        """The walreceiver's process."""
+        return int(standby.sql("SELECT pid FROM pg_stat_wal_receiver"))
 
 
 @contextlib.contextmanager
@@ -50,27 +72,756 @@ def running(template, **more):
 
 @pytest.fixture
 def pair(template):
+    with running(template, more="fsync = off\n") as one:
+        yield one
+
+
+@pytest.fixture
+def durable(template):
+    """With every commit on the disk, for what is measured."""
     with running(template) as one:
         yield one
 
 
-def test_probe_tells_primary_and_standby_apart(pair):
-    primary, standby = pair.probe(pair.db1), pair.probe(pair.db2)
-    assert (primary.status, primary.state, primary.role) == ("ok", "pass", "primary"), primary
-    assert (standby.status, standby.state, standby.role) == ("ok", "pass", "replica"), standby
+@pytest.fixture(scope="module")
+def calm(template):
+    """For tests that leave the pair as they found it."""
+    with running(template) as one:
+        yield one
 
 
-def test_planned_move_goes_through(pair):
-    blocked = pair.act(pair.db1, "block_writes")
+@contextlib.contextmanager
+def changed(server, statement, back):
+    server.sql(statement)
+    try:
+        yield
+    finally:
+        server.sql(back)
+
+
+def setting(server, name, value, back="RESET"):
+    """A setting for the time of a `with`, loaded."""
+    @contextlib.contextmanager
+    def during():
+        server.sql(f"ALTER SYSTEM SET {name} = {value}")
+        server.sql("SELECT pg_reload_conf()")
+        wait_until(lambda: server.sql(f"SHOW {name}") == value.strip("'"))
+        try:
+            yield
+        finally:
+            server.sql(f"ALTER SYSTEM RESET {name}")
+            server.sql("SELECT pg_reload_conf()")
+            wait_until(lambda: server.sql(f"SHOW {name}") != value.strip("'"))
+    return during()
+
+
+def lsn(text):
+    high, low = text.split("/")
+    return (int(high, 16) << 32) + int(low, 16)
+
+
+# What it says of a server
+
+
+def test_a_primary_says_position_standbys_and_that_it_takes_writes(calm):
+    calm.probe(calm.db1)  # the first session reads, and thereby writes hints
+    calm.db1.wait_quiet()
+    where = calm.db1.sql("SELECT system_identifier FROM pg_control_system()")
+    before = lsn(calm.db1.sql("SELECT pg_current_wal_insert_lsn()"))
+    answer = calm.probe(calm.db1, write_test="no")
+    after = lsn(calm.db1.sql("SELECT pg_current_wal_insert_lsn()"))
+    assert (answer.status, answer.state, answer.role, answer.warning) == ("ok", "pass", "primary", False), answer
+    system, timeline, at, how = answer.position.split(":")
+    assert (system, timeline, how) == (where, "1", "async") and before <= lsn(at) <= after
+    assert answer.facts["standbys"] == "db2 streaming async -0"
+    assert answer.facts["writable"] == "yes" and answer.facts["version"].startswith("15.")
+    assert answer.generation == 0
+
+
+def test_a_standby_says_upstream_and_lag(calm):
+    calm.db1.wait_quiet()
+    answer = calm.probe(calm.db2)
+    assert (answer.status, answer.state, answer.role, answer.warning) == ("ok", "pass", "replica", False), answer
+    assert (answer.lag_bytes, answer.lag_ms) == (0, 0)
+    assert answer.facts["upstream"] == f"127.0.0.1:{calm.db1.port}" and answer.facts["link"] == "streaming"
+
+
+def test_the_write_test_of_a_probe_reaches_the_log(calm):
+    calm.db1.wait_quiet()
+    before = calm.db1.position()
+    calm.probe(calm.db1, write_test="no")
+    assert calm.db1.position() == before
+    calm.probe(calm.db1)
+    assert calm.db1.position() != before
+
+
+def test_a_local_socket_serves_as_the_way_in(calm):
+    answer = calm.probe(calm.db1, socket=calm.db1.directory)
+    assert answer.state == "pass" and f"{calm.db1.directory}/.s.PGSQL.{calm.db1.port}" in answer.sentence
+
+
+def test_a_wrong_password_is_a_matter_for_a_person_and_stays_secret(calm):
+    wrong = calm.db1.directory.parent / "wrong"
+    wrong.write_text("not-the-password")
+    answer = calm.probe(calm.db1, check_password_file=wrong)
+    assert (answer.status, answer.state, answer.facts["cause"]) == ("config", "unknown", "auth"), answer
+    assert "baton_check" in answer.sentence and "not-the-password" not in str(answer)
+
+
+def test_a_lost_privilege_is_a_matter_for_a_person(calm):
+    with changed(calm.db1, "REVOKE pg_monitor FROM baton_check", "GRANT pg_monitor TO baton_check"):
+        answer = calm.probe(calm.db1)
+        assert (answer.status, answer.state, answer.facts["cause"]) == ("config", "unknown", "privilege"), answer
+        assert "GRANT pg_monitor TO baton_check" in answer.sentence
+    with changed(calm.db1, "REVOKE SELECT ON baton_generation FROM baton_check", "GRANT SELECT ON baton_generation TO baton_check"):
+        answer = calm.probe(calm.db1)
+        assert (answer.status, answer.facts["cause"]) == ("config", "privilege"), answer
+
+
+def test_too_many_connections_is_told_apart(calm):
+    with changed(calm.db1, "ALTER ROLE baton_check CONNECTION LIMIT 0", "ALTER ROLE baton_check CONNECTION LIMIT -1"):
+        answer = calm.probe(calm.db1)
+        assert (answer.state, answer.facts["cause"]) == ("fail", "connections"), answer
+
+
+@pytest.mark.parametrize("code, cause", [("53100", "disk"), ("58030", "disk"), ("25006", "read_only")])
+def test_errors_of_the_disk_are_told_apart(calm, code, cause):
+    make = ("ALTER TABLE baton_generation RENAME TO kept; CREATE FUNCTION broken() RETURNS bigint LANGUAGE plpgsql AS "
+            f"$$BEGIN RAISE 'broken' USING ERRCODE = '{code}'; END$$; "
+            "CREATE VIEW baton_generation AS SELECT broken() AS generation, 'x'::text AS node; "
+            "GRANT SELECT ON baton_generation TO baton_check")
+    back = "DROP VIEW baton_generation; DROP FUNCTION broken; ALTER TABLE kept RENAME TO baton_generation"
+    with changed(calm.db1, make, back):
+        answer = calm.probe(calm.db1)
+        assert (answer.state, answer.facts["cause"]) == ("fail", cause), answer
+
+
+def test_read_only_by_default_leaves_the_role_and_warns(calm):
+    with setting(calm.db1, "default_transaction_read_only", "on"):
+        answer = calm.probe(calm.db1)
+        assert (answer.state, answer.role, answer.warning) == ("pass", "primary", True), answer
+        assert (answer.facts["writable"], answer.facts["cause"]) == ("no", "read_only")
+
+
+def test_a_server_that_is_not_there_has_failed(calm):
+    with Session("postgres", calm.settings(calm.db1, member=[f"db1 127.0.0.1:{free_port()}", "db2 127.0.0.1:1"]), "probe",
+                 host_name="db1", user=CHECK) as session:
+        answer = session.call("probe")
+    assert (answer.status, answer.state, answer.facts["cause"]) == ("ok", "fail", "refused"), answer
+
+
+def test_a_server_that_takes_no_sessions_yet_is_loading(template):
+    with running(template) as pair:
+        pair.db2.stop()
+        (pair.db2.data / "postgresql.conf").open("a").write("hot_standby = off\n")
+        postgres_server.as_postgres(postgres_server.BIN / "pg_ctl", "-D", pair.db2.data, "-s", "-W", "-l",
+                                    pair.db2.directory / "log", "start")
+        wait_until(lambda: pair.probe(pair.db2).facts.get("cause") == "loading")
+        answer = pair.probe(pair.db2)
+        assert (answer.state, answer.facts["cause"]) == ("fail", "loading"), answer
+
+
+def test_a_frozen_server_costs_no_more_than_the_patience(pair):
+    pair.db1.freeze()
+    answer = pair.probe(pair.db1, timeout=3.0, connect_timeout="400ms")
+    assert (answer.status, answer.state, answer.facts["cause"]) == ("transient", "fail", "hung"), answer
+    assert 0.35 < answer.seconds < 0.8
+    answer = pair.probe(pair.db1, timeout=0.3)
+    assert answer.facts["cause"] == "hung" and answer.seconds < 0.3
+
+
+def test_a_link_that_swallows_packets_is_a_timeout():
+    member = ["db1 10.98.0.2:5432", "db2 10.98.0.3:5432"]
+    with Network() as network:
+        network.firewall("drop")
+        answer = isolated(_probe_alone, {"member": member, "data_directory": "/nonexistent", "connect_timeout": "300ms"},
+                          network=network.near)
+        assert (answer.status, answer.state, answer.facts["cause"]) == ("transient", "fail", "timeout"), answer
+        assert "db1 (10.98.0.2:5432)" in answer.sentence
+        network.firewall("reject with icmp type host-unreachable")
+        answer = isolated(_probe_alone, {"member": member, "data_directory": "/nonexistent"}, network=network.near)
+        assert answer.facts["cause"] == "unreachable", answer
+
+
+def _probe_alone(settings):
+    with Session("postgres", settings, "probe", host_name="db1") as session:
+        return session.call("probe")
+
+
+def test_a_name_without_an_address_says_nothing_of_the_server():
+    answer = _probe_alone({"member": ["db1 no-such-host.invalid", "db2 10.0.0.2"], "data_directory": "/nonexistent"})
+    assert (answer.status, answer.state, answer.facts["cause"]) == ("transient", "unknown", "dns"), answer
+
+
+def test_tls_is_verified_and_its_failures_are_for_a_person(template):
+    with servers.directory() as directory:
+        certificates = Certificates(directory)
+        for name in ("good.crt", "good.key"):
+            shutil.chown(certificates[name], "postgres", "postgres")
+            os.chmod(certificates[name], 0o600)
+        more = f"ssl = on\nssl_cert_file = '{certificates['good.crt']}'\nssl_key_file = '{certificates['good.key']}'\n"
+        hba = "local all postgres peer\nlocal all all scram-sha-256\nhostssl all all all scram-sha-256\n" \
+              "host replication baton_replication all scram-sha-256\n"
+        with running(template, more=more, hba=hba) as pair:
+            assert pair.probe(pair.db1, tls="yes").state == "pass"
+            verified = pair.probe(pair.db1, tls="verify", tls_ca=certificates["ca.crt"])
+            assert verified.state == "pass", verified
+            other = pair.probe(pair.db1, tls="verify", tls_ca=certificates["other-ca.crt"])
+            assert (other.status, other.state, other.facts["cause"]) == ("config", "unknown", "tls"), other
+            plain = pair.probe(pair.db1)
+            assert (plain.status, plain.facts["cause"]) == ("config", "auth"), plain
+            moved = planned_move(pair, more={"tls": "verify", "tls_ca": certificates["ca.crt"]})
+            assert moved.status == "ok"
+            assert "sslmode=verify-full" in pair.db1.sql("SHOW primary_conninfo")
+
+
+def test_tls_wanted_from_a_server_without_is_for_a_person(calm):
+    answer = calm.probe(calm.db1, tls="yes")
+    assert (answer.status, answer.state, answer.facts["cause"]) == ("config", "unknown", "tls"), answer
+
+
+def test_a_standby_of_a_stranger_has_failed(calm):
+    with Session("postgres", calm.settings(calm.db2, member=["db1 127.0.0.1:1", f"db2 127.0.0.1:{calm.db2.port}"]), "probe",
+                 host_name="db2", user=CHECK) as session:
+        answer = session.call("probe")
+    assert (answer.state, answer.facts["cause"]) == ("fail", "wrong_upstream"), answer
+
+
+def test_a_standby_without_a_stream_passes_with_a_warning(pair):
+    pair.db1.kill()
+    wait_until(lambda: pair.db2.sql("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'") == "0")
+    answer = pair.probe(pair.db2)
+    assert (answer.state, answer.role, answer.warning) == ("pass", "replica", True), answer
+    assert answer.facts["cause"] == "broken_link"
+
+
+# What it refuses
+
+
+def refused(answer, words):
+    assert answer.status == "refused", answer
+    assert any(re.search(words, reason) for reason in answer.refusals), answer.refusals
+
+
+def test_refuses_while_replay_is_paused(calm):
+    with changed(calm.db2, "SELECT pg_wal_replay_pause()", "SELECT pg_wal_replay_resume()"):
+        wait_until(lambda: calm.db2.sql("SELECT pg_get_wal_replay_pause_state()") == "paused")
+        refused(calm.act(calm.db2, "can_promote", planned=True), "replay is paused")
+        assert calm.probe(calm.db2).facts["cause"] == "paused"
+
+
+def test_refuses_while_its_upstream_is_heard(calm):
+    calm.probe(calm.db1)  # its message comes over the stream
+    refused(calm.act(calm.db2, "can_promote"), r"was heard \d+ ms ago: it lives")
+
+
+def test_refuses_while_the_old_primary_answers(calm):
+    refused(calm.act(calm.db2, "can_promote", more={"link_fresh": "100ms"}), r"answers and is a primary that takes writes")
+
+
+def test_refuses_while_the_old_primary_lives_but_lets_nobody_in(calm):
+    access = calm.db1.data / "pg_hba.conf"
+    before = access.read_text()
+    access.write_text("local all postgres peer\nhost replication baton_replication all scram-sha-256\n")
+    calm.db1.sql("SELECT pg_reload_conf()")
+    try:
+        refused(calm.act(calm.db2, "can_promote", more={"link_fresh": "100ms"}), "the old primary lives: .*no pg_hba.conf entry")
+    finally:
+        access.write_text(before)
+        calm.db1.sql("SELECT pg_reload_conf()")
+
+
+def test_refuses_a_planned_promotion_of_a_standby_that_nothing_streams_to(pair):
+    pair.db1.stop()
+    wait_until(lambda: pair.db2.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0")
+    refused(pair.act(pair.db2, "can_promote", planned=True), "nothing streams to this standby")
+
+
+def test_refuses_when_more_than_max_lag_is_missing(calm):
+    system = calm.db1.sql("SELECT system_identifier FROM pg_control_system()")
+    have = int(calm.db2.sql("SELECT pg_last_wal_replay_lsn() - '0/0'"))
+    ahead = have + 5000
+    position = f"{system}:1:{ahead >> 32:X}/{ahead & 0xFFFFFFFF:X}:async"
+    answer = calm.act(calm.db2, "can_promote", position=position, more={"max_lag": "1000"})
+    refused(answer, r"[45]\d\d\d bytes of the old primary's log are missing here \(max_lag is 1000\)")
+
+
+def test_refuses_a_position_of_another_cluster(calm):
+    refused(calm.act(calm.db2, "can_promote", position="123:1:0/1000:async"), "another cluster")
+
+
+def test_refuses_a_position_of_another_timeline(calm):
+    system = calm.db1.sql("SELECT system_identifier FROM pg_control_system()")
+    refused(calm.act(calm.db2, "can_promote", position=f"{system}:9:0/1000:async"), "on timeline 9, this server is on timeline 1")
+
+
+def test_refuses_without_the_table_of_generations(calm):
+    with changed(calm.db1, "ALTER TABLE baton_generation RENAME TO hidden", "ALTER TABLE hidden RENAME TO baton_generation"):
+        calm.db1.wait_streaming_to(calm.db2)
+        refused(calm.act(calm.db2, "can_promote", planned=True), "baton_generation is missing")
+    calm.db1.wait_streaming_to(calm.db2)
+
+
+def test_refuses_a_generation_that_the_data_is_beyond(calm):
+    with changed(calm.db1, "INSERT INTO baton_generation VALUES (true, 8, 'db1', now())", "DELETE FROM baton_generation"):
+        calm.db1.wait_streaming_to(calm.db2)
+        refused(calm.act(calm.db2, "can_promote", planned=True, generation=8), "bears generation 8 of db1")
+        assert calm.act(calm.db2, "can_promote", planned=True, generation=9).status == "ok"
+    calm.db1.wait_streaming_to(calm.db2)
+
+
+def test_refuses_beside_another_cluster_manager(calm):
+    import psycopg2
+    one = psycopg2.connect(host=calm.db2.address, port=calm.db2.port, user="writer", password="writer", dbname="postgres",
+                           application_name="Patroni")
+    refused(calm.act(calm.db2, "can_promote", planned=True), "another cluster manager is connected to this server: Patroni")
+    one.close()
+    mark = calm.db2.data / "patroni.dynamic.json"
+    mark.write_text("{}")
+    refused(calm.act(calm.db2, "can_promote", planned=True), "Patroni leads this server")
+    mark.unlink()
+
+
+def test_refuses_over_an_incomplete_base_backup(calm):
+    mark = calm.db2.data / "backup_label"
+    mark.write_text("")
+    refused(calm.act(calm.db2, "can_promote", planned=True), "base backup that is not complete")
+    mark.unlink()
+
+
+def test_refuses_a_planned_promotion_on_a_full_disk(calm):
+    refused(calm.act(calm.db2, "can_promote", planned=True, more={"min_free": str(1 << 49)}), r"only \d+ bytes are free")
+
+
+def test_refuses_a_standby_that_holds_back(calm):
+    with setting(calm.db2, "recovery_min_apply_delay", "'1h'"):
+        refused(calm.act(calm.db2, "can_promote", planned=True), "recovery_min_apply_delay is 1h")
+
+
+def test_strict_refuses_a_standby_that_did_not_acknowledge(calm):
+    position = calm.primary_position()
+    assert position.endswith(":async")
+    more = {"durability": "strict"}
+    refused(calm.act(calm.db2, "can_promote", position=position, more=more), "db2 was not the synchronous standby")
+    refused(calm.act(calm.db2, "can_promote", more=more), "no position of the old primary is known")
+    refused(calm.act(calm.db2, "can_promote", planned=True, more=more), "synchronous_standby_names is empty here")
+    answer = calm.probe(calm.db1, durability="strict")
+    assert answer.warning and answer.facts["cause"] == "durability"
+
+
+def test_a_planned_promotion_without_the_final_position_is_refused(calm):
+    for position in ("", calm.primary_position()):
+        refused(calm.act(calm.db2, "promote", planned=True, position=position, generation=5), "needs the old primary's final")
+    assert not calm.db2.is_primary()
+
+
+def test_block_writes_is_refused_on_a_standby(calm):
+    answer = calm.act(calm.db2, "block_writes")
+    assert (answer.status, answer.facts["cause"]) == ("refused", "role"), answer
+
+
+def test_block_writes_is_refused_when_nobody_would_have_the_last_record(pair):
+    pair.db2.stop()
+    wait_until(lambda: pair.db1.sql("SELECT count(*) FROM pg_stat_replication") == "0")
+    answer = pair.act(pair.db1, "block_writes")
+    assert (answer.status, answer.facts["cause"]) == ("refused", "broken_link"), answer
+    assert pair.db1.is_primary() and not (pair.db1.data / "standby.signal").exists()
+
+
+# The planned move
+
+
+def planned_move(pair, generation=7, more=()):
+    blocked = pair.act(pair.db1, "block_writes", planned=True, more=more)
     assert blocked.status == "ok", blocked
-    assert pair.db1.pid() is None
-    about = {"planned": True, "position": blocked.position, "generation": 7}
+    about = {"planned": True, "position": blocked.position, "generation": generation, "more": more}
     for verb in ("can_promote", "drain", "promote"):
         answer = pair.act(pair.db2, verb, **about)
         assert answer.status == "ok", answer
-    assert pair.db2.is_primary()
+    demoted = pair.act(pair.db1, "demote", more=more)
+    assert demoted.status == "ok" and demoted.facts["upstream"] == f"127.0.0.1:{pair.db2.port}", demoted
+    return answer
+
+
+def test_a_planned_move_under_load_loses_nothing(durable):
+    pair = durable
+    place = [pair.db1]
+    with Writer(lambda: place[0]) as writer:
+        begin = time.monotonic()
+        blocked = pair.good(pair.db1, "block_writes", planned=True)
+        place[0] = pair.db2  # the address
+        about = {"planned": True, "position": blocked.position, "generation": 7}
+        for verb in ("can_promote", "drain", "promote"):
+            promoted = pair.good(pair.db2, verb, **about)
+        took = time.monotonic() - begin
+        before = len(writer.acknowledged)
+        wait_until(lambda: len(writer.acknowledged) > before + 20)
+        pair.good(pair.db1, "demote")
+        writer.stop()
+    assert blocked.position.endswith(":shutdown")
+    assert set(writer.acknowledged) - pair.db2.rows() == set()
+    assert promoted.facts["lost_at_most"] == "0"
     assert pair.db2.sql("SELECT generation, node FROM baton_generation") == "7|db2"
-    demoted = pair.act(pair.db1, "demote")
-    assert demoted.status == "ok", demoted
-    assert not pair.db1.is_primary()
     pair.db2.wait_streaming_to(pair.db1)
+    assert set(writer.acknowledged) - pair.db1.rows() == set() and not pair.db1.is_primary()
+    assert "rewind" not in (pair.db1.directory / "log").read_text()
+    print(f"\nplanned: {took:.2f} s, gap {writer.longest_gap:.2f} s, acknowledged {len(writer.acknowledged)}, lost 0")
+
+
+def test_each_verb_of_the_move_may_be_repeated(pair):
+    blocked = pair.good(pair.db1, "block_writes", planned=True)
+    assert pair.good(pair.db1, "block_writes", planned=True).position == blocked.position
+    about = {"planned": True, "position": blocked.position, "generation": 7}
+    for verb in ("can_promote", "can_promote", "drain", "drain", "promote", "promote", "can_promote", "drain"):
+        pair.good(pair.db2, verb, **about)
+    again = pair.act(pair.db2, "promote", planned=True, position=blocked.position, generation=8)
+    assert again.status == "conflict" and "generation 7, not 8" in again.sentence, again
+    for _ in range(2):
+        assert pair.good(pair.db1, "demote").role == "replica"
+    verified = pair.good(pair.db2, "verify", generation=7)
+    assert (verified.role, verified.generation) == ("primary", 7)
+    assert pair.act(pair.db2, "verify", generation=8).status == "conflict"
+    # And back.
+    pair.db2.wait_streaming_to(pair.db1)
+    position = pair.good(pair.db2, "block_writes", planned=True).position
+    pair.good(pair.db1, "promote", planned=True, position=position, generation=8)
+    pair.good(pair.db2, "demote")
+    assert pair.db1.is_primary() and pair.db1.sql("SELECT timeline_id FROM pg_control_checkpoint()") is not None
+
+
+def test_a_move_that_is_given_up_leaves_the_old_primary_as_it_was(pair):
+    with Writer(lambda: pair.db1) as writer:
+        pair.good(pair.db1, "block_writes", planned=True)
+        before = len(writer.acknowledged)
+        pair.good(pair.db1, "unblock_writes")
+        pair.good(pair.db1, "unblock_writes")
+        wait_until(lambda: len(writer.acknowledged) > before + 20)
+        writer.stop()
+    assert set(writer.acknowledged) - pair.db1.rows() == set()
+    assert pair.db1.sql("SELECT timeline_id FROM pg_control_checkpoint()") == "1"
+    pair.db1.wait_streaming_to(pair.db2)
+
+
+def test_a_stop_that_does_not_end_is_undone(pair):
+    receiver = pair.receiver(pair.db2)
+    with Writer(lambda: pair.db1) as writer:
+        os.kill(receiver, signal.SIGSTOP)  # the link is there, but nobody takes the log
+        try:
+            answer = pair.act(pair.db1, "block_writes", planned=True, timeout=4.0)
+            assert (answer.status, answer.facts["cause"]) == ("transient", "timeout"), answer
+            assert answer.sentence.endswith("it is the primary as before")
+            before = len(writer.acknowledged)
+            wait_until(lambda: len(writer.acknowledged) > before + 20)
+        finally:
+            os.kill(receiver, signal.SIGCONT)
+        writer.stop()
+    assert set(writer.acknowledged) - pair.db1.rows() == set()
+
+
+def test_a_standby_that_lacks_the_last_record_is_not_promoted(pair):
+    receiver = pair.receiver(pair.db2)
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        pair.db1.sql("INSERT INTO rows SELECT n, repeat('x', 50) FROM generate_series(1, 200) AS n")
+        blocked = pair.good(pair.db1, "block_writes", planned=True, timeout=25.0)  # the walsender gives up after 4 s
+        about = {"planned": True, "position": blocked.position, "generation": 7}
+        drained = pair.act(pair.db2, "drain", timeout=5.0, more={"drain_timeout": "300ms"}, **about)
+        assert drained.status == "transient" and re.search(r"\d+ bytes before the old primary's last record", drained.sentence)
+        refused(pair.act(pair.db2, "promote", **about), "before the old primary's last record")
+        assert not pair.db2.is_primary()
+    finally:
+        os.kill(receiver, signal.SIGCONT)
+    pair.good(pair.db1, "unblock_writes")
+    assert len(pair.db1.rows()) == 200 and pair.db1.is_primary()
+
+
+def test_the_record_at_the_final_position_has_to_be_the_shutdown(calm):
+    """A standby that is beyond, but by other records, has another history."""
+    system = calm.db1.sql("SELECT system_identifier FROM pg_control_system()")
+    here = calm.db1.sql("SELECT pg_current_wal_insert_lsn()")
+    calm.db1.sql("INSERT INTO rows VALUES (-1, 'x'); DELETE FROM rows")
+    calm.db1.wait_streaming_to(calm.db2)
+    about = {"planned": True, "position": f"{system}:1:{here}:shutdown", "generation": 5}
+    refused(calm.act(calm.db2, "promote", **about), "not the old primary's shutdown checkpoint")
+    assert calm.act(calm.db2, "drain", timeout=5.0, **about).status == "refused"
+
+
+def test_promotion_that_ended_before_its_stamp_is_finished(pair):
+    pair.db1.kill()
+    pair.db2.sql("SELECT pg_promote()")
+    answer = pair.act(pair.db2, "promote", generation=7)
+    assert answer.status == "conflict", answer  # nobody knows who promoted it
+    (pair.db2.data / "baton.promoting").write_text("7")
+    shutil.chown(pair.db2.data / "baton.promoting", "postgres", "postgres")
+    assert pair.good(pair.db2, "promote", generation=7).generation == 7
+    assert pair.db2.sql("SELECT generation, node FROM baton_generation") == "7|db2"
+
+
+# After a crash
+
+
+def crash_with_tail(pair):
+    """db1 acknowledged rows that db2 never got, and is dead. Returns (acknowledged, position last heard)."""
+    with Writer(lambda: pair.db1) as writer:
+        receiver = pair.receiver(pair.db2)
+        os.kill(receiver, signal.SIGSTOP)
+        before = len(writer.acknowledged)
+        wait_until(lambda: len(writer.acknowledged) > before + 50)
+        writer.stop()
+    position = pair.primary_position()
+    pair.db1.kill()
+    os.kill(receiver, signal.SIGKILL)  # what is in its socket dies with it; the standby's postmaster restarts all
+    pair.db2.wait_ready()
+    return writer.acknowledged, position
+
+
+def test_a_crash_loses_no_more_than_was_said(pair):
+    acknowledged, position = crash_with_tail(pair)
+    promoted = pair.good(pair.db2, "promote", position=position, generation=7)
+    bound = int(promoted.facts["lost_at_most"].removesuffix(" bytes"))
+    missing = len(set(acknowledged) - pair.db2.rows())
+    assert missing > 40 and missing * 100 <= bound, (missing, bound)  # each row is more than 100 bytes of log
+    assert f"at most {bound} bytes" in promoted.sentence
+    print(f"\ncrash: acknowledged {len(acknowledged)}, lost {missing}, bound {bound} bytes")
+
+
+def test_a_crash_in_the_midst_of_writes_loses_what_was_not_sent_at_most(durable):
+    pair = durable
+    place = [pair.db1]
+    with Writer(lambda: place[0]) as writer:
+        heard = len(writer.acknowledged)
+        position = pair.primary_position()
+        pair.db1.kill()
+        begin = time.monotonic()
+        pair.good(pair.db2, "can_promote", position=position)
+        promoted = pair.good(pair.db2, "promote", position=position, generation=7)
+        place[0] = pair.db2
+        took = time.monotonic() - begin
+        before = len(writer.acknowledged)
+        wait_until(lambda: len(writer.acknowledged) > before + 20)
+        writer.stop()
+    missing = len(set(writer.acknowledged) - pair.db2.rows())
+    bound = int(promoted.facts["lost_at_most"].removesuffix(" bytes"))
+    # Of what was acknowledged before the position was read, no more than it says.
+    assert 100 * len(set(writer.acknowledged[:heard]) - pair.db2.rows()) <= bound, promoted
+    print(f"\ncrash under load: {took:.2f} s, gap {writer.longest_gap:.2f} s, acknowledged {len(writer.acknowledged)}, lost {missing}")
+
+
+def test_what_may_be_lost_is_not_known_without_a_position(pair):
+    pair.db1.kill()
+    assert pair.good(pair.db2, "promote", generation=7).facts["lost_at_most"] == "unknown"
+
+
+def test_strict_promotes_the_synchronous_standby_and_loses_nothing(template):
+    more = "synchronous_standby_names = '*'\n"
+    with running(template, more=more) as pair:
+        with Writer(lambda: pair.db1) as writer:
+            position = pair.primary_position()
+            assert position.endswith(":sync=db2"), position
+            pair.db1.kill()
+            writer.stop()
+        promoted = pair.good(pair.db2, "promote", position=position, generation=7, more={"durability": "strict"})
+        assert promoted.generation == 7
+        assert set(writer.acknowledged) - pair.db2.rows() == set()
+
+
+def test_a_crashed_primary_without_a_tail_follows_without_a_rewind(pair):
+    pair.db1.sql("INSERT INTO rows VALUES (1, 'x')")
+    pair.db1.wait_streaming_to(pair.db2)
+    pair.db1.kill()
+    pair.good(pair.db2, "promote", generation=7)
+    pair.good(pair.db1, "rejoin")
+    pair.db2.wait_streaming_to(pair.db1)
+    assert pair.db1.rows() == {1} and not pair.db1.is_primary()
+
+
+def test_a_diverged_primary_stays_read_only_and_keeps_its_data(pair):
+    acknowledged, position = crash_with_tail(pair)
+    pair.good(pair.db2, "promote", position=position, generation=7)
+    for verb in ("demote", "rejoin", "rejoin"):
+        answer = pair.act(pair.db1, verb)
+        assert answer.status == "conflict" and answer.facts["cause"] == "diverged", answer
+        assert int(answer.facts["diverged_bytes"]) > 4000
+    assert not pair.db1.is_primary() and set(acknowledged) - pair.db1.rows() == set()
+    assert pair.db1.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0"
+    # Through a start of the host, too.
+    pair.db1.kill()
+    pair.db1.start()
+    assert not pair.db1.is_primary()
+
+
+def test_a_rewind_keeps_the_tail_aside(pair):
+    acknowledged, position = crash_with_tail(pair)
+    pair.good(pair.db2, "promote", position=position, generation=7)
+    missing = set(acknowledged) - pair.db2.rows()
+    answer = pair.good(pair.db1, "rejoin", more={"rejoin": "rewind"})
+    assert answer.facts["kept"] in answer.sentence
+    kept = pathlib.Path(answer.facts["kept"])
+    assert kept.parent == pathlib.Path(f"{pair.db1.data}.baton-kept")
+    assert (kept / "records.txt").read_text().count("Transaction") >= len(missing) > 40  # one commit for each lost row
+    assert re.fullmatch("0{7}1[0-9A-F]{16}", sorted(one.name for one in kept.iterdir())[0])
+    pair.db2.wait_streaming_to(pair.db1)
+    assert pair.db1.rows() == pair.db2.rows() and not pair.db1.is_primary()
+    assert not (pair.db1.data / "baton.rewind-pgpass").exists()
+
+
+def test_two_that_were_both_promoted_do_not_follow_each_other(pair):
+    pair.db1.stop()
+    wait_until(lambda: pair.db2.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0")
+    pair.good(pair.db2, "promote", generation=7)
+    pair.db1.make_standby(pair.db2)  # by hand, and promoted by hand at the very same place
+    (pair.db1.data / "postgresql.auto.conf").write_text("primary_conninfo = ''\n")
+    pair.db1.start()
+    pair.db1.sql("SELECT pg_promote()")
+    pair.db1.sql("INSERT INTO baton_generation VALUES (true, 9, 'db1', now())")
+    answer = pair.act(pair.db1, "demote")
+    assert answer.status == "conflict", answer
+    assert not pair.db1.is_primary()
+
+
+def test_every_start_of_a_promoted_server_is_that_of_a_standby(pair):
+    pair.db1.kill()
+    pair.good(pair.db2, "promote", generation=7)
+    assert pair.db2.is_primary()
+    pair.db2.kill()
+    pair.db2.start()
+    assert not pair.db2.is_primary()
+    assert pair.good(pair.db2, "promote", generation=8).generation == 8
+
+
+def test_demote_without_the_target_leaves_it_read_only_and_says_so(pair):
+    pair.db2.stop()
+    answer = pair.good(pair.db1, "demote")
+    assert "standby of nobody" in answer.sentence and answer.facts["upstream"] == "none"
+    assert not pair.db1.is_primary()
+
+
+def test_demote_does_not_follow_one_that_is_no_primary(pair):
+    answer = pair.good(pair.db1, "demote")
+    assert "is no primary yet" in answer.sentence and answer.facts["cause"] == "target"
+    assert not pair.db1.is_primary()
+
+
+def test_demote_mends_a_wrong_upstream(pair):
+    pair.db2.sql("ALTER SYSTEM SET primary_conninfo = 'host=127.0.0.1 port=1 user=baton_replication'")
+    pair.db2.sql("SELECT pg_reload_conf()")
+    assert pair.probe(pair.db2).facts["cause"] == "wrong_upstream"
+    pair.good(pair.db2, "demote")
+    pair.db1.wait_streaming_to(pair.db2)
+
+
+def test_demote_of_a_frozen_server_ends_it_all_the_same(pair):
+    pair.db1.freeze()
+    answer = pair.act(pair.db1, "demote", timeout=8.0)
+    assert answer.status == "ok", answer
+    assert not pair.db1.is_primary()
+
+
+# Who stops and starts
+
+
+def test_a_missing_helper_is_for_a_person_and_nothing_is_changed(pair):
+    answer = pair.act(pair.db1, "block_writes", planned=True, more={"control_socket": "/nonexistent/control"})
+    assert (answer.status, answer.facts["cause"]) == ("config", "control"), answer
+    assert "baton-postgres-control does not listen on /nonexistent/control" in answer.sentence
+    assert pair.db1.is_primary()
+
+
+def test_a_command_may_stop_and_start(pair):
+    script = pair.db1.directory.parent / "order.py"
+    script.write_text("import socket, sys\none = socket.socket(socket.AF_UNIX)\n"
+                      f"one.connect('{pair.db1.control_socket}')\none.sendall(sys.argv[1].encode() + b' 10000\\n')\n"
+                      "sys.exit(one.recv(200) != b'ok\\n')\n")
+    more = {"control": "command", "stop_command": f"/usr/bin/python3 {script} stop",
+            "start_command": f"/usr/bin/python3 {script} start"}
+    assert pair.act(pair.db1, "block_writes", planned=True, more=more).status == "ok"
+    assert pair.act(pair.db1, "unblock_writes", more=more).status == "ok"
+    assert pair.db1.is_primary()
+
+
+def test_systemd_where_there_is_none_is_for_a_person(pair):
+    if pathlib.Path("/run/systemd/system").exists():
+        pytest.fail("this test is for a host without systemd")
+    answer = pair.act(pair.db1, "block_writes", planned=True, more={"control": "systemd", "unit": "postgresql@15-main"})
+    assert (answer.status, answer.facts["cause"]) == ("config", "no-systemd"), answer
+    assert pair.db1.is_primary()
+
+
+def test_the_server_outlives_the_plugin_and_the_helper(pair):
+    pair.good(pair.db1, "block_writes", planned=True)
+    pair.good(pair.db1, "unblock_writes")
+    pair.db1.helper.terminate()
+    pair.db1.helper.wait()
+    assert pair.db1.is_primary()
+    limits = pathlib.Path(f"/proc/{pair.db1.pid()}/status").read_text()
+    assert "NoNewPrivs:\t0" in limits
+
+
+def test_the_helper_obeys_only_its_own_user_and_only_two_orders(calm):
+    def order(text):
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(str(calm.db1.control_socket))
+            one.sendall(text)
+            return one.recv(200).decode().strip()
+    assert order(b"restart 1000\n") == "refused an order that is none"
+    assert order(b"stop -5\n") == "refused an order that is none"
+    probe = f"import socket; socket.socket(socket.AF_UNIX).connect('{calm.db1.control_socket}')"
+    tried = subprocess.run(["/usr/bin/python3", "-c", probe], user=CHECK.pw_uid, group=CHECK.pw_gid, extra_groups=[],
+                           capture_output=True, text=True)
+    assert "PermissionError" in tried.stderr
+    assert calm.db1.is_primary()
+    assert subprocess.run([postgres_server.CONTROL, "--socket", "/tmp/x", "--data", "/x", "--bin", "/x"]).returncode == 1
+
+
+# Settings, secrets, the manual
+
+
+GOOD = {"member": ["db1 10.0.0.1", "db2 [fd00::2]:5433"], "data_directory": "/d", "unit": "postgresql@15-main"}
+
+
+def settings_complaints(host="db1", **more):
+    settings = {**GOOD, **more}
+    with Session("postgres", {k: v for k, v in settings.items() if v is not None}, "check", host_name=host) as session:
+        return session.call("check").complaints
+
+
+@pytest.mark.parametrize("more, key, words", [
+    ({}, None, None),
+    ({"member": ["db1 10.0.0.1"]}, "member", "at least two"),
+    ({"member": ["db1 10.0.0.1", "db1 10.0.0.2", "db2 10.0.0.3"]}, "member", "db1 appears twice"),
+    ({"member": ["db1 10.0.0.1", "db2 10.0.0.1"]}, "member", "address of another member"),
+    ({"member": ["db8 10.0.0.1", "db2 10.0.0.2"]}, "member", "this host, db1, is not among"),
+    ({"member": ["db1", "db2 10.0.0.2", "db3 10.0.0.3"]}, "member", "not of the form"),
+    ({"member": ["db1 10.0.0.1:x", "db2 10.0.0.2", "db3 10.0.0.3"]}, "member", "`x` is no port"),
+    ({"member": ["db1 [::1", "db2 10.0.0.2", "db3 10.0.0.3"]}, "member", "bracket is not closed"),
+    ({"unit": None}, "unit", "is needed with `control = systemd`"),
+    ({"control": "pg_ctl"}, "control_socket", "is needed"),
+    ({"control": "command", "start_command": "/x"}, "stop_command", "is needed"),
+    ({"control": "command", "start_command": "/x", "stop_command": "y"}, "stop_command", "absolute"),
+    ({"start_command": "/x"}, "start_command", "of no use"),
+    ({"tls": "verify"}, "tls_ca", "is needed with `tls = verify`"),
+    ({"tls": "yes", "tls_cert": "/x"}, "tls_cert", "belong together"),
+    ({"tls_ca": "/x"}, "tls_ca", "of no use"),
+])
+def test_settings_that_cannot_work_are_refused(more, key, words):
+    said = settings_complaints(**more)
+    if key is None:
+        assert said == []
+    else:
+        assert any(one == key and words in message for one, message in said), said
+
+
+def test_no_password_reaches_a_log_a_setting_or_an_answer(pair):
+    planned_move(pair)
+    for server in (pair.db1, pair.db2):
+        texts = [(server.directory / "log").read_text(), (server.data / "postgresql.auto.conf").read_text(),
+                 str(pair.probe(server))]
+        for password in postgres_server.PASSWORDS.values():
+            assert not any(password in text for text in texts)
+    assert (pair.db1.data / "baton.pgpass").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_manual_has_the_privileges_that_the_tests_run_with():
+    manual = re.sub(r"\s+", " ", (HERE / "README.md").read_text())
+    for statement in PRIVILEGES + REWIND_PRIVILEGES:
+        assert re.sub(r"'\w+-secret'", "'...'", statement) + ";" in manual, statement

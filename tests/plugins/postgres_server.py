@@ -12,6 +12,7 @@ import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -129,10 +130,13 @@ class Server:
         return [pid] + [int(one) for one in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
     def start(self):
-        started = as_postgres(BIN / "pg_ctl", "-D", self.data, "-w", "-s", "-l", self.directory / "log", "start",
-                              namespace=self.namespace, check=False)
-        if started.returncode != 0:
-            raise RuntimeError(f"{self.name} does not start:\n" + (self.directory / "log").read_text()[-2000:])
+        """By the helper, which takes note of its end, too."""
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(str(self.control_socket))
+            one.sendall(b"start 20000\n")
+            answer = one.recv(500).decode().strip()
+        if answer != "ok":
+            raise RuntimeError(f"{self.name} does not start: {answer}\n" + (self.directory / "log").read_text()[-2000:])
 
     def stop(self, mode="fast"):
         as_postgres(BIN / "pg_ctl", "-D", self.data, "-w", "-m", mode, "stop", check=False)
@@ -143,8 +147,8 @@ class Server:
         for pid in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}/cmdline").exists() and
-                                   pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes))
+        # Until somebody has taken note of the postmaster's end: a server does not start beside its zombie.
+        wait_until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() for pid in processes))
 
     def freeze(self):
         self.frozen = self.processes()
@@ -200,6 +204,16 @@ class Server:
     def position(self):
         return self.sql("SELECT pg_current_wal_lsn()")
 
+    def wait_quiet(self):
+        """Until nothing more is written by itself, as after a start, and the standby has it all."""
+        self.sql("CHECKPOINT")
+        seen = {}
+        def quiet():
+            seen[time.monotonic()] = self.position()
+            everywhere = self.sql("SELECT bool_and(replay_lsn = pg_current_wal_lsn()) FROM pg_stat_replication")
+            return everywhere == "t" and len(seen) > 5 and len(set(list(seen.values())[-5:])) == 1
+        wait_until(quiet)
+
     def wait_ready(self, seconds=10):
         def ready():
             try:
@@ -236,6 +250,11 @@ def pair(directory, template, namespaces=(None, None), addresses=("127.0.0.1", "
             server.start()
         servers[0].wait_streaming_to(servers[1])
         yield servers
+    except BaseException:
+        for server in servers:
+            if (server.directory / "log").exists():
+                print(f"--- the log of {server.name}\n" + (server.directory / "log").read_text()[-3000:])
+        raise
     finally:
         for server in servers:
             server.end()
