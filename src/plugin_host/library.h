@@ -27,8 +27,8 @@ std::array<baton_verb, kPluginVerbs> verb_functions(const baton_plugin& plugin);
 /// fine: nobody can replace in it what is root's). Error: which one, and what is wrong with it.
 Result<void> check_trust(const std::string& path);
 
-/// check_trust, then dlopen of the very file that was looked at (RTLD_NOW | RTLD_LOCAL). Never unloaded. Error: in
-/// words, with the path.
+/// REQUIRES an absolute path. check_trust, also of the directories of links on the way, then dlopen of the very file
+/// that was looked at (RTLD_NOW | RTLD_LOCAL). Never unloaded. Error: in words, with the path.
 Result<Library> load_library(const std::string& path);
 
 }  // namespace baton::plugin_host

@@ -180,12 +180,48 @@ def test_what_others_can_write_is_not_loaded(place):
     os.chown(target, pwd.getpwnam("nobody").pw_uid, 0)
     assert "belongs to user" in describe(target).stderr
     os.chown(target, 0, 0)
-    target.chmod(0o775)  # root's own group
-    assert describe(target).returncode == 0
+    target.chmod(0o775)  # root's own group: an access control list looks like this, too
+    assert f"{target} can be written by others than root" in describe(target).stderr
+    target.chmod(0o755)
+    place.chmod(0o775)
+    assert f"{place} can be written by others than root" in describe(target).stderr
     place.chmod(0o777)
     assert f"{place} can be written by others than root" in describe(target).stderr
     place.chmod(0o1777)  # nobody can replace there what is root's
     assert describe(target).returncode == 0
+
+
+def give_to_nobody(path):
+    """An access control list: user::rwx, user:nobody:rwx, group::r-x, mask::rwx, other::r-x."""
+    nobody = pwd.getpwnam("nobody").pw_uid
+    entries = [(1, 7, 0xFFFFFFFF), (2, 7, nobody), (4, 5, 0xFFFFFFFF), (0x10, 7, 0xFFFFFFFF), (0x20, 5, 0xFFFFFFFF)]
+    os.setxattr(path, "system.posix_acl_access", struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *one) for one in entries))
+
+
+def test_what_an_access_control_list_gives_to_others_is_not_loaded(place):
+    target = place / "good.so"
+    shutil.copy(MUSEUM / "good.so", target)
+    target.chmod(0o755)
+    give_to_nobody(target)
+    assert f"{target} can be written by others than root" in describe(target).stderr
+    os.removexattr(target, "system.posix_acl_access")
+    target.chmod(0o755)
+    assert describe(target).returncode == 0
+    give_to_nobody(place)
+    assert f"{place} can be written by others than root" in describe(target).stderr
+
+
+def test_the_directories_of_a_link_are_looked_at(place):
+    (place / "open").mkdir()
+    (place / "open").chmod(0o777)
+    (place / "open/link.so").symlink_to(MUSEUM / "good.so")
+    assert f"{place}/open can be written by others than root" in describe(place / "open/link.so").stderr
+    (place / "second.so").symlink_to("open/link.so")
+    assert f"{place}/open can be written by others than root" in describe(place / "second.so").stderr
+    (place / "open").chmod(0o755)
+    assert describe(place / "second.so").returncode == 0
+    (place / "up.so").symlink_to("open/../open/./link.so")
+    assert describe(place / "up.so").returncode == 0
 
 
 def test_a_link_is_judged_by_where_it_leads(place):
