@@ -37,17 +37,32 @@ std::string part(CURLU* url, CURLUPart what, unsigned flags) {
   return out;
 }
 
+/// As it may be shown: what may be a name and a password is left out, also where the url is too broken to be taken
+/// apart.
+std::string shown(const std::string& url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t begin = scheme == std::string::npos ? 0 : scheme + 3;
+  const std::size_t at = url.rfind('@');
+  return at == std::string::npos || at < begin ? url : url.substr(0, begin) + "********" + url.substr(at);
+}
+
 Target parse(const std::string& text, const std::string& server_name) {
   Target target;
   const std::unique_ptr<CURLU, UrlFree> url{curl_url()};
   const CURLUcode code = curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0);
   if (code != CURLUE_OK) {
-    target.error = "the url \"" + text + "\" cannot be used: " + curl_url_strerror(code);
+    target.error = "the url \"" + shown(text) + "\" cannot be used: " + curl_url_strerror(code);
     return target;
   }
   const std::string scheme = part(url.get(), CURLUPART_SCHEME, 0);
   if (scheme != "http" && scheme != "https") {
-    target.error = "the url \"" + text + "\" cannot be used: only http:// and https:// are spoken";
+    target.error = "the url \"" + shown(text) + "\" cannot be used: only http:// and https:// are spoken";
+    return target;
+  }
+  // Urls stand in sentences, facts and logs.
+  if (!part(url.get(), CURLUPART_USER, 0).empty() || !part(url.get(), CURLUPART_PASSWORD, 0).empty()) {
+    target.error = "the url \"" + shown(text) + "\" has a name or password in it, where everybody would see it";
+    target.has_credentials = true;
     return target;
   }
   target.https = scheme == "https";
@@ -57,7 +72,7 @@ Target parse(const std::string& text, const std::string& server_name) {
   target.name = server_name.empty() ? target.host : server_name;
   if (!server_name.empty()) curl_url_set(url.get(), CURLUPART_HOST, server_name.c_str(), 0);
   target.url = part(url.get(), CURLUPART_URL, 0);
-  if (target.host.empty() || target.url.empty()) target.error = "the url \"" + text + "\" has no usable host";
+  if (target.host.empty() || target.url.empty()) target.error = "the url \"" + shown(text) + "\" has no usable host";
   return target;
 }
 
@@ -300,7 +315,10 @@ void prepare_redirect(Request& request, const Target& from, const Target& to, in
 
 }  // namespace
 
-std::string unusable_url(const std::string& url) { return parse(url, "").error; }
+std::string unusable_url(const std::string& url, const std::string& instead) {
+  const Target target = parse(url, "");
+  return target.has_credentials && !instead.empty() ? target.error + ": use " + instead : target.error;
+}
 
 Client::Client(std::chrono::nanoseconds resolve_every) : resolver_(resolve_every) {
   std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to sockets that a peer may have closed

@@ -64,8 +64,9 @@ enum class Cause {
   kStopped,         ///< Request::stop was set
   kRedirect,        ///< too many redirects, or one from https to http
 };
-/// Why the url cannot be used; "" if it can. Connects to nothing.
-std::string unusable_url(const std::string& url);
+/// Why the url cannot be used; "" if it can. `instead`: the keys for what must not stand in it, a name and a password.
+/// Connects to nothing.
+std::string unusable_url(const std::string& url, const std::string& instead = {});
 /// For the fact `cause`: "url", "local", "dns", "refused", "unreachable", "connect_timeout", "timeout", ...
 const char* token(Cause cause);
 /// Nothing has been learnt about the peer: the trouble is on this host or in its name servers.

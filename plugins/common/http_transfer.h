@@ -39,6 +39,7 @@ struct Target {
   std::string url;   ///< for libcurl: with server_name in place of the host
   std::string name;  ///< host of `url`: what the certificate must be for
   std::string error;
+  bool has_credentials = false;  ///< in the url itself; that is an error, too
 };
 
 /// One request, not following anything. libcurl's callbacks write here.

@@ -146,7 +146,7 @@ void Check::check_settings(const Host& host) {
   const std::string url = url_of(host);
   if (url.empty()) {
     host.complain(nullptr, "a url (or a unix_socket) is needed");
-  } else if (const std::string error = http::unusable_url(url); !error.empty()) {
+  } else if (const std::string error = http::unusable_url(url, "username and password"); !error.empty()) {
     host.complain("url", error);
   }
   const bool https = url.starts_with("https://");

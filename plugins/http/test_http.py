@@ -465,6 +465,10 @@ def test_known_addresses_outlive_the_name_servers(network, tmp_path):
     ({}, None, "a url (or a unix_socket) is needed"),
     ({"url": "ftp://x/"}, "url", "only http:// and https:// are spoken"),
     ({"url": "http://[::1/"}, "url", "cannot be used"),
+    ({"url": "http://me:hidden@x/"}, "url", 'the url "http://********@x/" has a name or password in it, where everybody '
+                                            'would see it: use username and password'),
+    ({"url": "http://hidden@x/"}, "url", "use username and password"),
+    ({"url": "http://me:hid/den@x/"}, "url", 'the url "http://********@x/" cannot be used'),
     ({"url": "http://x/", "expect_status": "20"}, "expect_status", '"20" is no status from 100 to 599'),
     ({"url": "http://x/", "expect_status": "299-200"}, "expect_status", "no range"),
     ({"url": "http://x/", "expect_body_regex": "a("}, "expect_body_regex", "is no regular expression"),
@@ -474,7 +478,7 @@ def test_known_addresses_outlive_the_name_servers(network, tmp_path):
     ({"url": "http://x/", "password": "/etc/hostname"}, "password", "there is no username for it")])
 def test_settings_that_make_no_sense_are_refused(settings, key, words):
     found = complaints("http", settings)
-    assert len(found) == 1 and found[0][0] == key and words in found[0][1], found
+    assert len(found) == 1 and found[0][0] == key and words in found[0][1] and "hid" not in found[0][1], found
 
 
 def test_good_settings_raise_no_complaint():

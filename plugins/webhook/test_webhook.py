@@ -315,6 +315,8 @@ def test_close_delivers_what_waits():
 
 @pytest.mark.parametrize("settings, key, words", [
     ({"url": "ftp://x/"}, "url", "only http:// and https:// are spoken"),
+    ({"url": "https://me:hidden@x/"}, "url", 'the url "https://********@x/" has a name or password in it, where everybody '
+                                             'would see it: use bearer_token'),
     ({"url": "http://x/", "ca_file": "/x"}, "ca_file", "no use without https"),
     ({"url": "http://x/", "header": "nonsense"}, "header", "is not of the form"),
     ({"url": "http://x/", "retry_first": "2m"}, "retry_first", "is longer than retry_most")])

@@ -121,7 +121,8 @@ class Webhook {
 
 void Webhook::check_settings(const Host& host) {
   const std::string url = host.text("url");
-  if (const std::string error = http::unusable_url(url); !url.empty() && !error.empty()) host.complain("url", error);
+  const std::string error = http::unusable_url(url, "bearer_token");
+  if (!url.empty() && !error.empty()) host.complain("url", error);
   const bool https = url.starts_with("https://");
   for (const char* name : {"ca_file", "client_certificate"}) {
     if (!https && host.has(name)) host.complain(name, "is of no use without https://");
