@@ -295,3 +295,53 @@ class Writer:
 
     def __exit__(self, *_):
         self.stop()
+
+
+SENTINEL_CHECK_RIGHTS = "+sentinel|get-master-addr-by-name +sentinel|master +sentinel|ckquorum"
+SENTINEL_DRIVE_RIGHTS = SENTINEL_CHECK_RIGHTS + " +sentinel|replicas +sentinel|failover"
+# Of the servers, for the module redis-sentinel.
+FOLLOW_CHECK_RIGHTS = "+info"
+FOLLOW_DRIVE_RIGHTS = "+info +replicaof +client|pause +client|unpause +client|kill"
+
+
+class Sentinel(RedisServer):
+    """One Sentinel that knows the primary, its replicas and the other Sentinels from the start."""
+
+    program = "redis-sentinel"
+
+    def __init__(self, directory, name, address="127.0.0.1", port=None, namespace=None, options=()):
+        self.directory = pathlib.Path(directory) / name
+        self.directory.mkdir()
+        self.name, self.address, self.namespace = name, address, namespace
+        self.port, self.process, self.more = port or low_port(), None, []
+        self.conf = self.directory / "sentinel.conf"
+        self.identity = f"{abs(hash((name, str(directory)))):040x}"[-40:]
+        self.options = options
+
+    def watch(self, primary, replicas, sentinels, quorum=2, name="mymaster"):
+        lines = [f"bind {self.address}", f"port {self.port}", f"dir {self.directory}", f"logfile {self.directory}/log",
+                 "daemonize no", f"unixsocket {self.directory}/socket", "protected-mode no", f"sentinel myid {self.identity}",
+                 f"user {CHECK_USER} on >{CHECK_PASSWORD} {SENTINEL_CHECK_RIGHTS}",
+                 f"user {DRIVE_USER} on >{DRIVE_PASSWORD} {SENTINEL_DRIVE_RIGHTS}",
+                 f"sentinel monitor {name} {primary.address} {primary.port} {quorum}",
+                 f"sentinel down-after-milliseconds {name} 1000", f"sentinel failover-timeout {name} 6000"]
+        lines += [f"sentinel known-replica {name} {one.address} {one.port}" for one in replicas]
+        lines += [f"sentinel known-sentinel {name} {one.address} {one.port} {one.identity}" for one in sentinels if one is not self]
+        self.conf.write_text("\n".join([*lines, *self.options]) + "\n")
+        return self
+
+    def answers(self):
+        if self.process.poll() is not None:
+            raise RuntimeError(f"{self.name} ended: {(self.directory / 'log').read_text()[-2000:]}")
+        try:
+            with self.local() as connection:
+                return connection.command("PING") == "PONG"
+        except OSError:
+            return False
+
+    def local(self):
+        return Connection(self.address, self.port)
+
+    def primary(self, name="mymaster"):
+        address, port = self.command("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name)
+        return address, int(port)
