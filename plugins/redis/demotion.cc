@@ -194,6 +194,8 @@ Result Redis::demote(const Call& call) {
   return typed([&] {
     const auto until = end_of(call);
     const Server& target = target_of(call);
+    // Without a named target nobody is known to be the primary: there is no link to wait for.
+    const auto link_by = call.target().empty() ? Clock::now() : until;
     Client client = connect(own_, until);
     const Info before = read_info(client);
     if (!before.at_least(6, 2)) {
@@ -206,13 +208,13 @@ Result Redis::demote(const Call& call) {
       client.command({"CONFIG", "SET", "replica-read-only", "yes"});
       client.command({"CLIENT", "UNPAUSE"});
       write_configuration(client);
-      return await_link(client, target, until);
+      return await_link(client, target, link_by);
     }
     if (before.primary()) block(client);
     Sight sight = look_at(target, until);
     if (before.primary()) sight = settle(client, target, std::move(sight), until);
     if (!sight.info || !holds_all(*sight.info, read_info(client))) return stay_detached(client, target, sight);
-    return attach(client, target, until);
+    return attach(client, target, link_by);
   });
 }
 
