@@ -179,9 +179,10 @@ int serve(const ServiceSettings& settings) {
     if (ready <= 0) continue;
     const int peer = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
     if (peer < 0) continue;
-    const std::string answer =
-        (may_order(peer) ? obey(settings, read_order(peer)) : std::string{"refused orders of another user"}) + "\n";
-    if (::send(peer, answer.data(), answer.size(), MSG_NOSIGNAL) < 0) {
+    const bool may = may_order(peer);
+    const std::string order = may ? read_order(peer) : std::string{};
+    const std::string answer = (may ? obey(settings, order) : std::string{"refused orders of another user"}) + "\n";
+    if (::send(peer, answer.data(), answer.size(), MSG_NOSIGNAL) < 0 && !order.empty()) {
       std::fprintf(stderr, "baton-postgres-control: nobody waited for `%s`\n",
                    answer.substr(0, answer.size() - 1).c_str());
     }

@@ -89,7 +89,8 @@ def make_template(directory):
     data = pathlib.Path(directory) / "template"
     data.mkdir()
     shutil.chown(data, "postgres", "postgres")
-    as_postgres(BIN / "initdb", "-D", data, "-A", "peer", "--no-sync", "-E", "UTF8", "--locale", "C.UTF-8", "-U", "postgres")
+    as_postgres(BIN / "initdb", "-D", data, "-A", "peer", "--no-sync", "-E", "UTF8", "--locale", "C.UTF-8", "-U", "postgres",
+                "--wal-segsize=1")  # small files: servers are made by copying
     statements = ["CREATE ROLE writer LOGIN PASSWORD 'writer'", "CREATE TABLE rows (n bigint PRIMARY KEY, filler text)",
                   "GRANT SELECT, INSERT ON rows TO writer", *PRIVILEGES, *REWIND_PRIVILEGES]
     as_postgres(BIN / "postgres", "--single", "-D", data, "postgres", input="\n".join(statements) + "\n")
@@ -170,7 +171,14 @@ class Server:
             self.helper = subprocess.Popen(command, cwd="/")
         else:
             self.helper = subprocess.Popen(command, cwd="/", user=POSTGRES.pw_uid, group=POSTGRES.pw_gid, extra_groups=[])
-        wait_until(self.control_socket.exists)
+        def listens():
+            try:
+                with socket.socket(socket.AF_UNIX) as one:
+                    one.connect(str(self.control_socket))
+                return True
+            except OSError:
+                return False
+        wait_until(listens)
 
     def end(self):
         self.thaw()
