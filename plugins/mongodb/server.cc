@@ -26,14 +26,16 @@ struct Meaning {
   const char* cause;
 };
 /// In this order: a timeout of a TLS handshake is a matter of TLS.
-constexpr std::array<Meaning, 10> kMeanings{{
+constexpr std::array<Meaning, 12> kMeanings{{
     {"tls handshake failed", Status::kConfig, "tls"},
     {"certificate", Status::kConfig, "tls"},
     {"authentication failed", Status::kConfig, "auth"},
+    {"scram failure", Status::kConfig, "auth"},
     {"failed to resolve", Status::kTransient, "dns"},
     {"connection refused", Status::kTransient, "refused"},
     {"connection reset", Status::kTransient, "reset"},
     {"connection closed", Status::kTransient, "reset"},
+    {"closed connection", Status::kTransient, "reset"},
     {"no route to host", Status::kTransient, "unreachable"},
     {"network is unreachable", Status::kTransient, "unreachable"},
     {"timeout", Status::kTransient, "timeout"},

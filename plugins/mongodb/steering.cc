@@ -228,7 +228,7 @@ void Steering::put_back(Server& primary, const std::string& name) {
 Moved Steering::move(const std::string& primary, const Move& move) {
   Moved moved;
   Server server{settings_, primary, Login::kYes, until_};
-  if (primary == move.target || read_hello(server.command(Document{R"({"isMaster": 1})"})).me == move.target) {
+  if (primary == move.target || ask_hello(server).me == move.target) {
     moved.already = true;
     if (move.priorities == Priorities::kRaise) raise(server, move.target, moved.reconfigured);
     await(move.target);

@@ -40,7 +40,8 @@ class User:
     """What the server keeps of a password, and which roles it gives."""
 
     def __init__(self, password, roles):
-        self.salt, self.iterations, self.roles = os.urandom(16), 4096, set(roles)
+        # MongoDB's salt for SHA-256 has 28 bytes, and libmongoc insists on it.
+        self.salt, self.iterations, self.roles = os.urandom(28), 4096, set(roles)
         salted = hashlib.pbkdf2_hmac("sha256", password.encode(), self.salt, self.iterations)
         client = hmac.digest(salted, b"Client Key", "sha256")
         self.stored, self.server = hashlib.sha256(client).digest(), hmac.digest(salted, b"Server Key", "sha256")
