@@ -134,13 +134,21 @@ class Builder : private SectionReader {
     return true;
   }
 
-  /// Those that run must have somebody to run as.
+  /// Those that run must have somebody to run as, and that is nobody who could end or imitate Baton's own processes.
   void check_users() {
-    if (!options_.user_exists) return;
     for (const Plugin& plugin : config_.plugins) {
-      if (plugin.about.path.empty()) continue;
       const Section& section = *document_.find(SectionType::kPlugin, plugin.name);
-      if (const Entry* entry = section.find("user", host_)) {
+      const Entry* const entry = section.find("user", host_);
+      if (is_own_user(entry != nullptr ? plugin.user : plugin.about.act_user)) {
+        report_.add(Code::kBadUser, (entry != nullptr ? entry : section.find("module", host_))->value_place,
+                    entry != nullptr ? "user: " + quoted(plugin.user) + " is who a process of Baton's own runs as"
+                                     : "module: " + quoted(plugin.module) + " wants to act as " +
+                                           quoted(plugin.about.act_user) + ", as a process of Baton's own does",
+                    "a plugin could end it: write the name of another user");
+        continue;
+      }
+      if (plugin.about.path.empty() || !options_.user_exists) continue;
+      if (entry != nullptr) {
         check_user(plugin.user, entry->value_place, "user: there is no user " + quoted(plugin.user) + " on this host");
         continue;
       }
@@ -152,6 +160,10 @@ class Builder : private SectionReader {
       if (probing_.contains(plugin.name)) check_default(plugin.probe_user(), "probes");
       if (acting_.contains(plugin.name)) check_default(plugin.act_user(), "acts");
     }
+  }
+
+  static bool is_own_user(std::string_view user) {
+    return user == "baton-engine" || user == "baton-steward" || user == "baton-scribe";
   }
 
   void check_user(const std::string& user, const Place& place, std::string message) {

@@ -230,6 +230,29 @@ TEST(PluginSection, ItsUserMustExistOnThisHost) {
   EXPECT_THAT(bench.findings_of(instance("[plugin j]\nmodule = job\n")), ElementsAre("W010 5:2"));
 }
 
+TEST(PluginSection, ItsUserIsNobodyWhomAProcessOfBatonsRunsAs) {
+  Bench bench;
+  for (const std::string own : {"baton-engine", "baton-steward", "baton-scribe"}) {
+    const Loaded loaded = bench.load(http("user = " + own + "\n" + std::string(kUrl)));
+    ASSERT_THAT(briefs(loaded), ElementsAre("E047 8:8"));
+    EXPECT_EQ(loaded.diagnostics[0].message, "user: `" + own + "` is who a process of Baton's own runs as");
+    EXPECT_EQ(loaded.diagnostics[0].help, "a plugin could end it: write the name of another user");
+  }
+  EXPECT_THAT(bench.findings_of(http("user = baton-check\n" + std::string(kUrl))), IsEmpty());
+  EXPECT_THAT(bench.findings_of(http("user = baton-act\n" + std::string(kUrl))), IsEmpty());
+  // Nor may a module ask for it by itself.
+  Module module;
+  module.name = "sly";
+  module.path = "/plugins/sly.so";
+  module.act_user = "baton-engine";
+  module.verbs = verb_set({PluginVerb::kEnter});
+  bench.modules.add(module);
+  const Loaded sly = bench.load(instance("follow_up = s\n[plugin s]\nmodule = sly\n"));
+  ASSERT_THAT(briefs(sly), ElementsAre("E047 7:10"));
+  EXPECT_EQ(sly.diagnostics[0].message,
+            "module: `sly` wants to act as `baton-engine`, as a process of Baton's own does");
+}
+
 TEST(PluginSection, AModuleMayNotAskForRoot) {
   Bench bench;
   EXPECT_THAT(bench.findings_of(instance("follow_up = g\n[plugin g]\nmodule = greedy\n")), ElementsAre("E044 7:10"));
