@@ -16,8 +16,9 @@
  *  - Both sides read no field of the other's struct past its `struct_size`. New fields are added at the end and make a
  *    new minor version; a change or removal makes a new symbol (baton_plugin_v2). A plugin that was built against an
  *    older minor version loads.
- *  - Processes that a plugin starts end with it, and what has ended between two calls is collected by the host: wait
- * for a child within the call that started it.
+ *  - Processes that a plugin starts end with it, those of a probe with that probe, whether or not they have left its
+ * process group; what has ended between two calls is collected by the host: wait for a child within the call that
+ * started it.
  *  - A plugin must not throw, longjmp or exit across the interface (the host survives that: it is a crash of this
  *    section alone).
  *

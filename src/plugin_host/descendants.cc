@@ -84,9 +84,12 @@ void end_descendants() {
   reap_ended();
 }
 
-void reap_ended() {
-  while (::waitpid(-1, nullptr, WNOHANG) > 0) {
-  }
+bool reap_ended() {
+  pid_t ended = 0;
+  do {
+    ended = ::waitpid(-1, nullptr, WNOHANG | __WALL);
+  } while (ended > 0);
+  return ended == 0;  // not: there are no children
 }
 
 }  // namespace baton::plugin_host

@@ -8,7 +8,8 @@ namespace baton::plugin_host {
 void adopt_orphans();
 /// SIGKILL to everything below this process, and waits for it, at most 100 ms.
 void end_descendants();
-/// Collects those that have ended. Between calls only: a plugin waits for its own during a call.
-void reap_ended();
+/// Collects those that have ended, and says whether any goes on. Between calls only: a plugin waits for its own during
+/// a call.
+bool reap_ended();
 
 }  // namespace baton::plugin_host

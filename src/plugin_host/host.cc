@@ -115,6 +115,25 @@ ipc::ActRequest probe_request(Nanos timeout) {
   return request;
 }
 
+/// What a probe has started ends with it: the number of processes is counted by user, so that one section that leaks
+/// them would take it from all others (F68).
+class Sweeper {
+ public:
+  explicit Sweeper(std::string section) : section_(std::move(section)) {}
+
+  void sweep() {
+    if (!reap_ended()) return;
+    end_descendants();
+    if (std::exchange(said_, true)) return;
+    log::warning("plugin_left_processes", {{"plugin", section_}},
+                 "it came back without ending what it had started; that is killed after each probe");
+  }
+
+ private:
+  std::string section_;
+  bool said_ = false;
+};
+
 /// Sections with one interval must not all probe in the same millisecond.
 Nanos phase_of(const ipc::HostOrder& order) {
   const std::size_t hash = std::hash<std::string_view>{}(order.section);
@@ -176,15 +195,16 @@ int run_probes(const Library& library, const ipc::HostOrder& order, posix::Fd pa
   Watchdog& watchdog = Watchdog::start([&] { results.put(timeout_outcome(order.timeout), started, posix::now()); });
   Session session{library, order, "probe"};
   GrowthWatch growth{order.section};
+  Sweeper sweeper{order.section};
   Instant due = posix::now() + phase_of(order);
   while (true) {
-    reap_ended();
     started = posix::now();
     watchdog.arm(order.timeout);
     const Verdict verdict = session.call(probe_request(order.timeout));
     watchdog.disarm();
     const Instant finished = posix::now();
     results.put(outcome_of(verdict), started, finished);
+    sweeper.sweep();
     if (growth.too_large(finished)) return ipc::kHostRecycled;
     // What was missed is not made up for.
     while (due <= finished) due += order.interval;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "ipc/host_order.h"
 #include "ipc/module_catalog.h"
@@ -80,6 +81,28 @@ Result<void> confine(ipc::HostKind kind, std::uint32_t needs) {
   return forbid_system_calls();
 }
 
+int serve_order(const ipc::HostOrder& order) {
+  posix::set_process_name(("baton-" + order.section).c_str());
+  posix::Fd work{ipc::kWorkDescriptor};
+  posix::Fd bell{order.kind == ipc::HostKind::kProbe ? ipc::kBellDescriptor : -1};
+  for (const int fd : {ipc::kOrderDescriptor, ipc::kWorkDescriptor, ipc::kBellDescriptor, ipc::kLogDescriptor}) {
+    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  }
+  ::close(ipc::kOrderDescriptor);
+  if (const auto confined = confine(order.kind, order.needs); !confined) {
+    log::error("plugin_host_failed", {{"plugin", order.section}}, confined.error().message());
+    return kFailed;
+  }
+  const auto library = load_in_time(order.module_path);
+  if (!library) {
+    log::error("plugin_not_loaded", {{"plugin", order.section}}, library.error().message());
+    if (order.kind == ipc::HostKind::kProbe) report_unloaded(order, work, std::move(bell), library.error());
+    return kFailed;
+  }
+  if (order.kind == ipc::HostKind::kProbe) return run_probes(*library, order, std::move(work), std::move(bell));
+  return run_acts(*library, order, std::move(work));
+}
+
 int serve() {
   log::use_pipe(ipc::kLogDescriptor);
   log::open({"plugin-host"});
@@ -88,25 +111,17 @@ int serve() {
     log::error("plugin_host_failed", {}, order.error().message());
     return kFailed;
   }
-  posix::set_process_name(("baton-" + order->section).c_str());
-  posix::Fd work{ipc::kWorkDescriptor};
-  posix::Fd bell{order->kind == ipc::HostKind::kProbe ? ipc::kBellDescriptor : -1};
-  for (const int fd : {ipc::kOrderDescriptor, ipc::kWorkDescriptor, ipc::kBellDescriptor, ipc::kLogDescriptor}) {
-    ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  try {
+    return serve_order(*order);
+  } catch (const std::system_error& error) {
+    // Threads are counted with the processes.
+    const bool full = error.code() == std::errc::resource_unavailable_try_again;
+    log::error("plugin_host_failed", {{"plugin", order->section}},
+               std::string{error.what()} + (full ? "; user " + order->user + " has too many processes" : ""));
+  } catch (const std::exception& error) {
+    log::error("plugin_host_failed", {{"plugin", order->section}}, error.what());
   }
-  ::close(ipc::kOrderDescriptor);
-  if (const auto confined = confine(order->kind, order->needs); !confined) {
-    log::error("plugin_host_failed", {{"plugin", order->section}}, confined.error().message());
-    return kFailed;
-  }
-  const auto library = load_in_time(order->module_path);
-  if (!library) {
-    log::error("plugin_not_loaded", {{"plugin", order->section}}, library.error().message());
-    if (order->kind == ipc::HostKind::kProbe) report_unloaded(*order, work, std::move(bell), library.error());
-    return kFailed;
-  }
-  if (order->kind == ipc::HostKind::kProbe) return run_probes(*library, *order, std::move(work), std::move(bell));
-  return run_acts(*library, *order, std::move(work));
+  return kFailed;
 }
 
 int describe(const std::string& path) {
