@@ -120,20 +120,21 @@ void Redis::set_replication_login(Client& client) const {
   client.secret_command({"CONFIG", "SET", "masterauth", host_.text("replication_password_file")});
 }
 
-/// Follows `target` and waits for the link, as long as that is of use.
-Result Redis::attach(Client& client, const Server& target, Clock::time_point until) {
+bool Redis::has_primary(const Sight& sight) { return sight.info && sight.info->primary(); }
+
+/// Follows `target` and waits for the link, if there is a primary that could give one.
+Result Redis::attach(Client& client, const Server& target, const Sight& sight, Clock::time_point until) {
   set_replication_login(client);
   become_standby(client, target.address, replication_port(target));
   final_.reset();
-  return await_link(client, target, until);
+  return report_link(client, target, has_primary(sight) ? until : Clock::now());
 }
 
-Result Redis::await_link(Client& client, const Server& target, Clock::time_point until) const {
+/// What has become of the link, by `until` or `link_timeout`.
+Result Redis::report_link(Client& client, const Server& target, Clock::time_point until) const {
   const auto begin = Clock::now();
   const auto link_by = std::min(until, begin + host_.duration("link_timeout"));
   Info info = read_info(client);
-  // A full copy may take longer than anyone waits: that it has begun is enough.
-  while (!info.link_up() && !info.syncing() && pause_until(link_by, kPoll)) info = read_info(client);
   while (!info.link_up() && pause_until(link_by, kPoll)) info = read_info(client);
   Result result = plugin::done(client.place() + " is a replica of " + target.host);
   result.role = Role::kReplica;
@@ -208,13 +209,14 @@ Result Redis::demote(const Call& call) {
       client.command({"CONFIG", "SET", "replica-read-only", "yes"});
       client.command({"CLIENT", "UNPAUSE"});
       write_configuration(client);
-      return await_link(client, target, link_by);
+      const bool waits = !before.link_up() && link_by > Clock::now() && has_primary(look_at(target, until));
+      return report_link(client, target, waits ? link_by : Clock::now());
     }
     if (before.primary()) block(client);
     Sight sight = look_at(target, until);
     if (before.primary()) sight = settle(client, target, std::move(sight), until);
     if (!sight.info || !holds_all(*sight.info, read_info(client))) return stay_detached(client, target, sight);
-    return attach(client, target, link_by);
+    return attach(client, target, sight, link_by);
   });
 }
 

@@ -57,7 +57,9 @@ void Redis::refuse_state(const Call& call, Client& client, const Info& info, con
   if (info.keys() == 0 && had_keys && !host_.flag("allow_empty")) {
     reasons.push_back(place + " holds no key at all, not even " + kStampKey + ": its data is gone (allow_empty)");
   }
-  if (call.generation() != 0 && stamp.generation >= call.generation()) {
+  // Its own generation once more is no conflict: it restarted, and resumes.
+  const bool resumes = stamp.generation == call.generation() && stamp.host == own_.host && detached(info);
+  if (call.generation() != 0 && stamp.generation >= call.generation() && !resumes) {
     reasons.push_back("the data of " + place + " is of generation " + std::to_string(stamp.generation) +
                       " already, generation " + std::to_string(call.generation()) + " would be older");
   }

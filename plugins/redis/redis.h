@@ -103,8 +103,9 @@ class Redis {
   static void write_configuration(Client& client);
   static void detach(Client& client);
   void set_replication_login(Client& client) const;
-  Result attach(Client& client, const Server& target, Clock::time_point until);
-  Result await_link(Client& client, const Server& target, Clock::time_point until) const;
+  static bool has_primary(const Sight& sight);
+  Result attach(Client& client, const Server& target, const Sight& sight, Clock::time_point until);
+  Result report_link(Client& client, const Server& target, Clock::time_point until) const;
   Result stay_detached(Client& client, const Server& target, const Sight& sight);
 
   // rejoin.cc

@@ -89,7 +89,7 @@ Result Redis::rebuild(const Call& call, Client& client, const Server& target, co
                             ") is kept as " + kept.file + " (" + bytes_words(kept.bytes) + ")";
   host_.log(BATON_LOG_WARNING, client.place() + ": " + words + "; now it copies about " +
                                    bytes_words(sight.info->number("used_memory", 0)) + " from " + target.host);
-  Result result = attach(client, target, until);
+  Result result = attach(client, target, sight, until);
   result.sentence += "; " + words;
   result.fact("kept", kept.file).fact("kept_bytes", std::to_string(kept.bytes));
   return result;
@@ -109,7 +109,7 @@ Result Redis::rejoin(const Call& call) {
     const Server& target = target_of(call);
     Client client = connect(own_, until);
     const Info before = read_info(client);
-    if (follows(before, target, until)) return rejoined(await_link(client, target, until));
+    if (follows(before, target, until)) return rejoined(report_link(client, target, until));
     if (before.primary()) block(client);
     const Sight sight = look_at(target, until);
     if (!sight.info || !sight.info->primary()) {
@@ -133,7 +133,7 @@ Result Redis::rejoin(const Call& call) {
                             client.place() + " could follow " + target.host +
                                 ", which holds all of its data: rejoin = manual leaves that to a person");
     }
-    if (clean) return rejoined(attach(client, target, until));
+    if (clean) return rejoined(attach(client, target, sight, until));
     if (policy == "rebuild") return rejoined(rebuild(call, client, target, sight, until));
     return stay_detached(client, target, sight);
   });

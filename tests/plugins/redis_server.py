@@ -6,6 +6,7 @@ directory of their own. Everything ends with stop().
         one.command("SET", "key", "value")
 """
 import contextlib
+import os
 import pathlib
 import select
 import signal
@@ -176,9 +177,9 @@ class RedisServer:
         return [line for line in self.conf.read_text().splitlines() if line.split(" ")[0] == name]
 
     def kill(self):
-        """Power cut: nothing is written any more."""
-        if self.process:
-            self.process.send_signal(signal.SIGKILL)
+        """Power cut: nothing is written any more, by no child either."""
+        if self.process and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
         return self
 
