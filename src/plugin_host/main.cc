@@ -2,11 +2,13 @@
 // descriptors of ipc/host_order.h; batond's reader of the configuration and batonctl ask it single questions.
 #include <fcntl.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -160,10 +162,20 @@ int usage() {
   return kUsage;
 }
 
-int run(int argc, char** argv) {
+/// A person's directory and umask, the guardian's shelter from the kernel's hunger for memory: none of it is the
+/// plugin's.
+void forget_the_starter() {
+  if (::chdir("/") != 0) ::_exit(kFailed);
+  ::umask(022);
+  const posix::Fd score{::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC)};
+  // Refused where somebody has set it lower with rights that we lack: then it stays.
+  if (score.valid()) static_cast<void>(::write(score.get(), "0", 1) == 1);
+}
+
+int run(int argc, char** argv, const std::string& file) {
   const std::string_view mode = argc > 1 ? argv[1] : "";
   if (argc == 1 && ::fcntl(ipc::kOrderDescriptor, F_GETFD) >= 0) return serve();
-  if (mode == "--describe" && argc == 3) return describe(argv[2]);
+  if (mode == "--describe" && argc == 3) return describe(file);
   if (mode == "--check-settings" && argc == 2) return answer(std::nullopt);
   if (mode == "--once" && argc == 3) {
     const auto verb = verb_from(argv[2]);
@@ -175,6 +187,9 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::error_code nowhere;  // a relative path in a directory that is gone
+  const std::string file = argc > 2 ? std::filesystem::absolute(argv[2], nowhere).string() : std::string{};
+  forget_the_starter();
   // Its own process group, because that is what ends when a call is late.
   if (::getpgrp() != ::getpid()) ::setpgid(0, 0);
   // Plugin code sees this and nothing else of ours.
@@ -185,7 +200,7 @@ int main(int argc, char** argv) {
   ::on_exit(&end_for_plugin, nullptr);
   int status = kFailed;
   try {
-    status = run(argc, argv);
+    status = run(argc, argv, file);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "baton-plugin-host: %s\n", error.what());
   }

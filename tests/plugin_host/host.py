@@ -7,6 +7,7 @@ import mmap
 import os
 import pathlib
 import pwd
+import resource
 import select
 import socket
 import struct
@@ -158,9 +159,9 @@ def read_answer(data):
 
 
 class Host:
-    """One running baton-plugin-host. `page`: memory of an earlier one, to go on with."""
+    """One running baton-plugin-host. `page`: memory of an earlier one, to go on with; `processes`: its user's limit."""
 
-    def __init__(self, module, kind="probe", page=None, raw=False, user=CHECK_USER, **order):
+    def __init__(self, module, kind="probe", page=None, raw=False, user=CHECK_USER, processes=None, **order):
         path = module if "/" in str(module) else MUSEUM / f"{module}.so"
         self.order = sealed(order_bytes(path, kind, **order))
         self.page_fd = page if page is not None else os.memfd_create("page", os.MFD_CLOEXEC)
@@ -179,15 +180,18 @@ class Host:
                     "--ambient-caps=+net_raw", *argv]
         self.pid = os.fork()
         if self.pid == 0:
-            self._become([self.order, work, self.bell, log], argv, None if raw else user)
+            self._become([self.order, work, self.bell, log], argv, None if raw else user, processes)
         os.close(log)
         os.close(self.order)
         theirs.close()
 
     @staticmethod
-    def _become(descriptors, argv, user):
+    def _become(descriptors, argv, user, processes):
         try:
             os.setpgid(0, 0)
+            os.chdir("/usr")
+            os.umask(0o077)
+            pathlib.Path("/proc/self/oom_score_adj").write_text("100")
             high = [fcntl.fcntl(fd, fcntl.F_DUPFD, 100) for fd in descriptors]
             nothing = os.open("/dev/null", os.O_RDWR)
             for standard in (0, 1, 2):
@@ -200,6 +204,8 @@ class Host:
                 os.setgroups([])
                 os.setgid(who.pw_gid)
                 os.setuid(who.pw_uid)
+            if processes is not None:
+                resource.setrlimit(resource.RLIMIT_NPROC, (processes, processes))
             os.execvp(argv[0], argv)
         finally:
             os._exit(127)

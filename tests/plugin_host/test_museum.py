@@ -42,6 +42,17 @@ def test_probe_is_confined_and_answers():
         "raw_socket": "0", "word": "blue", "words": "2", "pause": "1500000000"}
 
 
+def test_nothing_of_who_starts_it_is_inherited():
+    with Host("good", settings=SETTINGS) as good:  # started by one in another directory, with umask 077, and 100
+        good.outcome()
+        of_it = f"/proc/{good.pid}/"
+        assert os.readlink(of_it + "cwd") == "/"
+        with open(of_it + "status") as status:
+            assert "Umask:\t0022\n" in status.read()
+        with open(of_it + "oom_score_adj") as score:
+            assert score.read() == "0\n"
+
+
 @pytest.mark.parametrize("needs, opened", [(0, "0"), (1, "1")])
 def test_raw_sockets_are_for_those_who_need_them(needs, opened):
     with Host("good", raw=True, needs=needs, settings=SETTINGS) as good:
@@ -412,6 +423,27 @@ def test_children_that_nobody_waits_for_do_not_gather():
     with Host("zombies", interval=0.05) as bad:
         bad.outcome(sequence=10)
         assert sum(state == "Z" for _, state in children()) <= 5
+
+
+def test_what_a_probe_leaves_running_ends_with_it():
+    with Host("leaks_processes", interval=0.1) as bad:
+        assert bad.outcome(sequence=5).state == "pass"
+        def gone():
+            living = [pid for pid, state in children() if state != "Z" and pid != bad.pid]
+            return len(living) <= 20  # those of one probe, not of five
+        until(gone, 2, "the end of what is left over")
+        before = bad.outcome().sequence
+        bad.outcome(sequence=before + 3)
+        assert len(children()) <= 41  # 20 of one probe and their 20 children
+        assert bad.log().count("event=plugin_left_processes") == 1
+
+
+def test_a_host_that_cannot_have_a_thread_says_why_in_the_log():
+    with Host("good", settings=SETTINGS, processes=1) as starved:
+        assert starved.end() == ("exit", 65)
+        log = starved.log()
+        assert "event=plugin_host_failed" in log and "plugin=exhibit" in log
+        assert "Resource temporarily unavailable; user baton-check has too many processes" in log
 
 
 def test_a_flood_on_page_and_bell_ends_with_the_host():
