@@ -6,6 +6,7 @@
 #include <memory>
 #include <plugin.hpp>
 
+#include "mysql/cluster.h"
 #include "mysql/pair.h"
 #include "mysql/settings.h"
 
@@ -77,7 +78,7 @@ constexpr const char* kManual =
 /// What a trouble means for a check: nobody listening is a dead database; a wrong password says nothing about it.
 Result probe_trouble(const plugin::Trouble& trouble) {
   const std::string& cause = trouble.cause();
-  const bool dead = cause == "refused" || cause == "reset" || cause == "unreachable";
+  const bool dead = cause == "refused" || cause == "reset" || cause == "unreachable" || cause == "no_quorum";
   const bool late = cause == "hung" || cause == "timeout";
   Result result = dead || late ? plugin::fail(trouble.what()) : plugin::unknown(trouble.what());
   if (!dead) result.status = late ? Status::kTransient : trouble.status();
@@ -86,7 +87,8 @@ Result probe_trouble(const plugin::Trouble& trouble) {
 
 class Database {
  public:
-  explicit Database(const Host& host) : settings_(std::make_unique<Settings>(host)), pair_(*settings_) {
+  explicit Database(const Host& host)
+      : settings_(std::make_unique<Settings>(host)), pair_(*settings_), cluster_(*settings_) {
     std::signal(SIGPIPE, SIG_IGN);
     settings_->own();
   }
@@ -94,26 +96,30 @@ class Database {
 
   Result probe(const Call& call) {
     try {
-      return pair_.probe(call);
+      return settings_->follow ? cluster_.probe(call) : pair_.probe(call);
     } catch (const plugin::Trouble& trouble) {
       return probe_trouble(trouble);
     }
   }
-  Result position(const Call& call) { return act(call, &Pair::position); }
-  Result can_promote(const Call& call) { return act(call, &Pair::can_promote); }
-  Result block_writes(const Call& call) { return act(call, &Pair::block_writes); }
-  Result unblock_writes(const Call& call) { return act(call, &Pair::unblock_writes); }
-  Result drain(const Call& call) { return act(call, &Pair::drain); }
-  Result promote(const Call& call) { return act(call, &Pair::promote); }
-  Result demote(const Call& call) { return act(call, &Pair::demote); }
-  Result rejoin(const Call& call) { return act(call, &Pair::rejoin); }
-  Result verify(const Call& call) { return act(call, &Pair::verify); }
-  Result fence(const Call& call) { return act(call, &Pair::fence); }
+  Result position(const Call& call) { return act(call, &Pair::position, &Cluster::position); }
+  Result can_promote(const Call& call) { return act(call, &Pair::can_promote, &Cluster::can_promote); }
+  Result block_writes(const Call& call) { return act(call, &Pair::block_writes, &Cluster::not_ours); }
+  Result unblock_writes(const Call& call) { return act(call, &Pair::unblock_writes, &Cluster::not_ours); }
+  Result drain(const Call& call) { return act(call, &Pair::drain, &Cluster::drain); }
+  Result promote(const Call& call) { return act(call, &Pair::promote, &Cluster::promote); }
+  Result demote(const Call& call) { return act(call, &Pair::demote, &Cluster::demote); }
+  Result step_down(const Call& call) { return act(call, &Pair::step_down, &Cluster::step_down); }
+  Result rejoin(const Call& call) { return act(call, &Pair::rejoin, &Cluster::rejoin); }
+  Result verify(const Call& call) { return act(call, &Pair::verify, &Cluster::verify); }
+  Result fence(const Call& call) { return act(call, &Pair::fence, &Cluster::not_ours); }
 
  private:
-  Result act(const Call& call, Result (Pair::*verb)(const Call&)) {
+  using PairVerb = Result (Pair::*)(const Call&);
+  using ClusterVerb = Result (Cluster::*)(const Call&);
+
+  Result act(const Call& call, PairVerb drive, ClusterVerb follow) {
     try {
-      return (pair_.*verb)(call);
+      return settings_->follow ? (cluster_.*follow)(call) : (pair_.*drive)(call);
     } catch (const plugin::Trouble& trouble) {
       return plugin::failed(trouble.status(), trouble.what()).fact("cause", trouble.cause());
     }
@@ -121,6 +127,7 @@ class Database {
 
   std::unique_ptr<Settings> settings_;
   Pair pair_;
+  Cluster cluster_;
 };
 
 }  // namespace

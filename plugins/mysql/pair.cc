@@ -201,6 +201,10 @@ Result Pair::verify(const Call& call) {
   return result;
 }
 
+Result Pair::step_down(const Call&) {
+  return plugin::failed(Status::kRefused, "mode = drive: the role moves by block_writes, drain, promote and demote");
+}
+
 Result Pair::fence(const Call& call) {
   const Member& member = target(call);
   Server server = remote(member, end_of(call));

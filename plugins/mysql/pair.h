@@ -30,6 +30,7 @@ class Pair {
   Result demote(const Call& call) { return stand_by(call, false); }
   Result rejoin(const Call& call) { return stand_by(call, true); }
   Result verify(const Call& call);
+  Result step_down(const Call& call);  ///< not in a pair, where nobody elects
   Result fence(const Call& call);
 
  private:

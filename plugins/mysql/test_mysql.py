@@ -58,7 +58,10 @@ class PairOf:
 
     def level(self):
         want = self.primary().value("SELECT @@gtid_binlog_pos")
-        wait_until(lambda: all(one.value("SELECT @@gtid_binlog_pos") == want for one in (self.db1, self.db2)), 20)
+        both = (self.db1, self.db2)
+        wait_until(lambda: all(one.value("SELECT @@gtid_binlog_pos") == want for one in both), 20)
+        # A row is seen a moment after it stands in the binary log.
+        wait_until(lambda: numbers(self.db1) == numbers(self.db2))
 
     def primary(self):
         return next(one for one in (self.db1, self.db2) if one.value("SELECT @@read_only") == 0)
