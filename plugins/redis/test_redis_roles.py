@@ -42,6 +42,15 @@ def test_a_promoted_server_is_writable_stamped_and_boots_read_only(fresh):
         fresh.a.command("SET", "y", "1")
 
 
+def test_a_promoted_replica_boots_detached_and_not_as_the_replica_of_the_dead_one(pair):
+    dead(pair)
+    assert pair.b.configured("replicaof") == [f"replicaof 127.0.0.1 {pair.a.port}"]
+    assert pair.act("db2", "promote", generation=2, target="db1").status == "ok"
+    assert pair.b.configured("replicaof") == ["replicaof 127.0.0.1 1"]
+    pair.b.kill().start()
+    assert pair.b.upstream() == rs.NOBODY and "first" in pair.b.keys()
+
+
 def test_promoting_again_is_ok_only_for_the_same_generation(pair):
     assert pair.act("db1", "promote", generation=1, target="db2").status == "ok"
     answer = pair.act("db1", "promote", generation=2, target="db2")
