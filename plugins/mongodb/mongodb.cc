@@ -151,6 +151,7 @@ class MongoDb {
   Result try_rejoin(const Call& call, Clock::time_point until);
   Result try_verify(const Call& call, Clock::time_point until);
 
+  std::string taker(const Call& call) const;
   std::string own() const { return address_of(host_); }
   std::string address_of(const std::string& host) const;
   Server connect(const std::string& address, Clock::time_point until) const {
@@ -209,6 +210,15 @@ std::string MongoDb::address_of(const std::string& host) const {
   const auto found = members_.find(host);
   if (found != members_.end()) return found->second;
   throw ServerTrouble(Status::kConfig, "member", "there is no `member` line for '" + host + "'");
+}
+
+/// Who shall have the role: the call's target, or of two hosts the other.
+std::string MongoDb::taker(const Call& call) const {
+  if (!call.target().empty()) return call.target();
+  for (const auto& [host, address] : members_) {
+    if (host != host_ && members_.size() == 2) return host;
+  }
+  throw ServerTrouble(Status::kConfig, "member", "to whom the role should go is not known");
 }
 
 void MongoDb::require_set(const Hello& hello, const std::string& address) const {
@@ -456,7 +466,7 @@ Result MongoDb::steer(const std::string& target, Clock::time_point until) {
 Result MongoDb::try_step_down(const Call& call, Clock::time_point until) {
   if (mode_ == "observe") return refused("mode", {"mode = observe: this section only looks"});
   if (call.target() == host_) return refused("target", {"the role should leave " + host_ + ", not go to it"});
-  Server other = connect(address_of(call.target()), until);
+  Server other = connect(address_of(taker(call)), until);
   const Hello hello = ask_hello(other);
   require_set(hello, other.address());
   return steer(hello.me, until);
@@ -518,12 +528,7 @@ Result MongoDb::try_demote(const Call& call, Clock::time_point until) {
   const Hello hello = ask_hello(server);
   require_set(hello, own());
   if (!hello.primary) return plugin::done(hello.me + " is not primary").fact("primary", hello.leader);
-  std::string target = call.target();
-  for (const auto& [host, address] : members_) {
-    if (target.empty() && host != host_ && members_.size() == 2) target = host;
-  }
-  if (target.empty()) throw ServerTrouble(Status::kConfig, "member", "to whom the role should go is not known");
-  Server other = connect(address_of(target), until);
+  Server other = connect(address_of(taker(call)), until);
   const Hello there = ask_hello(other);
   require_set(there, other.address());
   return steer(there.me, until);

@@ -324,6 +324,11 @@ def test_a_planned_move_goes_to_the_host_that_was_meant(fake):
     assert frozen == [(fake.members[1].name, 0), (fake.members[2].name, 20), (fake.members[2].name, 0)]
 
 
+def test_of_two_hosts_the_other_is_meant_when_none_is_named(fake):
+    assert act(fake, "step_down").facts["primary"] == fake.members[1].name
+    assert act(fake, "step_down", host="db1", member=lines(fake, 3)).facts["cause"] == "member"
+
+
 def test_a_move_that_was_made_is_not_made_again(fake):
     assert [act(fake, "step_down", about={"target": "db2"}).status for _ in range(2)] == ["ok", "ok"]
     assert len(fake.commands("replSetStepDown")) == 1
@@ -476,6 +481,18 @@ def test_rejoin_is_done_when_the_member_is_secondary_again(fake):
     fake.members[1].state = 9
     rolling = act(fake, "rejoin", host="db2", mode="lead")
     assert (rolling.status, rolling.facts["cause"]) == ("transient", "rollback")
+
+
+def test_a_member_in_a_network_namespace_is_reached_there():
+    with servers.Network() as network, FakeSet([{"address": "10.98.0.2", "namespace": network.far}]) as fake:
+        settings = {"member": [f"db1 {fake.members[0].name}"]}
+        answer = servers.isolated(lambda: call_probe(settings), network=network.near)
+        assert (answer.role, fake.members[0].name.split(":")[0]) == ("primary", "10.98.0.2"), answer
+
+
+def call_probe(settings):
+    with Session("mongodb", settings, "probe", host_name="db1") as one:
+        return one.call("probe", 2.0)
 
 
 # --- mockupdb, another's fake

@@ -22,6 +22,8 @@ from bson.codec_options import CodecOptions
 from bson.objectid import ObjectId
 from bson.timestamp import Timestamp
 
+import servers
+
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 OPTIONS = CodecOptions(tz_aware=False)
 NEEDS = {"replSetGetStatus": "clusterMonitor", "replSetGetConfig": "clusterMonitor", "replSetStepDown": "clusterManager",
@@ -75,8 +77,8 @@ class Scram:
 class Member:
     """One mongod. `state`: 1 primary, 2 secondary, 3 recovering, 7 arbiter, ...; `sees`: the primary that it names, if not the real one."""
 
-    def __init__(self, fake, index, priority=1, arbiter=False, hidden=False):
-        self.fake, self.index = fake, index
+    def __init__(self, fake, index, priority=1, arbiter=False, hidden=False, address="127.0.0.1", port=0, namespace=None):
+        self.fake, self.index, self.address, self.namespace = fake, index, address, namespace
         self.priority, self.arbiter, self.hidden = (0 if arbiter else priority), arbiter, hidden
         self.state = 7 if arbiter else 2
         self.written = 1000
@@ -89,17 +91,28 @@ class Member:
         self.listener = None
         self.connections = []
         self.election = None
-        self.listen()
+        self.listen(port)
 
-    def listen(self, port=0):
-        self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.listener.bind(("127.0.0.1", port))
-        self.listener.listen(64)
+    def listen(self, port):
+        # A namespace belongs to a thread: this one makes the socket there and ends. What it accepts stays there.
+        maker = threading.Thread(target=self._bind, args=(port,))
+        maker.start()
+        maker.join()
         self.port = self.listener.getsockname()[1]
-        self.name = f"127.0.0.1:{self.port}"
+        self.name = f"{self.address}:{self.port}"
         self.alive = True
         threading.Thread(target=self._accept, args=(self.listener,), daemon=True).start()
+
+    def _bind(self, port):
+        if self.namespace:
+            with open(f"/run/netns/{self.namespace}") as where:
+                if servers.LIBC.setns(where.fileno(), servers.CLONE_NEWNET) != 0:
+                    raise OSError(f"cannot enter {self.namespace}")
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((self.address, port))
+        listener.listen(64)
+        self.listener = listener
 
     def kill(self):
         self.alive = False
@@ -314,6 +327,14 @@ class Member:
                  if all(one.get(key) == value for key, value in command["filter"].items())]
         return {"cursor": {"id": 0, "ns": f"{command['$db']}.{command['find']}", "firstBatch": found[:1]}}
 
+    def _insert(self, command, session):
+        self._primary_only()
+        rows = self.fake.data.setdefault(command["insert"], {})
+        for one in command["documents"]:
+            rows[one["_id"]] = one
+        self.written += 1
+        return {"n": len(command["documents"])}
+
     def _update(self, command, session):
         self._primary_only()
         rows = self.fake.data.setdefault(command["update"], {})
@@ -325,7 +346,7 @@ class Member:
 
 
 class FakeSet:
-    """`members`: how many, or a list of keywords for each Member. With `users` ({"name": User}) every command but hello needs one."""
+    """`members`: how many, or a list of keywords for each Member (address, port and namespace among them). With `users` ({"name": User}) every command but hello needs one."""
 
     def __init__(self, members=3, name="rs0", users=None, tls=None, old=False, short=True, election=0.2):
         self.lock = threading.RLock()
