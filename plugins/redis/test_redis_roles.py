@@ -47,6 +47,8 @@ def test_a_promoted_replica_boots_detached_and_not_as_the_replica_of_the_dead_on
     assert pair.b.configured("replicaof") == [f"replicaof 127.0.0.1 {pair.a.port}"]
     assert pair.act("db2", "promote", generation=2, target="db1").status == "ok"
     assert pair.b.configured("replicaof") == ["replicaof 127.0.0.1 1"]
+    # After a full copy the append-only file is whole only when it has been rewritten.
+    wait_until(lambda: pair.b.info()["aof_rewrite_in_progress"] == pair.b.info()["aof_rewrite_scheduled"] == "0")
     pair.b.kill().start()
     assert pair.b.upstream() == rs.NOBODY and "first" in pair.b.keys()
 
