@@ -104,7 +104,12 @@ void Cron::check_settings(const Host& host) {
 }
 
 void Cron::refuse(const std::string& what, int error) const {
-  const bool right = error == EACCES || error == EPERM || error == EROFS;
+  if (error == EROFS) {
+    throw Failure(Status::kConfig, what + ": the file system is read-only for this service; under systemd, " +
+                                       "`systemctl edit baton` and write ReadWritePaths=" + directory_ +
+                                       " below [Service]");
+  }
+  const bool right = error == EACCES || error == EPERM;
   std::string words = what + ": " + std::strerror(error);
   if (right) words += "; write `user = root` into [plugin " + section_ + "]";
   if (error == ENOENT) words += "; is cron installed?";

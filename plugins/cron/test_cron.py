@@ -87,6 +87,20 @@ def test_without_the_right_it_says_what_to_write(spool):
         "config", f"{spool}/none/baton-jobs: No such file or directory; is cron installed?")
 
 
+@pytest.fixture
+def read_only(spool):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", spool], check=True)
+    yield spool
+    subprocess.run(["umount", spool], check=True)
+
+
+def test_a_read_only_file_system_is_no_question_of_the_user(read_only):
+    answer = run(read_only, "enter")
+    assert (answer.status, answer.sentence) == (
+        "config", f"cannot create {read_only}/.baton-jobs.new: the file system is read-only for this service; under systemd, "
+                  f"`systemctl edit baton` and write ReadWritePaths={read_only} below [Service]")
+
+
 def test_a_source_is_read_and_tested_line_by_line(spool, tmp_path):
     source = tmp_path / "jobs"
     source.write_text("# mine\nMAILTO=root\n\n*/5 * * * * root /bin/true")
