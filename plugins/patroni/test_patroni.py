@@ -96,6 +96,7 @@ def test_a_wrong_password_for_the_order_is_for_a_person(site):
 
 def test_a_switchover_under_load_loses_nothing(site):
     leader, replica = site.pair()
+    leader.sql("TRUNCATE rows")
     place = [leader]
     with Writer(lambda: place[0]) as writer:
         begin = time.monotonic()
@@ -141,6 +142,7 @@ def test_without_its_patroni_nobody_vouches_for_a_server(site):
 
 def test_after_a_crash_the_role_is_where_patroni_has_put_it(site):
     leader, replica = site.pair()
+    leader.sql("TRUNCATE rows")
     place = [leader]
     with Writer(lambda: place[0]) as writer:
         begin = time.monotonic()

@@ -99,6 +99,7 @@ class Postgres {
   // rejoin.cc
   Result settle(const Call& call, bool may_rewind);
   void become_standby(const Call& call);
+  Connection drive_standby(const Call& call);
   Server settled_standby(const Call& call, Connection& connection);
   History own_history(const Call& call, const Server& server) const;
   Result attach(const Call& call, Connection& connection, const Server& server, const Member& target, bool may_rewind);

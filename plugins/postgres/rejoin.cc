@@ -25,9 +25,9 @@ void Postgres::become_standby(const Call& call) {
     try {
       Connection connection = drive_when_ready(call, Clock::now() + settings_.query_timeout);
       primary = !read_server(connection).in_recovery;
-    } catch (const Trouble& trouble) {
-      // A server that does not answer is stopped, too: it might take writes.
-      if (trouble.status() == Status::kConfig && trouble.cause() != "auth") throw;
+    } catch (const Trouble&) {
+      // Who cannot be asked, or lets us not in, might take writes all the same. The control file knows.
+      primary = data_.control(call).state != "in archive recovery";
     }
     if (!primary) return;
     if (!control_.stop(call, call.remaining() / 2)) control_.stop_at_once(call, call.remaining() / 2);
@@ -137,10 +137,20 @@ Result Postgres::attach(const Call& call, Connection& connection, const Server& 
   return result;
 }
 
+/// What comes after the safe part: a trouble here leaves a server that takes no writes, and says so.
+Connection Postgres::drive_standby(const Call& call) {
+  try {
+    return drive_when_ready(call, patience_end(call));
+  } catch (const Trouble& trouble) {
+    throw Trouble(trouble.status(), trouble.cause(),
+                  std::string{trouble.what()} + "; the server was left as a standby that takes no writes");
+  }
+}
+
 Result Postgres::settle(const Call& call, bool may_rewind) {
   const Member& target = settings_.other(call.target());
   become_standby(call);
-  Connection connection = drive_when_ready(call, patience_end(call));
+  Connection connection = drive_standby(call);
   Server server = read_server(connection);
   const bool right = follows(server, target.endpoint);
   if (server.in_recovery && right && server.receiver && server.receiver->status == "streaming") {

@@ -141,8 +141,16 @@ class PatroniCluster:
             member.end()
 
     def wait_healthy(self, seconds=30):
+        def serves(member, leader):
+            try:
+                return member.is_primary() == (member is leader)
+            except subprocess.CalledProcessError:
+                return False
+
         def healthy():
             leader = self.leader()
+            if not all(serves(member, leader) for member in self.members):
+                return False
             lines = leader.get("/cluster")[1].get("members", []) if leader else []
             return len(lines) == len(self.members) and all(
                 one["role"] == "leader" or (one["state"] in ("running", "streaming") and one.get("lag") == 0 and
