@@ -467,7 +467,8 @@ Result Witness::try_release(const Matter& matter) {
     return plugin::done(!seen.held ? "nobody holds " + matter.keys.holder
                                    : owner_words(*seen.held) + " holds " + matter.keys.holder + ", not this host");
   }
-  if (matter.generation != 0 && matter.generation != seen.held->identity.generation) {
+  // A late release must not take away what was acquired after it.
+  if (matter.generation != 0 && matter.generation < seen.held->identity.generation) {
     return plugin::done("it is held with " + generation_words(seen.held->identity.generation) + ", not with " +
                         std::to_string(matter.generation) + ": left alone");
   }

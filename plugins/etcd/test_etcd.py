@@ -231,15 +231,23 @@ def test_the_holder_can_raise_its_generation_without_giving_up(clean, sessions):
 
 def test_release_gives_up_at_once_and_only_ones_own(clean, sessions):
     db1, db2 = sessions("db1", clean.endpoints), sessions("db2", clean.endpoints)
-    assert ask(db1, "acquire", 1).status == "ok"
-    assert ask(db2, "release", 1).sentence == "db1 holds /baton/pg/holder, not this host"
-    assert ask(db1, "release", 2).sentence == "it is held with generation 1, not with 2: left alone"
+    assert ask(db1, "acquire", 3).status == "ok"
+    assert ask(db2, "release", 3).sentence == "db1 holds /baton/pg/holder, not this host"
     assert clean.get("/baton/pg/holder") is not None
-    assert ask(db1, "release", 1).status == "ok"
+    assert ask(db1, "release", 3).status == "ok"
     assert clean.get("/baton/pg/holder") is None
-    assert ask(db1, "release", 1).sentence == "nobody holds /baton/pg/holder"
-    assert ask(db2, "acquire", 2).status == "ok"
+    assert ask(db1, "release", 3).sentence == "nobody holds /baton/pg/holder"
+    assert ask(db2, "acquire", 4).status == "ok"
     assert clean.ctl("lease", "list").startswith("found 1 leases")  # db2's; db1's is revoked
+
+
+def test_a_release_that_comes_late_takes_nothing_newer_away(clean, sessions):
+    db1 = sessions("db1", clean.endpoints)
+    assert ask(db1, "acquire", 3).status == "ok"
+    assert ask(db1, "release", 2).sentence == "it is held with generation 3, not with 2: left alone"
+    assert clean.get("/baton/pg/holder") is not None
+    assert ask(db1, "release", 4).status == "ok"  # the acquire with 4 had not come through
+    assert clean.get("/baton/pg/holder") is None
 
 
 def test_a_host_of_the_same_name_or_of_an_earlier_boot_has_to_wait(clean, sessions):
