@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "mysql/cluster.h"
 
+#include <mysqld_error.h>
+
 #include <algorithm>
 
 #include "mysql/gtid.h"
@@ -265,9 +267,17 @@ Result Cluster::move_primary(Connection& connection, const Member& target, const
   connection.query("SET SESSION max_execution_time=0");
   // Transactions that still run after these seconds are ended; those that have committed are the new primary's, too.
   const auto grace = std::chrono::duration_cast<std::chrono::seconds>(connection.left() / 2).count();
-  connection.query("SELECT group_replication_set_as_primary(" + connection.quoted(uuid) + "," +
-                       std::to_string(std::clamp<std::int64_t>(grace, 0, 3600)) + ")",
-                   connection.left());
+  try {
+    connection.query("SELECT group_replication_set_as_primary(" + connection.quoted(uuid) + "," +
+                         std::to_string(std::clamp<std::int64_t>(grace, 0, 3600)) + ")",
+                     connection.left());
+  } catch (const SqlTrouble& trouble) {
+    if (trouble.number() != ER_CANT_INITIALIZE_UDF) throw;
+    // The group's own conditions, and the privilege, have this one number.
+    const std::string said = trouble.what();
+    const bool privilege = said.find("privilege") != std::string::npos;
+    throw plugin::Trouble(privilege ? Status::kConfig : Status::kRefused, privilege ? "privilege" : "group", said);
+  }
   const Standing after = group_standing(connection);
   Result result = plugin::done("the group's primary is " + after.primary_place);
   result.position = after.position.size() <= kLongestPosition ? after.position : "";

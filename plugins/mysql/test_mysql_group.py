@@ -1,0 +1,182 @@
+"""The mysql module with MySQL 9.7: an asynchronous pair, and three members of a replication group. Skips where MySQL cannot
+be had, and says so."""
+import contextlib
+import pathlib
+import sys
+import time
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
+import mysql_root  # noqa: E402
+from mysql_root import Group, MySQL  # noqa: E402
+from mysql_server import Writer, numbers, statements  # noqa: E402
+from plugin import Session  # noqa: E402
+from servers import wait_until  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def root():
+    with mysql_root.root() as directory:
+        yield directory
+
+
+def settings_for(directory, servers, **more):
+    for who in ("check", "drive", "repl"):
+        (directory / who).write_text(f"{who}-secret\n")
+    return {"member": [f"{one.name} 127.0.0.1:{one.port}" for one in servers], "settle": "200ms",
+            "check_user": "baton_check", "check_password_file": directory / "check",
+            "drive_user": "baton_drive", "drive_password_file": directory / "drive",
+            "replication_user": "baton_repl", "replication_password_file": directory / "repl", **more}
+
+
+def calls(settings):
+    def call(host, verb="probe", timeout=20.0, **about):
+        changes = about.pop("settings", {})
+        purpose = "probe" if verb == "probe" else "act"
+        with Session("mysql", {**settings, **changes}, purpose, host_name=host) as session:
+            return session.call(verb, timeout, **about)
+    return call
+
+
+SHOP = ("CREATE DATABASE shop", "CREATE TABLE shop.orders (n BIGINT PRIMARY KEY)",
+        "CREATE USER app@'%' IDENTIFIED BY 'app-secret'", "GRANT SELECT, INSERT ON shop.* TO app@'%'")
+
+
+# An asynchronous pair.
+
+@pytest.fixture
+def pair(root, tmp_path):
+    with contextlib.ExitStack() as stack:
+        db1, db2 = (stack.enter_context(MySQL(root, f"db{i}", i)) for i in (1, 2))
+        call = calls(settings_for(tmp_path, [db1, db2]))
+        db2.sql("SET GLOBAL super_read_only=1")
+        db1.sql(*statements(mysql_root.GRANTS), *SHOP)
+        db2.sql(f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={db1.port}, SOURCE_USER='baton_repl', "
+                "SOURCE_PASSWORD='repl-secret', SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1", "START REPLICA")
+        wait_until(lambda: db2.value("SELECT COUNT(*) FROM mysql.user WHERE user='app'") == 1, 20)
+        answer = call("db1", "promote", generation=1, target="db2")
+        assert answer.status == "ok", answer
+        answer = call("db2", "demote", target="db1")
+        assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+        yield db1, db2, call
+
+
+def test_mysql_pair_planned_move_under_load_loses_nothing_and_stays_over_a_restart(pair):
+    db1, db2, call = pair
+    one, two = call("db1"), call("db2")
+    assert (one.state, one.role, one.generation) == ("pass", "primary", 1), one
+    assert (two.state, two.role, two.facts["link"], two.facts["read_only"]) == ("pass", "replica", "up", "super"), two
+    target = [db1]
+    with Writer(lambda: target[0]) as writer:
+        writer.wait_for(100)
+        blocked = call("db1", "block_writes")
+        assert blocked.status == "ok", blocked
+        about = dict(target="db1", planned=True, position=blocked.position)
+        assert call("db2", "can_promote", **about).status == "ok"
+        assert call("db2", "drain", **about).status == "ok"
+        promoted = call("db2", "promote", generation=2, **about)
+        assert (promoted.status, promoted.role, promoted.generation) == ("ok", "primary", 2), promoted
+        target[0] = db2
+        demoted = call("db1", "demote", target="db2", generation=2)
+        assert (demoted.status, demoted.facts["link"]) == ("ok", "up"), demoted
+        writer.wait_for(100)
+    assert set(writer.acknowledged) - numbers(db2) == set()
+    wait_until(lambda: numbers(db1) == numbers(db2))
+    print(f"acknowledged {len(writer.acknowledged)}, gap {writer.gap:.3f} s")
+    db1.restart()
+    assert db1.sql("SELECT @@read_only, @@super_read_only") == ((1, 1),)
+    db2.restart()  # a primary that restarts is read-only, too: SET PERSIST, while it runs SET GLOBAL
+    assert db2.sql("SELECT @@read_only, @@super_read_only") == ((1, 1),)
+
+
+def test_mysql_pair_crash_and_a_diverged_former_primary(pair):
+    db1, db2, call = pair
+    assert any("is writable" in reason for reason in call("db2", "can_promote", target="db1").refusals)
+    db2.sql("STOP REPLICA IO_THREAD")
+    db1.sql(*[f"INSERT INTO shop.orders VALUES ({n})" for n in range(3)])
+    heard = call("db1").position
+    db1.kill()
+    answer = call("db2", "promote", generation=2, target="db1", position=heard)
+    assert (answer.status, answer.facts["lost_at_most"]) == ("ok", "3"), answer
+    db1.start()
+    answer = call("db1", "rejoin", target="db2", generation=2)
+    assert (answer.status, answer.facts["cause"], answer.facts["alone_count"]) == ("conflict", "diverged", "3"), answer
+    assert db1.value("SELECT @@super_read_only") == 1 and db1.slave() == {} and numbers(db1) == {0, 1, 2}
+
+
+# A replication group.
+
+@pytest.fixture(scope="module")
+def group(root, tmp_path_factory):
+    with Group(root) as one:
+        one.members[0].sql(*statements(mysql_root.GRANTS + mysql_root.GROUP_GRANTS), *SHOP)
+        one.call = calls(settings_for(tmp_path_factory.mktemp("group"), one.members, mode="follow"))
+        wait_until(lambda: all(m.value("SELECT COUNT(*) FROM mysql.user WHERE user='app'") == 1 for m in one.members), 20)
+        yield one
+
+
+def test_group_members_say_their_role(group):
+    primary = group.primary().name
+    for one in group.members:
+        answer = group.call(one.name)
+        assert answer.state == "pass" and not answer.warning, answer
+        assert answer.role == ("primary" if one.name == primary else "replica")
+        assert (answer.facts["cluster"], answer.facts["quorum"], answer.facts["members"]) == ("group_replication", "yes", "3")
+        expected = "ok" if one.name == primary else "refused"
+        assert group.call(one.name, "promote", generation=1).status == expected
+        assert group.call(one.name, "can_promote").status == expected
+        assert group.call(one.name, "can_promote", planned=True).status == "ok"
+    # What elects for itself is not driven.
+    drive = group.call("db1", settings={"mode": "drive"})
+    assert (drive.status, drive.facts["cause"]) == ("config", "cluster")
+    assert any("replication group" in r for r in group.call("db2", "can_promote", settings={"mode": "drive"}).refusals)
+
+
+def test_group_step_down_moves_the_primary_and_loses_nothing(group):
+    old = group.primary()
+    new = next(one for one in group.members if one is not old)
+    target = [old]
+    with Writer(lambda: target[0]) as writer:
+        writer.wait_for(100)
+        begin = time.monotonic()
+        answer = group.call(old.name, "step_down", target=new.name)
+        took = time.monotonic() - begin
+        assert answer.status == "ok", answer
+        assert group.primary() is new
+        target[0] = new
+        writer.wait_for(100)
+    assert group.call(new.name).role == "primary" and group.call(old.name).role == "replica"
+    assert group.call(old.name, "step_down", target=new.name).status == "ok"  # repeated
+    assert group.call(old.name, "demote", target=new.name).status == "ok"
+    assert set(writer.acknowledged) - numbers(new) == set()
+    print(f"step_down {took:.3f} s, acknowledged {len(writer.acknowledged)}, gap {writer.gap:.3f} s")
+
+
+def test_group_step_down_without_the_privilege_says_so(group):
+    old = group.primary()
+    new = next(one for one in group.members if one is not old)
+    old.sql("REVOKE GROUP_REPLICATION_ADMIN ON *.* FROM baton_drive@'%'")
+    answer = group.call(old.name, "step_down", target=new.name)
+    old.sql("GRANT GROUP_REPLICATION_ADMIN ON *.* TO baton_drive@'%'")
+    assert (answer.status, answer.facts["cause"]) == ("config", "privilege"), answer
+    assert group.primary() is old
+
+
+def test_group_member_without_a_quorum_is_not_the_primary(group):
+    """Last, for it breaks the group: two of three are killed, and the third goes on to call itself ONLINE."""
+    primary = group.primary()
+    for one in group.members:
+        if one is not primary:
+            one.kill()
+    wait_until(lambda: group.online(primary) == 1, 40)
+    answer = group.call(primary.name)
+    assert (answer.state, answer.role, answer.facts["cause"], answer.facts["member_state"]) == \
+        ("fail", "none", "no_quorum", "ONLINE"), answer
+    assert group.call(primary.name, "promote", generation=1).status == "refused"
+
+
+def test_manual_has_the_grants_of_these_tests():
+    manual = (pathlib.Path(__file__).parent / "README.md").read_text()
+    for text in (mysql_root.GRANTS, mysql_root.GROUP_GRANTS):
+        assert text in manual

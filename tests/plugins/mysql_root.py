@@ -1,0 +1,153 @@
+"""MySQL 9.7 for tests, which Debian 12 does not have: servers in a root of Debian's development branch, made by mmdebstrap.
+
+BATON_MYSQL_ROOT names one that is there already. Where none can be had, root() skips and prints why."""
+import contextlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import uuid
+
+import pymysql
+import pytest
+from mysql_server import MariaDB
+from servers import free_port, wait_until
+
+CHECK_GRANTS = """\
+CREATE USER 'baton_check'@'%' IDENTIFIED BY 'check-secret';
+GRANT REPLICATION CLIENT ON *.* TO 'baton_check'@'%';
+GRANT SELECT ON performance_schema.* TO 'baton_check'@'%';
+GRANT SELECT ON baton.* TO 'baton_check'@'%';
+"""
+DRIVE_GRANTS = """\
+CREATE USER 'baton_drive'@'%' IDENTIFIED BY 'drive-secret';
+GRANT REPLICATION CLIENT, RELOAD, PROCESS ON *.* TO 'baton_drive'@'%';
+GRANT REPLICATION_SLAVE_ADMIN, SYSTEM_VARIABLES_ADMIN, CONNECTION_ADMIN ON *.* TO 'baton_drive'@'%';
+GRANT SELECT ON performance_schema.* TO 'baton_drive'@'%';
+GRANT SELECT, INSERT, UPDATE, CREATE ON baton.* TO 'baton_drive'@'%';
+"""
+REPLICATION_GRANTS = """\
+CREATE USER 'baton_repl'@'%' IDENTIFIED BY 'repl-secret';
+GRANT REPLICATION SLAVE ON *.* TO 'baton_repl'@'%';
+"""
+GROUP_GRANTS = """\
+GRANT GROUP_REPLICATION_ADMIN ON *.* TO 'baton_drive'@'%';
+"""
+GRANTS = "CREATE DATABASE baton;\n" + CHECK_GRANTS + DRIVE_GRANTS + REPLICATION_GRANTS
+
+
+def mirror():
+    """The one that this machine's own apt uses."""
+    for path in sorted(pathlib.Path("/etc/apt").glob("sources.list*")) + sorted(pathlib.Path("/etc/apt/sources.list.d").glob("*")):
+        if path.is_file():
+            for word in path.read_text().split():
+                if word.startswith("http") and word.rstrip("/").endswith("/debian"):
+                    return word
+    return "http://deb.debian.org/debian"
+
+
+@contextlib.contextmanager
+def root():
+    """A directory with MySQL and an empty data directory in var/tmp/template."""
+    given = os.environ.get("BATON_MYSQL_ROOT")
+    directory = given or tempfile.mkdtemp(prefix="baton-mysql-root-")
+    try:
+        if not given:
+            made = subprocess.run(
+                ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", "--aptopt=Acquire::Check-Valid-Until \"false\"",
+                 "--include=mysql-server-core,mysql-client-core", "sid", directory,
+                 f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} sid main"],
+                capture_output=True, text=True, stdin=subprocess.DEVNULL)
+            if made.returncode != 0:
+                print(f"no MySQL: {made.stderr[-500:]}")
+                pytest.skip(f"no root with MySQL can be made: {made.stderr.strip().splitlines()[-1:]}")
+        template = pathlib.Path(directory) / "var/tmp/template"
+        if not template.exists():
+            subprocess.run(["chroot", directory, "mysqld", "--no-defaults", "--user=root", "--initialize-insecure",
+                            "--datadir=/var/tmp/template"], check=True, capture_output=True)
+        yield pathlib.Path(directory)
+    finally:
+        if not given:
+            subprocess.run(["rm", "-rf", "--one-file-system", directory], check=False)
+
+
+class MySQL(MariaDB):
+    """A server of the given root, on loopback."""
+
+    def __init__(self, root, name, server_id, options=()):
+        self.root, self.name, self.server_id = root, name, server_id
+        self.port, self.options, self.process = free_port(), list(options), None
+        self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"baton-{name}-", dir=root / "var/tmp"))
+        self.inside = "/" + str(self.home.relative_to(root))
+        self.datadir, self.socket = self.home / "data", str(self.home / "sock")
+        shutil.copytree(root / "var/tmp/template", self.datadir)
+        (self.home / "cnf").write_text("")  # with --no-defaults what was persisted would not be read either
+        (self.datadir / "auto.cnf").unlink()  # each server makes its own server_uuid
+
+    def command(self):
+        return ["chroot", str(self.root), "mysqld", f"--defaults-file={self.inside}/cnf", "--user=root", "--secure-file-priv=",
+                f"--datadir={self.inside}/data", f"--socket={self.inside}/sock", f"--pid-file={self.inside}/pid",
+                f"--port={self.port}", "--bind-address=127.0.0.1", f"--server-id={self.server_id}", "--mysqlx=OFF",
+                "--log-bin=binlog", "--relay-log=relay", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
+                "--report-host=127.0.0.1", f"--report-port={self.port}", "--innodb-buffer-pool-size=32M",
+                "--skip-name-resolve", "--replica-net-timeout=5", *self.options]
+
+    def slave(self):
+        with contextlib.closing(self.connect(cursorclass=pymysql.cursors.DictCursor)) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW REPLICA STATUS")
+                return (cursor.fetchall() or [{}])[0]
+
+
+class Group:
+    """Three members in single-primary mode; the first is the primary."""
+
+    def __init__(self, root, grants=""):
+        self.grants = grants
+        ports = [free_port() for _ in range(3)]
+        seeds = ",".join(f"127.0.0.1:{port}" for port in ports)
+        name = str(uuid.uuid4())
+        self.members = [MySQL(root, f"db{i + 1}", i + 1, [
+            "--plugin-load-add=group_replication.so", f"--loose-group-replication-group-name={name}",
+            f"--loose-group-replication-local-address=127.0.0.1:{ports[i]}",
+            f"--loose-group-replication-group-seeds={seeds}", "--loose-group-replication-start-on-boot=OFF",
+            "--loose-group-replication-bootstrap-group=OFF", "--loose-group-replication-recovery-get-public-key=ON",
+            "--loose-group-replication-member-expel-timeout=0",
+            "--loose-group-replication-consistency=BEFORE_ON_PRIMARY_FAILOVER"]) for i in range(3)]
+
+    def __enter__(self):
+        try:
+            for one in self.members:
+                one.start()
+                one.sql("SET sql_log_bin=0", "CREATE USER repl@'%' IDENTIFIED BY 'repl'",
+                        "GRANT REPLICATION SLAVE, BACKUP_ADMIN, CONNECTION_ADMIN, GROUP_REPLICATION_STREAM ON *.* TO repl@'%'",
+                        "CHANGE REPLICATION SOURCE TO SOURCE_USER='repl', SOURCE_PASSWORD='repl' FOR CHANNEL "
+                        "'group_replication_recovery'")
+            first, *others = self.members
+            first.sql("SET GLOBAL group_replication_bootstrap_group=ON", "START GROUP_REPLICATION",
+                      "SET GLOBAL group_replication_bootstrap_group=OFF")
+            for one in others:
+                one.sql("START GROUP_REPLICATION")
+            wait_until(lambda: self.online(first) == 3, 60)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def online(self, member):
+        return member.value("SELECT COUNT(*) FROM performance_schema.replication_group_members WHERE MEMBER_STATE='ONLINE'")
+
+    def primary(self):
+        for one in self.members:
+            if one.process.poll() is None:
+                rows = one.sql("SELECT MEMBER_PORT FROM performance_schema.replication_group_members WHERE "
+                               "MEMBER_ROLE='PRIMARY' AND MEMBER_STATE='ONLINE'")
+                for other in self.members:
+                    if rows and rows[0][0] == other.port:
+                        return other
+        return None
+
+    def __exit__(self, *_):
+        for one in self.members:
+            one.remove()
