@@ -303,7 +303,7 @@ Result MongoDb::judge_primary(Result result, const Hello& hello, const SetStatus
     result.sentence = hello.me + " says that it is primary, but there has been a later election";
     return std::move(result.fact("cause", "stale_primary"));
   }
-  const Agreement agreement = agree(settings_, hello, status.majority, until);
+  const Agreement agreement = agree(settings_, hello, status, until);
   result.fact("votes", std::to_string(agreement.votes) + " of " + std::to_string(agreement.needed) + " needed");
   if (!agreement.rival.empty()) {
     result.state = State::kFail;

@@ -82,11 +82,16 @@ Hello ask_hello(Server& server) {
 
 SetStatus ask_status(Server& server) { return read_status(server.command(Document{R"({"replSetGetStatus": 1})"})); }
 
-Agreement agree(const ServerSettings& settings, const Hello& primary, std::size_t majority, Clock::time_point until) {
-  Agreement agreement{.votes = 1, .needed = std::max(majority, primary.electors.size() / 2 + 1), .rival = ""};
-  std::vector<std::string> others;
-  std::copy_if(primary.electors.begin(), primary.electors.end(), std::back_inserter(others),
-               [&](const std::string& name) { return name != primary.me; });
+Agreement agree(const ServerSettings& settings, const Hello& primary, const SetStatus& status,
+                Clock::time_point until) {
+  std::vector<std::string> others = primary.electors;
+  if (!status.members.empty()) {
+    others.clear();
+    for (const MemberState& member : status.members) others.push_back(member.name);
+  }
+  // Members without a vote are counted as if they had one: that asks for more, never for less.
+  Agreement agreement{.votes = 1, .needed = std::max(status.majority, others.size() / 2 + 1), .rival = ""};
+  std::erase(others, primary.me);
   for (std::size_t i = 0; i < others.size() && agreement.votes < agreement.needed; ++i) {
     const auto share = (until - Clock::now()) / static_cast<int>(others.size() - i);
     try {

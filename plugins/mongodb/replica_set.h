@@ -65,8 +65,9 @@ struct Agreement {
   std::string rival;  ///< another that says it is primary, by a later election
   bool reached() const { return votes >= needed && rival.empty(); }
 };
-/// Asks the others in turn until the majority names `primary`.
-Agreement agree(const ServerSettings& settings, const Hello& primary, std::size_t majority, Clock::time_point until);
+/// Asks the others in turn until the majority names `primary`. The set's status, if it could be had, also knows hidden
+/// members.
+Agreement agree(const ServerSettings& settings, const Hello& primary, const SetStatus& status, Clock::time_point until);
 
 /// How far a member is behind the primary, in milliseconds; negative: not known.
 std::int64_t lag_ms(const SetStatus& status, const MemberState& member);

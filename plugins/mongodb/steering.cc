@@ -200,7 +200,7 @@ void Steering::await(const std::string& name) {
       Server server{settings_, name, Login::kNo, std::min(until_, Clock::now() + settings_.query_timeout)};
       const Hello hello = ask_hello(server);
       if (hello.primary && hello.me == name) {
-        const Agreement agreement = agree(settings_, hello, 0, until_);
+        const Agreement agreement = agree(settings_, hello, SetStatus{}, until_);
         if (agreement.reached()) return;
         last = "only " + std::to_string(agreement.votes) + " of " + std::to_string(agreement.needed) +
                " that are needed say that " + name + " is primary";

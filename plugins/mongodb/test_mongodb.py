@@ -166,6 +166,15 @@ def test_an_arbiter_is_no_host_for_the_address():
         assert probe(fake).facts["votes"] == "2 of 2 needed"  # the arbiter's voice counts
 
 
+def test_a_hidden_members_voice_counts():
+    with FakeSet([{}, {}, {"hidden": True, "priority": 0}]) as fake:
+        fake.members[1].kill()
+        answer = probe(fake)
+        assert (answer.role, answer.facts["votes"]) == ("primary", "2 of 2 needed")
+        fake.members[2].kill()
+        assert probe(fake).facts["cause"] == "no_quorum"
+
+
 def test_two_members_are_warned_of():
     with FakeSet(2) as fake:
         assert probe(fake).facts["warning"] == "fewer than 3 voting members: no majority without one"
