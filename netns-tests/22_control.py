@@ -4,7 +4,7 @@ import os
 import subprocess
 import time
 
-from lib.daemons import BATON_BIN, Service
+from lib.daemons import BATON_BIN, BATON_BUILD, Service
 from lib.proc import run, wait_until
 
 VIP = "10.77.0.50"
@@ -26,7 +26,7 @@ def test_status_leads_with_the_answer_and_why(scene):
 
 
 def test_what_the_unit_starts_is_installed(tmp_path):
-    build = os.path.dirname(BATON_BIN)
+    build = BATON_BUILD
     run("env", "DESTDIR=%s" % tmp_path, "cmake", "--install", build)
     with open(tmp_path / "usr/local/lib/systemd/system/baton.service", encoding="utf-8") as file:
         started = [line.split("=", 1)[1].lstrip("-").split()[0] for line in file if line.startswith("Exec")]

@@ -8,29 +8,21 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 
 from lib import proc
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BATON_BIN = os.environ.get("BATON_BIN_DIR", os.path.join(ROOT, "build", "release", "bin"))
+sys.path.append(os.path.join(ROOT, "tests", "plugins"))
+import places  # noqa: E402
+
+BATON_BUILD = os.path.dirname(os.path.abspath(os.environ.get("BATON_BIN_DIR", os.path.join(ROOT, "build", "release", "bin"))))
+BATON_BIN = str(places.usable(BATON_BUILD) / "bin")
 
 
 def plugin_dir():
-    """The built plugins where Baton accepts them: all the way up root's. A checkout that belongs to a user is copied."""
-    built = os.path.realpath(os.path.join(BATON_BIN, "..", "lib", "baton", "plugins"))
-    place = built
-    while os.stat(place).st_uid == 0 and (os.stat(place).st_mode & 0o022 == 0 or os.stat(place).st_mode & 0o1000):
-        if place == "/":
-            return built
-        place = os.path.dirname(place)
-    copied = "/var/lib/baton-tests/plugins"
-    shutil.rmtree(copied, ignore_errors=True)
-    shutil.copytree(built, copied)
-    os.chown(copied, 0, 0)
-    for name in os.listdir(copied):
-        os.chown(os.path.join(copied, name), 0, 0)
-        os.chmod(os.path.join(copied, name), 0o755)
-    return copied
+    """The built plugins where Baton accepts them and its users reach them."""
+    return str(places.usable(BATON_BUILD) / "lib/baton/plugins")
 
 
 @dataclasses.dataclass

@@ -49,6 +49,7 @@ def ensure_built(say):
         for command in (["cmake", "--preset", "release"], ["cmake", "--build", "--preset", "release"]):
             if subprocess.run(command, cwd=ROOT, stdout=sink, stderr=sink, check=False).returncode != 0:
                 raise SystemExit("the build failed; see " + log)
+    plugin_dir()  # what was built just now
 
 
 class StandingLab(Lab):

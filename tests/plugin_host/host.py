@@ -11,12 +11,16 @@ import resource
 import select
 import socket
 import struct
+import sys
 import time
 import zlib
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("BATON_BUILD_DIR", ROOT / "build/release")).resolve()
+sys.path.insert(0, str(ROOT / "tests/plugins"))
+import places  # noqa: E402
+
+BUILD = places.usable(os.environ.get("BATON_BUILD_DIR", ROOT / "build/release"))
 PROGRAM = BUILD / "bin/baton-plugin-host"
 MUSEUM = BUILD / "lib/baton/bad_plugins"
 VERBS = ["probe", "position", "can_promote", "block_writes", "unblock_writes", "drain", "promote", "demote", "step_down",

@@ -13,8 +13,10 @@ import pathlib
 import time
 from dataclasses import dataclass, field
 
+import places
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-PLUGIN_DIR = pathlib.Path(os.environ.get("BATON_PLUGIN_DIR", ROOT / "build/release/lib/baton/plugins"))
+PLUGIN_DIR = places.usable(pathlib.Path(os.environ.get("BATON_PLUGIN_DIR", ROOT / "build/release/lib/baton/plugins")).parents[2]) / "lib/baton/plugins"
 STATUS = ["ok", "transient", "refused", "config", "conflict", "fatal"]
 STATE = ["unknown", "pass", "fail"]
 ROLE = ["none", "primary", "replica"]
