@@ -91,8 +91,9 @@ class Proxy:
         self.url = f"http://127.0.0.1:{self.server.server_port}"
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
-    def forward(self, path, body):
-        request = urllib.request.Request(self.etcd + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    def forward(self, path, body, token):
+        headers = {"Content-Type": "application/json"} | ({"Authorization": token} if token else {})
+        request = urllib.request.Request(self.etcd + path, json.dumps(body).encode(), headers)
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return 200, json.loads(answer.read())
@@ -103,7 +104,7 @@ class Proxy:
         self.seen.append((handler.path, body))
         if self.before:
             self.before(handler.path)
-        status, answer = self.forward(handler.path, body) if self.etcd else (200, {})
+        status, answer = self.forward(handler.path, body, handler.headers["Authorization"]) if self.etcd else (200, {})
         told = self.lie(handler.path, body, answer) if self.lie else answer
         if told is None:
             handler.close_connection = True
@@ -345,6 +346,20 @@ def test_a_frozen_leader_does_not_keep_the_lease_alive_nor_let_two_hold_it(three
     servers.wait_until(lambda: ask(db1, "renew", 1).status == "refused", 10)
 
 
+def test_a_leader_that_lost_its_companions_goes_on_renewing_and_is_not_believed(three, sessions):
+    leader = three.leader()
+    db1 = sessions("db1", [leader.endpoint], min_members="3", lease="5s")
+    lease = ask(db1, "acquire", 1).facts["lease_id"]
+    for one in three.members:
+        if one is not leader:
+            one.freeze()
+    request = urllib.request.Request(leader.endpoint + "/v3/lease/keepalive", json.dumps({"ID": lease}).encode())
+    with urllib.request.urlopen(request, timeout=2) as answer:
+        assert json.loads(answer.read())["result"]["TTL"] == "5"  # the real etcd says yes without its majority
+    renewed = ask(db1, "renew", 1, timeout=1.0)
+    assert (renewed.status, renewed.lease_ns, renewed.token) == ("transient", 0, 0), renewed
+
+
 def test_the_other_host_waits_out_the_whole_lease_when_the_holder_vanishes(three, sessions):
     db1, db2 = sessions("db1", three.endpoints, lease="3s"), sessions("db2", three.endpoints, lease="3s")
     assert ask(db1, "acquire", 1).status == "ok"
@@ -421,15 +436,40 @@ def test_a_name_for_an_etcd_that_asks_for_none_is_for_a_person(clean, sessions, 
     assert "it asks nobody for a password" in answer.sentence
 
 
-def test_a_token_that_has_ended_is_replaced(guarded, sessions):
+def test_a_token_that_has_ended_is_replaced_once(guarded, sessions):
+    ended = (401, b'{"error": "etcdserver: invalid auth token", "message": "etcdserver: invalid auth token", "code": 16}')
+    left = []
+
+    def lie(path, request, answer):
+        if path != "/v3/kv/txn" or not left:
+            return answer
+        left.pop()
+        return ended
+
+    def logins(proxy):
+        return sum(path == "/v3/auth/authenticate" for path, _ in proxy.seen)
+
+    with Proxy(guarded.endpoints[0], lie) as proxy:
+        db1 = sessions("db1", [proxy.url], username="baton", password_file=str(guarded.good))
+        assert ask(db1, "acquire", 100).status == "ok" and logins(proxy) == 1
+        left.append(1)
+        assert ask(db1, "renew", 100).status == "ok" and logins(proxy) == 2
+        left.extend([1] * 9)  # it takes no token any more: that is for a person, not for asking on and on
+        answer = ask(db1, "renew", 100)
+        assert (answer.status, answer.facts["cause"], logins(proxy)) == ("config", "auth", 3)
+        left.clear()
+        assert ask(db1, "release", 100).status == "ok"
+
+
+def test_a_member_that_was_restarted_is_used_again(guarded, sessions):
     db1 = sessions("db1", guarded.endpoints, username="baton", password_file=str(guarded.good))
-    generation = 100
-    assert ask(db1, "acquire", generation).status == "ok"
-    guarded.members[0].kill()  # simple tokens live in the member's memory
+    assert ask(db1, "acquire", 200).status == "ok"
+    guarded.members[0].kill()
+    assert ask(db1, "renew", 200).facts["cause"] == "refused"
     guarded.restart(guarded.members[0])
     guarded.wait_ready()
-    assert ask(db1, "renew", generation).status == "ok"
-    assert ask(db1, "release", generation).status == "ok"
+    assert ask(db1, "renew", 200).status == "ok"
+    assert ask(db1, "release", 200).status == "ok"
 
 
 @pytest.fixture(scope="module")
@@ -672,6 +712,21 @@ def test_after_a_lost_answer_at_the_only_endpoint_the_same_grant_is_found_again(
         assert ask(db1, "acquire", 1).status == "transient"
         assert ask(db1, "acquire", 1).status == "ok"
         assert ask(sessions("db2", clean.endpoints), "acquire", 2).status == "refused"
+
+
+def test_a_release_that_did_not_happen_is_no_success(clean, sessions):
+    def lie(path, request, answer):
+        if any("request_delete_range" in one for one in request.get("success", [])):
+            value, _, lease = kept
+            clean.ctl("put", "/baton/pg/holder", value, f"--lease={lease:x}")
+        return answer
+
+    with Proxy(clean.endpoints[0], lie) as proxy:
+        db1 = sessions("db1", [proxy.url])
+        assert ask(db1, "acquire", 1).status == "ok"
+        kept = clean.get("/baton/pg/holder")
+        answer = ask(db1, "release", 1)
+    assert (answer.status, answer.facts["cause"], answer.sentence) == ("transient", "race", "/baton/pg/holder is still held")
 
 
 # --- settings
