@@ -275,6 +275,21 @@ def test_planned_refused_with_a_broken_link_or_too_far_behind(pair):
         relay.close()
 
 
+def test_planned_refused_when_it_is_too_far_behind(pair):
+    relay = Relay(pair.a.port)
+    slow = {"replication_port": relay.port}  # replicas come by the slow line
+    try:
+        assert pair.act("db2", "demote", target="db1", settings=slow).facts["upstream"] == f"127.0.0.1:{relay.port}"
+        relay.hold()
+        for i in range(50):
+            pair.a.command("SET", f"k{i}", "v" * 100)
+        ask = lambda **more: pair.act("db2", "can_promote", target="db1", generation=2, planned=True, settings={**slow, **more})
+        refused(ask(max_lag="1000"), "behind db1", "max_lag")
+        assert ask().status == "ok"
+    finally:
+        relay.close()
+
+
 # Planned moves
 
 def switchover(pair, old, new, generation, sessions=None):
