@@ -57,6 +57,7 @@ class Pair {
 
   // pair_promote.cc
   Result promote_again(Server& server, const State& state, const Call& call);
+  void receive_rest(Server& server, const Call& call) const;
   Missing take_over(Server& server, State& state, const Call& call);
   Result become_primary(Server& server, const Call& call, const Missing* lost);
   void close_for_writes(Server& server) const;

@@ -17,6 +17,8 @@ namespace {
 constexpr int kRounds = 5;    // of ending clients that come back
 constexpr int kReadings = 3;  // of a position that must not move
 constexpr std::size_t kLongestPosition = 1023;
+constexpr auto kLook = 20ms;
+constexpr auto kSilence = 1s;  // after which nothing more is expected of a source
 
 }  // namespace
 
@@ -147,7 +149,24 @@ Result Pair::promote_again(Server& server, const State& state, const Call& call)
   return result;
 }
 
+/// A source that was fenced by its own database still sends: what it had is taken along, as long as it comes.
+void Pair::receive_rest(Server& server, const Call& call) const {
+  if (call.position().empty()) return;
+  const auto end =
+      Clock::now() + std::min<std::chrono::nanoseconds>(settings_.drain_timeout, server.connection().left() / 2);
+  std::string received;
+  for (auto moved = Clock::now(); Clock::now() < end && Clock::now() - moved < kSilence;) {
+    const State now = server.state();
+    if (!now.replication.receiving()) return;
+    if (server.missing_after(call.position(), now.history, now.replication.received).none()) return;
+    if (now.replication.received != received) moved = Clock::now();
+    received = now.replication.received;
+    ::poll(nullptr, 0, static_cast<int>(kLook.count()));
+  }
+}
+
 Missing Pair::take_over(Server& server, State& state, const Call& call) {
+  receive_rest(server, call);
   server.stop_receiver();
   try {
     state = server.state();

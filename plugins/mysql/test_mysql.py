@@ -11,7 +11,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plug
 import mysql_server  # noqa: E402
 from mysql_server import MariaDB, Writer, numbers, statements  # noqa: E402
 from plugin import Session, call, complaints  # noqa: E402
-from servers import Certificates, Raw, free_port, silent, wait_until  # noqa: E402
+from servers import Certificates, Raw, free_port, run, silent, wait_until  # noqa: E402
 
 SEMI_SYNC = ["--init-rpl-role=SLAVE", "--rpl-semi-sync-slave-enabled=1"]
 
@@ -33,8 +33,10 @@ class PairOf:
             "settle": "200ms", **settings}
 
     def __enter__(self):
-        self.db1.start()
-        self.db2.start()
+        for one in (self.db1, self.db2):
+            one.launch()
+        for one in (self.db1, self.db2):
+            one.wait()
         return self
 
     def __exit__(self, *_):
@@ -545,6 +547,19 @@ def test_planned_refused_with_little_disk(pair):
     answer = pair.act("db2", "can_promote", target="db1", planned=True, settings={"min_free_disk": "100"})
     assert any("is free (min_free_disk 100%)" in reason for reason in answer.refusals)
     assert pair.probe("db2", min_free_disk="100").facts["cause"] == "disk"
+
+
+def test_read_only_file_system_is_the_disk_and_refused(pair):
+    data = str(pair.db2.datadir)
+    run("mount", "--bind", data, data)
+    try:
+        run("mount", "-o", "remount,bind,ro", data)
+        answer = pair.probe("db2")
+        assert outcome(answer) == ("fail", "ok", "disk") and "is read-only" in answer.sentence
+        pair.db1.kill()
+        assert "the file system of" in refusal(pair)
+    finally:
+        run("umount", data)
 
 
 def test_standby_has_no_writes_to_block(pair):
