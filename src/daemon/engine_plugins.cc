@@ -454,8 +454,7 @@ void EnginePlugins::on_answer(Section& section, ConstBytes bytes) {
 
 void EnginePlugins::send_next(Instant now, Section& section) {
   Act& act = section.act;
-  Waiting next = std::move(act.queue.front());
-  act.queue.pop_front();
+  const Waiting& next = act.queue.front();
   ipc::ActRequest request;
   request.nonce = ++next_nonce_;
   request.verb = next.verb;
@@ -466,8 +465,8 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   request.reason = reason_token(next.reason);
   request.reason_words = reason_words(next.reason);
   request.wall_clock_ns = next.wall_clock_ns;
-  request.target = std::move(next.target);
-  request.position = std::move(next.position);
+  request.target = next.target;
+  request.position = next.position;
   request.planned = next.planned;
   request.generation = next.generation;
   act.running = Running{
@@ -476,11 +475,13 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   if (act.inherited) act.running->limit += section.deadline;
   soon(act.running->limit);
   const auto sent = posix::send_message(act.channel.get(), ipc::encode(request));
-  if (sent && *sent == posix::IoStatus::kDone) return;
   if (sent && *sent == posix::IoStatus::kClosed) {
-    receive(section);
-    return;
+    // Nobody has read it: it waits for the host that follows.
+    act.running.reset();
+    return receive(section);
   }
+  act.queue.pop_front();
+  if (sent && *sent == posix::IoStatus::kDone) return;
   const std::string sentence = sent ? "its process takes no requests" : sent.error().message();
   settle(section, VerbStatus::kNotRunning, sentence, Nanos{0});
   end_act_host(section, sentence);

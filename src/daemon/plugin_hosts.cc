@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr const char* kSettingsChanged = "its settings have changed";
 constexpr int kNotStarted = -1;  ///< PluginHostDown's wait status of what never ran
 /// Whoever ends in a way that is no death starts again at once, but not in a circle that only starts processes.
 constexpr Nanos kShortestLife = milliseconds{500};
@@ -95,13 +97,16 @@ void PluginHosts::set_fleet(Instant now, std::vector<ipc::HostOrder> orders) {
     place.unwanted_until.reset();
     const bool fresh = place.order.section.empty();
     if (!fresh && same_order(place.order, order)) continue;
+    const Nanos longest_act = place.order.deadline;
     place.order = std::move(order);
     // Other settings, another chance.
     place.given_up = false;
     place.deaths.clear();
     place.back_off = Nanos{0};
-    if (place.child.running()) {
-      begin_end(now, place, "its settings have changed");
+    if (place.child.running() && key.second == ipc::HostKind::kAct) {
+      let_finish(now, place, longest_act);
+    } else if (place.child.running()) {
+      begin_end(now, place, kSettingsChanged);
     } else {
       place.start_at = now;
     }
@@ -134,6 +139,18 @@ void PluginHosts::end(Instant now, const ipc::PluginHostEnd& end) {
   if (place.unwanted_until) return remove(found);
   if (!place.child.running() || place.incarnation != end.incarnation || place.kill_at) return;
   begin_end(now, place, end.sentence);
+}
+
+/// It is asked nothing any more, and ends by itself when the act that it is at is done: what is half-way would be worse
+/// than what was right a moment ago. The engine asks the next one.
+void PluginHosts::let_finish(Instant now, Place& place, Nanos longest_act) {
+  if (place.kill_at) return;
+  log::info("plugin_host_ended",
+            {{"plugin", place.order.section}, {"kind", "act"}, {"pid", std::to_string(place.child.pid())}},
+            "its settings have changed: it ends when what it does is done");
+  ::shutdown(place.engine_end.get(), SHUT_WR);
+  place.kill_at = now + longest_act + kCloseGrace;
+  place.why_ended = kSettingsChanged;
 }
 
 void PluginHosts::begin_end(Instant now, Place& place, const std::string& why, Nanos grace) {
@@ -332,7 +349,7 @@ void PluginHosts::failed(Instant now, Place& place, int wait_status, const std::
   const bool ran = wait_status != kNotStarted;
   // The hang of a plugin is an answer of its check, not a death; new settings are no fault of the old host.
   const bool late = ran && WIFEXITED(wait_status) && WEXITSTATUS(wait_status) == ipc::kHostLate;
-  const bool asked = place.why_ended == "its settings have changed";
+  const bool asked = place.why_ended == kSettingsChanged;
   if (ran && now - place.started >= kGoodLife) {
     place.deaths.clear();
     place.back_off = Nanos{0};

@@ -57,7 +57,7 @@ class PluginHosts {
   PluginHosts& operator=(const PluginHosts&) = delete;
   ~PluginHosts();
 
-  /// At start and after a reload. What is unchanged keeps running.
+  /// At start and after a reload. What is unchanged keeps running; of what has changed, an act that runs is let finish.
   void set_fleet(Instant now, std::vector<ipc::HostOrder> orders);
   /// Everything that a new steward has to know.
   void introduce(ipc::Process process);
@@ -106,6 +106,7 @@ class PluginHosts {
   void on_end(const Key& key);
   void buried(Instant now, Place& place, int status);
   void failed(Instant now, Place& place, int wait_status, const std::string& sentence);
+  void let_finish(Instant now, Place& place, Nanos longest_act);
   void begin_end(Instant now, Place& place, const std::string& why, Nanos grace = kEndGrace);
   void remove(std::map<Key, Place>::iterator place);
   std::vector<pid_t> strays() const;

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -518,6 +519,30 @@ TEST_F(EnginePluginsTest, AnActWaitsForTheHostThatIsBeingStartedAnew) {
   answer(request->nonce);
   ASSERT_EQ(sink_.results.size(), 1u);
   EXPECT_EQ(sink_.results[0].status, VerbStatus::kOk);
+}
+
+TEST_F(EnginePluginsTest, AnActThatTheEndingHostNoLongerTakesGoesToTheNext) {
+  act_host(1);
+  order(40);
+  const auto first = asked();
+  ASSERT_TRUE(first);
+  ::shutdown(host_.get(), SHUT_RD);  // as the guardian's end of the talk looks from here
+  order(41);
+  answer(first->nonce);  // what runs may finish
+  ASSERT_EQ(sink_.results.size(), 1u);
+  EXPECT_EQ(sink_.results[0].status, VerbStatus::kOk);
+  turn();
+  host_.reset();
+  turn();
+  down(ipc::HostKind::kAct, 1, false, 0, "ended: its settings have changed");
+  EXPECT_EQ(sink_.results.size(), 1u);
+  act_host(2);
+  const auto second = asked();
+  ASSERT_TRUE(second);
+  answer(second->nonce);
+  ASSERT_EQ(sink_.results.size(), 2u);
+  EXPECT_EQ(sink_.results[1].ticket, 41u);
+  EXPECT_EQ(sink_.results[1].status, VerbStatus::kOk);
 }
 
 TEST_F(EnginePluginsTest, WithoutAHostAnActIsNotRunningAfterTwoSeconds) {

@@ -286,6 +286,36 @@ TEST_F(PluginHostsTest, AReloadTouchesOnlyWhatHasChanged) {
   EXPECT_FALSE(eventually([&] { return hosts_->running() > 3; }, milliseconds{300}));
 }
 
+TEST_F(PluginHostsTest, AReloadLetsTheActThatRunsFinishBeforeItsHostIsReplaced) {
+  // As the real one: it reads its channel to the end, and is at work for a while when that comes.
+  program("trap 'echo term >> term' TERM; cat <&4 > asked; echo eof >> eof; sleep 0.4; echo done >> done");
+  ipc::HostOrder act = order("acts", kAct);
+  fleet({act});
+  ASSERT_TRUE(eventually([&] { return fs::exists(directory_ / "asked"); }));
+  act.settings = {{"path", {"/run/other"}}};
+  fleet({act});
+  ASSERT_TRUE(eventually([&] { return ups_.size() == 2; }));
+  EXPECT_EQ(content(directory_ / "done"), "done\n");
+  EXPECT_EQ(content(directory_ / "term"), "");
+  ASSERT_EQ(downs_.size(), 1u);
+  EXPECT_EQ(downs_[0].sentence, "ended: its settings have changed");
+  EXPECT_FALSE(downs_[0].given_up);
+}
+
+TEST_F(PluginHostsTest, WhatDoesNotFinishInItsTimeAfterAReloadIsKilled) {
+  program("trap '' TERM; echo $$ > pid; exec sleep 100");
+  ipc::HostOrder act = order("acts", kAct);
+  act.deadline = milliseconds{100};
+  fleet({act});
+  ASSERT_TRUE(eventually([&] { return fs::exists(directory_ / "pid"); }));
+  act.settings = {{"path", {"/run/other"}}};
+  fleet({act});
+  hosts_->tick(posix::now() + milliseconds{2900});
+  EXPECT_FALSE(eventually([&] { return ups_.size() > 1; }, milliseconds{100}));
+  hosts_->tick(posix::now() + milliseconds{3200});  // its 100 ms, and 3 s to close
+  EXPECT_TRUE(eventually([&] { return ups_.size() == 2; }));
+}
+
 TEST_F(PluginHostsTest, AnActionThatNobodyLetsGoIsEndedAfterTenMinutes) {
   program("exec sleep 100");
   fleet({order("leaves", kAct)});
