@@ -139,7 +139,10 @@ void explain(Transfer& transfer, CURLcode code) {
     case CURLE_PEER_FAILED_VERIFICATION: return explain_certificate(transfer);
     case CURLE_SSL_CONNECT_ERROR: return explain_handshake(transfer);
     case CURLE_SSL_CACERT_BADFILE:
-      return fail(transfer, Cause::kLocal, "ca_file " + transfer.request.ca_file + " has no usable certificate");
+      return fail(transfer, Cause::kLocal,
+                  transfer.request.ca_file.empty()
+                      ? "this host has no certificate authorities (package ca-certificates); or name them with ca_file"
+                      : "ca_file " + transfer.request.ca_file + " has no usable certificate");
     case CURLE_SSL_CERTPROBLEM:
       return fail(transfer, Cause::kLocal, "client_certificate and client_key cannot be used: " + text);
     case CURLE_RECV_ERROR:

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -419,6 +420,15 @@ def test_settings_that_only_this_host_can_mend_are_unknown(site):
                    client_key=certificates["good.key"])
     assert outcome(answer) == ("unknown", "config", "local")
     assert "client_certificate and client_key cannot be used" in answer.sentence
+
+
+def test_a_host_without_authorities_is_told_the_package(site):
+    code = f"from plugin import call; answer = call('http', 'probe', {{'url': '{site.https()}'}}); print(answer.status, answer.state, answer.sentence)"
+    done = subprocess.run(["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /etc/ssl/certs && exec /usr/bin/python3 -c "$0"', code],
+                          env=dict(os.environ, PYTHONPATH=str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins")),
+                          check=True, capture_output=True, text=True, timeout=20)
+    assert done.stdout == ("config unknown this host has no certificate authorities (package ca-certificates); "
+                           "or name them with ca_file\n")
 
 
 # Names.
