@@ -67,8 +67,9 @@ class ModuleSource {
   /// `module` as it stands in the file: a name, or an absolute path. Error: why it cannot be used, in words
   /// ("/usr/lib/baton/plugins/x.so is writable by others"). The same question gets the same answer.
   virtual Result<Module> describe(const std::string& module) = 0;
-  /// The module's own look at its settings (defaults filled in, secrets as their content).
+  /// The module's own look at its settings as host `host` has them (defaults filled in, secrets as their content).
   virtual Result<std::vector<ModuleComplaint>> check_settings(const Module& module, const std::string& section,
+                                                              const std::string& host,
                                                               const ModuleSettings& settings) = 0;
   /// Names of the modules there are.
   virtual std::vector<std::string> names() = 0;

@@ -350,7 +350,7 @@ class PluginReader : private SectionReader {
   void ask(const Module& module) {
     ModuleSettings settings;
     for (const Setting& setting : plugin_.settings) settings.emplace_back(setting.key, contents(setting));
-    const auto complaints = options_.modules->check_settings(module, section_.name, settings);
+    const auto complaints = options_.modules->check_settings(module, section_.name, host_, settings);
     if (!complaints) {
       report_.add(Code::kBadModule, section_.find("module", host_)->value_place,
                   "module: " + complaints.error().message());

@@ -37,10 +37,11 @@ bool Check::observe(Instant now, const ports::ProbeReading& reading) {
   renewed_ = std::min(reading.finished, now);
   ever_ = true;
   last_ = reading.state;
-  const bool told =
-      warning_ != reading.warning || role_ != reading.role || (!passes() && (lapsed_ || status_ != reading.status));
+  const bool told = warning_ != reading.warning || role_ != reading.role || generation_ != reading.generation ||
+                    (!passes() && (lapsed_ || status_ != reading.status));
   warning_ = reading.warning;
   role_ = reading.role;
+  generation_ = reading.generation;
   status_ = reading.status;
   sentence_ = reading.sentence;
   explained_ = !pass && reading.status >= VerbStatus::kTimeout;

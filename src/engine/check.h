@@ -47,6 +47,8 @@ class Check {
   ApplicationRole role() const { return role_; }
   VerbStatus status() const { return status_; }
   const ports::Sentence& sentence() const { return sentence_; }
+  /// That stands in the data; 0: none, or not known.
+  std::uint64_t generation() const { return generation_; }
   /// When the probe looked that said all this.
   Instant looked_at() const { return renewed_; }
   /// Of the settled state.
@@ -73,6 +75,7 @@ class Check {
   Settled settled_ = Settled::kPending;
   bool warning_ = false;
   ApplicationRole role_ = ApplicationRole::kNone;
+  std::uint64_t generation_ = 0;
   VerbStatus status_ = VerbStatus::kOk;
   ports::Sentence sentence_;
   bool explained_ = false;  ///< the sentence says why there is no result

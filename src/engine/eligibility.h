@@ -31,6 +31,7 @@ struct Facts {
   bool not_primary = false;      ///< grant = follow: the data's primary is elsewhere
   ReasonSet promotion = {};      ///< what the transaction has against it
   bool hold_on_unknown = false;  ///< `on_unknown = hold`: an Active keeps its role without an answer
+  bool operator==(const Facts&) const = default;
 };
 
 /// What the checks of an instance say together, from their settled states alone.

@@ -396,6 +396,7 @@ void Mover::release(Instant now, Reason reason) {
     // The addresses stay until writes are blocked, so that clients get errors and no silence (roles section 3). Without
     // a grant there is no time for that.
     if (reason == Reason::kNoGrant) let_go(now);
+    promotion_->leave(now);
     timers_[kReleaseOver] = now + kJobsPatience;
     return;
   }

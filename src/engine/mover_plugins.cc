@@ -84,8 +84,8 @@ void Mover::on_check(Instant now, ports::PluginId plugin) {
   };
   if (stopped_ || (!in(checks_) && !in(promoted_))) return;
   on_role(now, plugin);
-  const bool was_primary = !facts_.not_primary;
-  if (!weigh_checks(now) && was_primary == !facts_.not_primary) return;
+  const Facts before = facts_;
+  if (!weigh_checks(now) && facts_ == before) return;
   touch();
   renew_priority(now);
   update_against(now);
@@ -129,7 +129,7 @@ void Mover::ask(ports::PluginId plugin, PluginVerb verb) {
                               .to = verb == PluginVerb::kEnter ? State::kActive
                                     : state == State::kActive  ? State::kBackup
                                                                : state,
-                              .reason = reason_,
+                              .reason = releasing_ ? release_reason_ : reason_,
                               .deadline = context_.plugins[plugin].section.deadline});
   touch();
 }

@@ -66,6 +66,7 @@ void Mover::on_role(Instant now, ports::PluginId plugin) {
   const auto found = std::find(promoted_.begin(), promoted_.end(), plugin);
   if (found == promoted_.end()) return;
   const Check& check = context_.plugins[plugin].check;
+  promotion_->saw_generation(check.generation());
   promotion_->observe(now, check.looked_at(), static_cast<std::size_t>(found - promoted_.begin()), check.role());
   run_promotion(now);
   schedule(now);
@@ -104,7 +105,7 @@ void Mover::ask_act(const Promotion::Act& act) {
                               .instance = plan_.name,
                               .from = group_.state(),
                               .to = group_.state(),
-                              .reason = reason_,
+                              .reason = releasing_ ? release_reason_ : reason_,
                               .deadline = act.deadline,
                               .target = act.target,
                               .position = act.position,

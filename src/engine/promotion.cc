@@ -81,6 +81,11 @@ void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t gener
   }
 }
 
+void Promotion::saw_generation(std::uint64_t generation) {
+  // Who may have been overtaken must not take the other's generation for its own.
+  if (!unproven_) record_.generation = std::max(record_.generation, generation);
+}
+
 // ---- Targets ------------------------------------------------------------------------------------------------------
 
 void Promotion::claim(Instant, Instant free_at) {
@@ -173,8 +178,7 @@ bool Promotion::move_on(Instant now) {
 bool Promotion::grant(Instant now) {
   if (setup_.grant == config::Grant::kWitness) {
     for (const Lease& lease : leases_) {
-      if (!lease.refused()) continue;
-      if (lease.highest_generation() < record_.generation) return abandon(now, Reason::kNoGrant), true;
+      if (!lease.refused() || lease.highest_generation() < record_.generation) continue;  // held, and may lapse
       // Somebody has been granted more than this host knows of.
       if (unproven_) {
         record_.role = DataRole::kNeedsRejoin;
@@ -185,7 +189,10 @@ bool Promotion::grant(Instant now) {
       return enter(now, Step::kClaiming), true;
     }
     const bool all = std::all_of(leases_.begin(), leases_.end(), [&](const Lease& lease) { return lease.held(now); });
-    if (!all && now - since_ > kGrantPatience) return abandon(now, Reason::kNoGrant), true;
+    const bool held_elsewhere =
+        std::any_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.refused(); });
+    const Nanos patience = held_elsewhere ? kLeasePatience : kGrantPatience;
+    if (!all && now - since_ > patience) return abandon(now, Reason::kNoGrant), true;
     if (!all) return false;
   }
   return enter(now, Step::kWaiting), true;
@@ -289,7 +296,7 @@ std::optional<Promotion::Ask> Promotion::next(Instant now) {
 
 void Promotion::row_done(Instant now) {
   switch (step_) {
-    case Step::kFencing: return enter(now, Step::kAsking);
+    case Step::kFencing: since_ = now; return enter(now, Step::kAsking);
     case Step::kAsking: return enter(now, Step::kDeciding);
     case Step::kPromoting: return enter(now, Step::kVerifying);
     case Step::kVerifying: return serve(now);
@@ -334,8 +341,9 @@ void Promotion::abandon(Instant now, Reason reason) {
 
 void Promotion::punish(Instant now, Reason reason) {
   trouble_ = reason;
-  trouble_until_ = now + penalty_;
-  penalty_ = std::min(penalty_ * 2, kLongestPenalty);
+  const bool failed = reason == Reason::kPromoteFailed;
+  trouble_until_ = now + (failed ? penalty_ : kFirstPenalty);
+  if (failed) penalty_ = std::min(penalty_ * 2, kLongestPenalty);
 }
 
 // ---- Answers ------------------------------------------------------------------------------------------------------
@@ -399,6 +407,12 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
     return;
   }
   if (may_work_later(status) && ++tries_ < kTries) {
+    not_before_ = now + kTryPause;
+    return;
+  }
+  // Where nobody else could do better, the mastership is kept meanwhile.
+  const bool pair = setup_.others.size() <= 1;
+  if (step_ == Step::kAsking && status == VerbStatus::kRefused && pair && now - since_ < kRefusalPatience) {
     not_before_ = now + kTryPause;
     return;
   }
@@ -546,7 +560,10 @@ Instant Promotion::next_deadline(Instant now) const {
     if (since != Instant{}) at(since + kDriftTime);
   }
   if (step_ == Step::kWaiting) at(free_at_);
-  if (step_ == Step::kGranting) at(since_ + kGrantPatience);
+  if (step_ == Step::kGranting) {
+    at(since_ + kGrantPatience);
+    at(since_ + kLeasePatience);
+  }
   if (record_.role == DataRole::kNeedsRejoin) at(rejoin_at_);
   for (const Lease& lease : leases_) {
     at(lease.next_deadline());

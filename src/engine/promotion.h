@@ -71,6 +71,9 @@ class Promotion {
   void adopt(Instant now, PromotionStep step, ports::DataRole role, std::uint64_t generation, bool dirty,
              Instant lease_until);
 
+  /// The generation that stands in this host's data.
+  void saw_generation(std::uint64_t generation);
+
   // ---- Targets ----
   /// The mastership is ours. `free_at`: until then the old holder's addresses may still be on its links.
   void claim(Instant now, Instant free_at);
@@ -142,7 +145,12 @@ class Promotion {
   static constexpr Nanos kLongestPenalty = std::chrono::minutes{5};
   static constexpr Nanos kLongestRetry = std::chrono::seconds{60};
   static constexpr Nanos kRejoinPause = std::chrono::seconds{60};  ///< somebody may have mended the data
+  /// So long a witness is asked that does not answer; then another host may try, that perhaps reaches it.
   static constexpr Nanos kGrantPatience = std::chrono::seconds{10};
+  /// So long for a lease to lapse that another host holds: the others would have to wait just the same.
+  static constexpr Nanos kLeasePatience = std::chrono::seconds{90};
+  /// Pairs: so long a refusal is asked again, such as a link that has not been silent for long enough.
+  static constexpr Nanos kRefusalPatience = std::chrono::seconds{15};
   static constexpr Nanos kDriftTime = std::chrono::seconds{2};  ///< so long a probe may contradict the role
 
   std::string instance_;

@@ -192,9 +192,11 @@ Result<config::Module> ModuleCatalog::describe(const std::string& module) {
 
 Result<std::vector<config::ModuleComplaint>> ModuleCatalog::check_settings(const config::Module& module,
                                                                            const std::string& section,
+                                                                           const std::string& host,
                                                                            const config::ModuleSettings& settings) {
   HostOrder order;
   order.section = section;
+  order.host_name = host;
   order.module_path = module.path;
   order.own_module = module.own;
   order.settings = settings;

@@ -30,6 +30,7 @@ class ModuleCatalog : public config::ModuleSource {
 
   Result<config::Module> describe(const std::string& module) override;
   Result<std::vector<config::ModuleComplaint>> check_settings(const config::Module& module, const std::string& section,
+                                                              const std::string& host,
                                                               const config::ModuleSettings& settings) override;
   std::vector<std::string> names() override;
   const CatalogPlaces& places() const { return places_; }

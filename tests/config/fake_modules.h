@@ -89,7 +89,7 @@ class FakeModules : public ModuleSource {
     if (found == modules.end()) return fail("there is no module `" + module + "` in /plugins");
     return found->second;
   }
-  Result<std::vector<ModuleComplaint>> check_settings(const Module&, const std::string& section,
+  Result<std::vector<ModuleComplaint>> check_settings(const Module&, const std::string& section, const std::string&,
                                                       const ModuleSettings& settings) override {
     asked.emplace_back(section, settings);
     return complaints;

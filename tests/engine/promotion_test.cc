@@ -222,8 +222,10 @@ TEST_F(PromotionTest, AnUnreadableRecordNeedsAnOperator) {
   EXPECT_THAT(answer(), IsEmpty());
 }
 
-TEST_F(PromotionTest, ARefusalGivesTheMastershipBackAndIsTriedAgainLaterAndLater) {
-  make(one_section());
+TEST_F(PromotionTest, ARefusalGivesTheMastershipBackWhereAnotherHostMayDoBetter) {
+  Promotion::Setup setup = one_section();
+  setup.others = {"db2", "db3"};
+  make(setup);
   settle_as_standby();
   promotion->claim(now, now);
   ask();
@@ -235,7 +237,28 @@ TEST_F(PromotionTest, ARefusalGivesTheMastershipBackAndIsTriedAgainLaterAndLater
   EXPECT_TRUE(promotion->against(now).empty());
   EXPECT_THAT(ask(), ElementsAre("[claiming 2]", "can_promote"));
   answer(VerbStatus::kRefused);
-  EXPECT_EQ(promotion->next_deadline(now), now + 10s);
+  EXPECT_EQ(promotion->next_deadline(now), now + 5s);
+}
+
+TEST_F(PromotionTest, InAPairARefusalIsAskedAgainForFifteenSeconds) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  for (int second = 0; second < 15; ++second) {
+    EXPECT_THAT(answer(VerbStatus::kRefused, "the link to db1 is up"), IsEmpty()) << second;
+    now += 1s;
+    EXPECT_THAT(ask(), ElementsAre("can_promote")) << second;
+  }
+  EXPECT_THAT(answer(VerbStatus::kRefused), ElementsAre("[standby 1]"));
+}
+
+TEST_F(PromotionTest, TheNextGenerationIsAboveTheOneInTheData) {
+  make(one_section());
+  settle_as_standby();
+  promotion->saw_generation(6);
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 7]", "can_promote"));
 }
 
 TEST_F(PromotionTest, WhatMayWorkLaterIsTriedThreeTimes) {
@@ -448,10 +471,13 @@ TEST_F(PromotionTest, AWitnessThatGrantsAnotherKeepsThisHostFromPromoting) {
   settle_as_standby();
   promotion->claim(now, now);
   ask();
-  EXPECT_THAT(witness_says(VerbStatus::kRefused, 0s), ElementsAre("release"));
-  witness_says(VerbStatus::kOk, 0s);
+  for (int second = 0; second <= 90; ++second) {
+    EXPECT_THAT(witness_says(VerbStatus::kRefused, 0s), IsEmpty());
+    now += 1s;
+    ask();
+  }
   EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
-  EXPECT_EQ(promotion->step(), PromotionStep::kStandby);
+  EXPECT_EQ(promotion->step(), PromotionStep::kReturning);
 }
 
 TEST_F(PromotionTest, AWitnessThatDoesNotAnswerGrantsNothing) {
@@ -462,8 +488,9 @@ TEST_F(PromotionTest, AWitnessThatDoesNotAnswerGrantsNothing) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_THAT(witness_says(VerbStatus::kTransient, 0s), IsEmpty());
     now += 500ms;
-    ask();
+    EXPECT_THAT(ask(), ElementsAre("acquire"));
   }
+  witness_says(VerbStatus::kTransient, 0s);
   now += 500ms;
   ask();
   EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));

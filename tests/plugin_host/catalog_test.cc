@@ -72,10 +72,10 @@ TEST(ModuleCatalogTest, SettingsAreLookedAtByTheModule) {
   ModuleCatalog catalog{places()};
   const auto module = catalog.describe("good");
   ASSERT_TRUE(module.has_value());
-  const auto fine = catalog.check_settings(*module, "shop", {{"word", {"blue"}}});
+  const auto fine = catalog.check_settings(*module, "shop", "db1", {{"word", {"blue"}}});
   ASSERT_TRUE(fine.has_value()) << fine.error().message();
   EXPECT_TRUE(fine->empty());
-  const auto wrong = catalog.check_settings(*module, "shop", {{"word", {"xenon"}}});
+  const auto wrong = catalog.check_settings(*module, "shop", "db1", {{"word", {"xenon"}}});
   ASSERT_TRUE(wrong.has_value());
   ASSERT_EQ(wrong->size(), 1u);
   EXPECT_EQ((*wrong)[0].key, "word");

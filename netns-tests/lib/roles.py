@@ -1,0 +1,124 @@
+"""What the tests of database roles share: a witness on the client's side, writers that record what was acknowledged, and a sampler
+that looks every 20 ms at which hosts are writable."""
+import ctypes
+import os
+import sys
+import threading
+import time
+
+from lib import proc
+from lib.daemons import ROOT
+
+sys.path.insert(0, os.path.join(ROOT, "tests", "plugins"))
+
+WITNESS_PORT = 2379
+CLONE_NEWNET = 0x40000000
+
+
+def enter(namespace):
+    """This thread, and no other, moves into the network namespace."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/run/netns/" + namespace, "rb") as where:
+        if libc.setns(where.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns " + namespace)
+
+
+class Writer:
+    """Writes one value after the other through the VIP from `namespace` and notes which were acknowledged.
+
+    `connect(timeout)` gives an object with write(n) and close(); whatever either raises counts as "not acknowledged"."""
+
+    def __init__(self, namespace, connect, pause=0.002):
+        self.namespace, self.connect, self.pause = namespace, connect, pause
+        self.acknowledged, self.unknown, self.gaps = [], [], []
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        enter(self.namespace)
+        connection, number, last = None, 0, None
+        while not self.stopped.is_set():
+            number += 1
+            try:
+                if connection is None:
+                    connection = self.connect(1.0)
+                connection.write(number)
+            except Exception:
+                self.unknown.append(number)
+                if connection is not None:
+                    connection.close()
+                connection = None
+                self.stopped.wait(0.01)
+                continue
+            now = time.monotonic()
+            if last is not None:
+                self.gaps.append((now - last, last))
+            last = now
+            self.acknowledged.append(number)
+            self.stopped.wait(self.pause)
+        if connection is not None:
+            connection.close()
+
+    def longest_gap(self):
+        return max((gap for gap, _ in self.gaps), default=0.0)
+
+    def wait_more(self, count=50, deadline=30.0):
+        target = len(self.acknowledged) + count
+        proc.wait_until(lambda: len(self.acknowledged) >= target, deadline, "%d more writes acknowledged" % count)
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join(10)
+        return self.acknowledged
+
+
+class Sampler:
+    """Every 20 ms: which hosts are writable. `looks`: host -> function that says so; an exception means it is not."""
+
+    def __init__(self, looks):
+        self.looks, self.samples = looks, []
+        self.stopped = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        while not self.stopped.wait(0.02):
+            writable = set()
+            for host, look in self.looks.items():
+                try:
+                    if look():
+                        writable.add(host)
+                except Exception:
+                    pass
+            self.samples.append((time.time(), frozenset(writable)))
+
+    def stop(self):
+        self.stopped.set()
+        self.thread.join(10)
+
+    def never_two(self):
+        double = [(at, sorted(hosts)) for at, hosts in self.samples if len(hosts) > 1]
+        assert not double, "writable at once, %d of %d samples, first %s" % (len(double), len(self.samples), double[0])
+        assert len(self.samples) > 20, "the sampler looked only %d times" % len(self.samples)
+
+
+def etcd_on(scene, host):
+    """One etcd in `host`'s namespace; ended with the scene."""
+    from etcd_server import EtcdCluster
+    place = {"address": scene.lab.ip4(host), "namespace": scene.lab.namespace(host), "client_port": WITNESS_PORT, "peer_port": 2380}
+    cluster = EtcdCluster(os.path.join(scene.lab.directory, "etcd"), places=[place])
+    scene.lab.undo.callback(cluster.__exit__)
+    cluster.__enter__()
+    return cluster
+
+
+def etcd_section(scene, host, lease="3s"):
+    return ["[plugin witness]", "module = etcd", "endpoint = http://%s:%d" % (scene.lab.ip4(host), WITNESS_PORT), "lease = " + lease,
+            "query_timeout = 500ms", "interval = 1s"]
+
+
+def data_of(baton, name="svc"):
+    """The instance's part of status that concerns its data; {} while it is not known yet."""
+    found = [one for one in baton.json("status")["instances"] if one["name"] == name]
+    return found[0].get("data", {}) if found else {}

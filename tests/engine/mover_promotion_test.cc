@@ -1,0 +1,261 @@
+// A promoting instance on the wire: mastership, addresses and the database's acts in their order.
+#include <gmock/gmock.h>
+
+#include "tests/engine/bench.h"
+
+namespace baton::engine {
+namespace {
+
+using testing::ElementsAre;
+using testing::IsEmpty;
+using vrrp::State;
+
+config::Plugin section(std::string name, std::initializer_list<PluginVerb> verbs) {
+  config::Plugin plugin;
+  plugin.name = std::move(name);
+  plugin.module = plugin.name;
+  plugin.deadline = 10s;
+  for (const PluginVerb verb : verbs) plugin.about.verbs.add(verb);
+  return plugin;
+}
+
+config::Config promoting(config::Grant grant = config::Grant::kUnsafe) {
+  config::Instance instance = web();
+  instance.election.promote = {"db"};
+  instance.election.grant = grant;
+  instance.election.preempt = false;
+  instance.election.resume_alone = false;
+  instance.election.cooldown = 0s;
+  config::Config config = with({instance});
+  config.host = "db1";
+  config.plugins = {section("db", {PluginVerb::kProbe, PluginVerb::kBlockWrites, PluginVerb::kPromote,
+                                   PluginVerb::kDemote, PluginVerb::kRejoin})};
+  config.peers = {{.host = "db1", .addresses = {ip("192.0.2.10")}, .defined_at = ""},
+                  {.host = "db2", .addresses = {ip("192.0.2.251")}, .defined_at = ""}};
+  return config;
+}
+
+void recall(Bench& bench, const ports::DataRecord& record = {}) {
+  bench.turn([&] {
+    if (!record.instance.empty()) bench.engine->on_recalled(bench.now, record);
+    bench.engine->on_all_recalled(bench.now);
+  });
+}
+
+/// Acknowledges every record, answers every act that waits with `status`.
+void serve(Bench& bench, VerbStatus status = VerbStatus::kOk) {
+  static constexpr int kEnough = 20;
+  std::uint64_t recorded = 0;
+  std::uint64_t acted = 0;
+  for (int i = 0; i < kEnough; ++i) {
+    if (bench.doors.last_record != recorded) {
+      recorded = bench.doors.last_record;
+      bench.turn([&] { bench.engine->on_intent_recorded(bench.now, recorded); });
+    }
+    if (!bench.doors.tickets.empty() && bench.doors.tickets.back() != acted) {
+      acted = bench.doors.tickets.back();
+      bench.turn([&] { bench.engine->on_act_result(bench.now, {.ticket = acted, .status = status, .took = 5ms}); });
+    }
+  }
+}
+
+void become_active(Bench& bench) {
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.run(kStart + 4s);
+  serve(bench);
+}
+
+TEST(MoverPromotionTest, NothingIsClaimedBeforeTheRecordsAreRead) {
+  Bench bench{promoting()};
+  bench.start();
+  bench.run(kStart + 20s);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kStateUnread));
+  recall(bench);
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kActive);
+}
+
+TEST(MoverPromotionTest, AClaimHasPriorityOneAndNoAddress) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.doors.intents.clear();
+  bench.run(kStart + 4s);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.doors.adverts.back().priority, 1);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kNone);
+  EXPECT_THAT(bench.doors.intents, ElementsAre("web:claiming 1"));
+  bench.run_for(3s);
+  for (const SentAdvert& advert : bench.doors.adverts) EXPECT_EQ(advert.priority, 1);
+  serve(bench);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  bench.run_for(1s);
+  EXPECT_EQ(bench.doors.adverts.back().priority, 100);
+  EXPECT_EQ(bench.doors.instances.at(0).data_role, ports::DataRole::kActive);
+  EXPECT_EQ(bench.doors.instances.at(0).generation, 1U);
+}
+
+TEST(MoverPromotionTest, AClaimantYieldsToAnyHostThatHasTheData) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.run(kStart + 4s);
+  ASSERT_EQ(bench.state(), State::kActive);
+  bench.hear({.priority = 50});
+  EXPECT_EQ(bench.state(), State::kBackup);
+  serve(bench);
+  EXPECT_EQ(bench.doors.last_act.verb, PluginVerb::kDemote);
+  EXPECT_EQ(bench.doors.last_act.target, "db2");
+}
+
+TEST(MoverPromotionTest, WritesAreBlockedThenTheAddressesLeaveThenTheDataIsDemoted) {
+  Bench bench{promoting()};
+  become_active(bench);
+  ASSERT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  bench.doors.acts.clear();
+  bench.doors.order.clear();
+  bench.doors.intents.clear();
+  bench.command({.verb = Verb::kDrain, .instance = ""});
+  EXPECT_THAT(bench.doors.intents, ElementsAre(":drain", "web:demoting 1 dirty"));
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  EXPECT_THAT(bench.doors.acts, ElementsAre("block_writes 0 web"));
+  EXPECT_THAT(bench.doors.order, IsEmpty());
+  bench.turn([&] { bench.engine->on_act_result(bench.now, {.ticket = bench.doors.tickets.back()}); });
+  EXPECT_THAT(bench.doors.order, ElementsAre("remove 192.0.2.1"));
+  EXPECT_THAT(bench.doors.acts, ElementsAre("block_writes 0 web", "demote 0 web"));
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.doors.last_act.reason, Reason::kDrained);
+  bench.turn([&] { bench.engine->on_act_result(bench.now, {.ticket = bench.doors.tickets.back()}); });
+  EXPECT_THAT(bench.doors.order, ElementsAre("remove 192.0.2.1", "resign"));
+  EXPECT_EQ(bench.state(), State::kBackup);
+}
+
+TEST(MoverPromotionTest, APromotionThatFailsIsUndoneAndNeverShowsTheAddress) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.run(kStart + 4s);
+  bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kPromote);
+  bench.turn([&] {
+    bench.engine->on_act_result(bench.now, {.ticket = bench.doors.tickets.back(),
+                                            .status = VerbStatus::kConfig,
+                                            .sentence = ports::Sentence{"no right to promote"}});
+  });
+  EXPECT_EQ(bench.doors.last_act.verb, PluginVerb::kDemote);
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kPromoteFailed));
+  for (const ports::AddressCommand& command : bench.doors.commands) {
+    EXPECT_NE(command.verb, ports::AddressVerb::kInstall);
+  }
+  EXPECT_EQ(bench.doors.transitions.back().reason, Reason::kPromoteFailed);
+  EXPECT_EQ(bench.doors.transitions.back().sentence.view(), "no right to promote");
+}
+
+TEST(MoverPromotionTest, ASuccessorServesOnWithoutAnAct) {
+  Bench bench{promoting()};
+  become_active(bench);
+  ports::AdoptedInstance adopted{.instance = bench.doors.instances.at(0), .routers = {bench.doors.routers.at(0)}};
+  bench.doors.acts.clear();
+  bench.make();
+  bench.turn([&] { bench.engine->start(bench.now, std::array{adopted}, false); });
+  bench.link_up();
+  bench.own_addresses();
+  recall(bench, {.instance = "web", .role = ports::DataRole::kActive, .generation = 1, .dirty = true, .promoted = 1});
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  EXPECT_THAT(bench.doors.acts, IsEmpty());
+  bench.run_for(1s);
+  EXPECT_EQ(bench.doors.adverts.back().priority, 100);
+}
+
+TEST(MoverPromotionTest, AHostThatWasTheWritableOneWaitsForTheOtherAndFollowsIt) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench, {.instance = "web", .role = ports::DataRole::kActive, .generation = 3, .dirty = true, .promoted = 3});
+  serve(bench);
+  bench.run(kStart + 20s);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kNeedsProof));
+  bench.hear({.priority = 50});
+  EXPECT_EQ(bench.doors.last_act.verb, PluginVerb::kRejoin);
+  EXPECT_EQ(bench.doors.last_act.target, "db2");
+  serve(bench);
+  EXPECT_TRUE(bench.against().empty());
+}
+
+TEST(MoverPromotionTest, ForgiveAndFailoverAreRefusedWhereTheyMeanNothing) {
+  Bench bench{promoting(config::Grant::kManual)};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  EXPECT_TRUE(bench.command({.verb = Verb::kForgive, .instance = ""}).refused_by_safety);
+  bench.hear({.priority = 50});
+  EXPECT_TRUE(bench.command({.verb = Verb::kFailover, .instance = "web"}).refused_by_safety);
+  bench.run_for(10s);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kNoGrant));
+  EXPECT_TRUE(bench.command({.verb = Verb::kFailover, .instance = "web"}).accepted);
+  EXPECT_EQ(bench.state(), State::kActive);
+}
+
+// ---- grant = follow -------------------------------------------------------------------------------------------------
+
+void answer(Bench& bench, ApplicationRole role, VerbStatus status = VerbStatus::kOk) {
+  ports::ProbeReading& reading = bench.doors.readings[0];
+  const bool well = status == VerbStatus::kOk;
+  reading = {.sequence = reading.sequence + 3,
+             .streak = 3,
+             .state = well ? ProbeState::kPass : ProbeState::kUnknown,
+             .role = role,
+             .status = status,
+             .finished = bench.now};
+  bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
+}
+
+/// Probes each second for four seconds.
+void keep_answering(Bench& bench, ApplicationRole role) {
+  for (int second = 0; second < 4; ++second) {
+    bench.run_for(1s);
+    answer(bench, role);
+  }
+}
+
+TEST(MoverPromotionTest, TheAddressFollowsTheDatabasesOwnPrimary) {
+  Bench bench{promoting(config::Grant::kFollow)};
+  bench.start();
+  keep_answering(bench, ApplicationRole::kReplica);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kNotPrimary));
+  answer(bench, ApplicationRole::kPrimary);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  answer(bench, ApplicationRole::kReplica);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_THAT(bench.doors.acts, IsEmpty());
+}
+
+TEST(MoverPromotionTest, ARefusedLoginIsNoReasonForAFailover) {  // F75
+  Bench bench{promoting(config::Grant::kFollow)};
+  bench.start();
+  keep_answering(bench, ApplicationRole::kPrimary);
+  ASSERT_EQ(bench.state(), State::kActive);
+  answer(bench, ApplicationRole::kNone, VerbStatus::kConfig);
+  EXPECT_EQ(bench.state(), State::kActive);
+  answer(bench, ApplicationRole::kNone, VerbStatus::kTransient);
+  answer(bench, ApplicationRole::kNone, VerbStatus::kTransient);
+  EXPECT_EQ(bench.state(), State::kBackup);
+}
+
+}  // namespace
+}  // namespace baton::engine
