@@ -156,11 +156,11 @@ Result Postgres::unblock_writes(const Call& call) {
 }
 
 Result Postgres::demote(const Call& call) {
-  return typed([&] { return settle(call, false); });
+  return typed([&] { return settle(call, Purpose::kDemote); });
 }
 
 Result Postgres::rejoin(const Call& call) {
-  return typed([&] { return settle(call, settings_.rejoin == "rewind"); });
+  return typed([&] { return settle(call, Purpose::kRejoin); });
 }
 
 }  // namespace baton_postgres

@@ -31,6 +31,9 @@ Result result_of(const Trouble& trouble);
 /// Waits a moment, but not beyond `until`; false: it is over.
 bool pause(Clock::time_point until);
 
+/// Demote is done when no write is taken; rejoin only when the target is followed, and it alone may rewind.
+enum class Purpose { kDemote, kRejoin };
+
 class Postgres {
  public:
   explicit Postgres(const baton::plugin::Host& host);
@@ -97,12 +100,12 @@ class Postgres {
   void start_as_primary(const Call& call);
 
   // rejoin.cc
-  Result settle(const Call& call, bool may_rewind);
+  Result settle(const Call& call, Purpose purpose);
   void become_standby(const Call& call);
   Connection drive_standby(const Call& call);
   Server settled_standby(const Call& call, Connection& connection);
-  History own_history(const Call& call, const Server& server) const;
-  Result attach(const Call& call, Connection& connection, const Server& server, const Member& target, bool may_rewind);
+  History own_history(const Server& server) const;
+  Result attach(const Call& call, Connection& connection, const Server& server, const Member& target, Purpose purpose);
   void require_primary(const Call& call, const Member& target, Connection& replication);
   std::string same_timeline_trouble(const Call& call, Connection& connection, const Member& target, const History& own,
                                     const History& theirs);

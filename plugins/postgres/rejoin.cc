@@ -52,9 +52,8 @@ Server Postgres::settled_standby(const Call& call, Connection& connection) {
   }
 }
 
-History Postgres::own_history(const Call& call, const Server& server) const {
-  const std::uint64_t segment = data_.control(call).segment_size;
-  const std::uint32_t timeline = data_.timeline_at(server.replayed, server.timeline, segment);
+History Postgres::own_history(const Server& server) const {
+  const std::uint32_t timeline = data_.timeline_at(server.replayed, server.timeline, server.segment_size);
   return {.system = server.system, .timeline = timeline, .end = server.replayed, .forks = data_.forks_of(timeline)};
 }
 
@@ -104,8 +103,9 @@ Result Postgres::follow(const Call& call, Connection& connection, const Member& 
 }
 
 Result Postgres::attach(const Call& call, Connection& connection, const Server& server, const Member& target,
-                        bool may_rewind) {
-  const History own = own_history(call, server);
+                        Purpose purpose) {
+  const bool may_rewind = purpose == Purpose::kRejoin && settings_.rejoin == "rewind";
+  const History own = own_history(server);
   History theirs;
   try {
     Connection replication = replicate_from(call, target);
@@ -116,6 +116,8 @@ Result Postgres::attach(const Call& call, Connection& connection, const Server& 
     if (trouble.status() != Status::kTransient) throw;
     Result result =
         plugin::done(connection.words() + " is a standby of nobody until the target can be asked: " + trouble.what());
+    // For who gives the role that is enough: it takes no writes. Who comes back has not come back yet.
+    if (purpose == Purpose::kRejoin) result.status = Status::kTransient;
     result.role = Role::kReplica;
     result.position = position_of(server, {}).text();
     return std::move(result).fact("cause", trouble.cause()).fact("upstream", "none");
@@ -147,7 +149,7 @@ Connection Postgres::drive_standby(const Call& call) {
   }
 }
 
-Result Postgres::settle(const Call& call, bool may_rewind) {
+Result Postgres::settle(const Call& call, Purpose purpose) {
   const Member& target = settings_.other(call.target());
   become_standby(call);
   Connection connection = drive_standby(call);
@@ -164,7 +166,7 @@ Result Postgres::settle(const Call& call, bool may_rewind) {
     connection.query("SELECT pg_reload_conf()");
   }
   server = settled_standby(call, connection);
-  return attach(call, connection, server, target, may_rewind);
+  return attach(call, connection, server, target, purpose);
 }
 
 Result Postgres::rewind(const Call& call, const Member& target, const History& own, const Inclusion& inclusion) {

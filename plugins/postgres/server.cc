@@ -32,7 +32,7 @@ SELECT pg_is_in_recovery(),
          WHERE application_name ILIKE 'patroni%' OR application_name = 'repmgrd' LIMIT 1),
        current_setting('wal_log_hints')::boolean OR current_setting('data_checksums')::boolean,
        CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('primary_conninfo') END,
-       current_setting('recovery_min_apply_delay')
+       current_setting('recovery_min_apply_delay'), pg_size_bytes(current_setting('wal_segment_size'))
   FROM (SELECT 1) AS one LEFT JOIN pg_stat_wal_receiver AS r ON r.pid IS NOT NULL)";
 
 struct OptionsFree {
@@ -90,6 +90,7 @@ Server read_server(Connection& connection) {
   server.rewindable = table.flag(0, 20);
   server.upstream_setting = table.text(0, 21);
   server.apply_delay = table.text(0, 22);
+  server.segment_size = static_cast<std::uint64_t>(table.number(0, 23, 16 << 20));
   return server;
 }
 

@@ -47,6 +47,7 @@ struct Server {
   bool may_see_statistics = false;
   std::string manager{};  ///< another cluster manager that is connected: Patroni, repmgrd
   bool rewindable = false;
+  std::uint64_t segment_size = 0;
 
   Lsn end() const { return in_recovery ? received : current; }
   std::int64_t behind() const;  ///< bytes; -1: not known

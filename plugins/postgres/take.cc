@@ -26,7 +26,7 @@ std::string Postgres::unreached(const Call& call, const Server& server, const Po
     return "the position is of another cluster (system identifier " + position.system + ", here it is " +
            server.system + ")";
   }
-  const std::uint32_t timeline = data_.timeline_at(server.replayed, server.timeline, data_.control(call).segment_size);
+  const std::uint32_t timeline = data_.timeline_at(server.replayed, server.timeline, server.segment_size);
   if (timeline != position.timeline) {
     return "the position is on timeline " + std::to_string(position.timeline) + ", this server is on timeline " +
            std::to_string(timeline);

@@ -275,6 +275,9 @@ def test_demote_without_the_target_leaves_it_read_only_and_says_so(pair):
     answer = pair.good(pair.db1, "demote")
     assert "standby of nobody" in answer.sentence and answer.facts["upstream"] == "none"
     assert not pair.db1.is_primary()
+    # To have rejoined is more than that.
+    answer = pair.act(pair.db1, "rejoin")
+    assert (answer.status, answer.facts["cause"], answer.facts["upstream"]) == ("transient", "refused", "none"), answer
 
 
 def test_demote_does_not_follow_one_that_is_no_primary(pair):
