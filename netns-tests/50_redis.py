@@ -144,3 +144,55 @@ def test_a_cut_between_the_hosts_never_promotes_two(scene):
     sampler.stop()
     sampler.never_two()
     assert scene.owners.holders(VIP) == ["db2"]
+
+
+@pytest.mark.limit(120)
+def test_a_drain_under_load_loses_no_acknowledged_write_and_the_old_holder_follows(scene):
+    pair = RedisPair(scene).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(200)
+    assert pair.daemons["db1"].control("drain").returncode == 0
+    pair.serving("db2", 20)
+    writer.wait_more(200)
+    wait_until(lambda: pair.servers["db1"].upstream()[0] == scene.lab.ip4("db2") and pair.servers["db1"].linked(), 10, "db1 follows db2")
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    print("drain: acknowledged %d, longest gap %.2f s" % (len(acknowledged), writer.longest_gap()))
+    assert acknowledged <= pair.numbers("db2")
+    wait_until(lambda: roles.data_of(pair.daemons["db1"]).get("dirty") is False, 10, "db1 is clean")
+
+
+@pytest.mark.limit(120)
+def test_a_standby_that_somebody_makes_writable_is_made_a_standby_again(scene):
+    pair = RedisPair(scene).start()
+    pair.servers["db2"].command("REPLICAOF", "NO", "ONE")
+    wait_until(lambda: pair.servers["db2"].role() == "slave", 10, "db2 is a standby again")
+    assert scene.owners.holders(VIP) == ["db1"]
+
+
+@pytest.mark.limit(180)
+def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_restart_and_keeps_them(scene):
+    pair = RedisPair(scene, lines=("startup_delay = 0",)).start()
+    # Cut off, db1's server takes writes that db2 never sees; its Baton dies with it, as in a power cut.
+    scene.faults.unplug("db1")
+    pair.servers["db1"].command("SET", "n:999999", "x")
+    pair.daemons["db1"].kill()
+    pair.serving("db2", 30)
+    pair.servers["db2"].command("SET", "n:1", "x")
+    scene.faults.heal()
+    one = pair.daemons["db1"].start()
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 30, "db1 knows that its data is no part of db2's")
+    assert "999999" in "".join(pair.servers["db1"].keys()), "its writes are kept"
+    assert pair.servers["db1"].role() == "slave", "and it takes no more"
+    explained = one.control("explain").stdout
+    assert "rejoin" in explained, explained
+    one.kill()
+    one.start()
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 30, "that survives a restart")
+    # Nobody else is there any more: it still does not come forward.
+    pair.daemons["db2"].kill()
+    wait_until(lambda: scene.owners.holders(VIP) == [], 10, "nobody holds the address")
+    assert one.control("forgive", "svc").returncode == 2
+    assert one.control("forgive", "svc", "--i-accept-loss").returncode == 0
+    wait_until(lambda: roles.data_of(one).get("role") != "needs_rejoin", 10, "an operator's word clears it")
