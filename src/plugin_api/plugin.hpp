@@ -27,6 +27,7 @@
 #include <span>
 #include <stdexcept>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -237,12 +238,6 @@ std::int32_t guarded(const baton_host* host, Body body) noexcept {
   }
 }
 
-template <class Plugin, Result (Plugin::*kVerb)(const Call&)>
-std::int32_t call_verb(void* self, const baton_call* call, baton_result* result) {
-  auto* opened = static_cast<Opened<Plugin>*>(self);
-  return guarded(opened->host, [&] { return hand_over(opened->host, (opened->plugin.*kVerb)(Call{call}), result); });
-}
-
 template <class Plugin>
 std::int32_t open(const baton_host* host, void** self) {
   return guarded(host, [&] {
@@ -265,6 +260,19 @@ void check_settings(const baton_host* host) {
   }
 }
 
+#define BATON_DETAIL_VERBS(DO)                                                                                    \
+  DO(probe)                                                                                                       \
+  DO(position) DO(can_promote) DO(block_writes) DO(unblock_writes) DO(drain) DO(promote) DO(demote) DO(step_down) \
+      DO(rejoin) DO(verify) DO(enter) DO(leave) DO(notify) DO(acquire) DO(renew) DO(release) DO(fence)
+
+/// Also one that is written wrongly: that has an error of its own.
+#define BATON_DETAIL_HAS(verb)                                                \
+  || requires(Plugin object, const Call& call) { Result{object.verb(call)}; } \
+  || requires { &Plugin::verb; }
+template <class Plugin>
+inline constexpr bool kHasVerb = false BATON_DETAIL_VERBS(BATON_DETAIL_HAS);
+#undef BATON_DETAIL_HAS
+
 template <class Plugin>
 constexpr baton_plugin describe(const About& about) {
   baton_plugin plugin{};
@@ -284,31 +292,23 @@ constexpr baton_plugin describe(const About& about) {
   if constexpr (requires { Plugin::check_settings(std::declval<const Host&>()); }) {
     plugin.check_settings = &check_settings<Plugin>;
   }
-#define BATON_DETAIL_VERB(verb)                                                             \
-  if constexpr (requires(Plugin object, const Call& call) { Result{object.verb(call)}; }) { \
-    plugin.verb = &call_verb<Plugin, &Plugin::verb>;                                        \
+#define BATON_DETAIL_VERB(verb)                                                                                       \
+  if constexpr (requires(Plugin object, const Call& call) { Result{object.verb(call)}; }) {                           \
+    plugin.verb = [](void* self, const baton_call* call, baton_result* result) -> std::int32_t {                      \
+      auto* opened = static_cast<Opened<Plugin>*>(self);                                                              \
+      return guarded(opened->host, [&] { return hand_over(opened->host, opened->plugin.verb(Call{call}), result); }); \
+    };                                                                                                                \
+  } else if constexpr (requires { &Plugin::verb; }) {                                                                 \
+    static_assert(!std::is_member_function_pointer_v<decltype(&Plugin::verb)>,                                        \
+                  "the verb " #verb " must be: baton::plugin::Result " #verb "(const baton::plugin::Call&)");         \
   }
-  BATON_DETAIL_VERB(probe)
-  BATON_DETAIL_VERB(position)
-  BATON_DETAIL_VERB(can_promote)
-  BATON_DETAIL_VERB(block_writes)
-  BATON_DETAIL_VERB(unblock_writes)
-  BATON_DETAIL_VERB(drain)
-  BATON_DETAIL_VERB(promote)
-  BATON_DETAIL_VERB(demote)
-  BATON_DETAIL_VERB(step_down)
-  BATON_DETAIL_VERB(rejoin)
-  BATON_DETAIL_VERB(verify)
-  BATON_DETAIL_VERB(enter)
-  BATON_DETAIL_VERB(leave)
-  BATON_DETAIL_VERB(notify)
-  BATON_DETAIL_VERB(acquire)
-  BATON_DETAIL_VERB(renew)
-  BATON_DETAIL_VERB(release)
-  BATON_DETAIL_VERB(fence)
+  BATON_DETAIL_VERBS(BATON_DETAIL_VERB)
 #undef BATON_DETAIL_VERB
+  static_assert(kHasVerb<Plugin>,
+                "a plugin needs a verb that is public, as: baton::plugin::Result probe(const baton::plugin::Call&)");
   return plugin;
 }
+#undef BATON_DETAIL_VERBS
 
 }  // namespace detail
 }  // namespace baton::plugin

@@ -104,6 +104,39 @@ def test_the_headers_compile_alone_and_without_a_warning(built, tmp_path, compil
     assert done.returncode == 0, done.stderr
 
 
+def compile_verbs(built, tmp_path, members, then=""):
+    source = tmp_path / "verbs.cc"
+    source.write_text("#include <plugin.hpp>\nusing namespace baton::plugin;\nclass Mine {\n public:\n  explicit Mine(const Host&) {}\n"
+                      + members + "\n};\nBATON_PLUGIN(Mine, About{.name = \"mine\", .version = \"1\", .summary = \"Mine\"})\n" + then)
+    return subprocess.run(["g++", "-std=c++20", "-Wall", "-Wextra", "-Werror", "-Wno-address", "-fsyntax-only", f"-I{built[1]}/prefix/include/baton", source],
+                          capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("verb", [
+    "Result probe(const Call&) { return pass(\"\"); }",
+    "Result probe(const Call&) const { return pass(\"\"); }",
+    "Result probe(const Call&) noexcept { return pass(\"\"); }",
+    "Result probe(Call) { return pass(\"\"); }",
+    "static Result probe(const Call&) { return pass(\"\"); }",
+    "Result probe(const Call&) { return probe(1); }\n  Result probe(int) { return pass(\"\"); }"])
+def test_a_verb_may_be_written_as_one_writes_it(built, tmp_path, verb):
+    done = compile_verbs(built, tmp_path, verb, 'constexpr auto again = detail::describe<Mine>(About{.name = "mine", .version = "1", .summary = "Mine"});\n'
+                         'static_assert(again.probe != nullptr && again.enter == nullptr);\n')
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("members, words", [
+    ("Result probe() { return pass(\"\"); }", "the verb probe must be: baton::plugin::Result probe(const baton::plugin::Call&)"),
+    ("Result promote(Call&) { return done(); }\n  Result probe(const Call&) { return pass(\"\"); }",
+     "the verb promote must be: baton::plugin::Result promote(const baton::plugin::Call&)"),
+    ("Result prob(const Call&) { return pass(\"\"); }", "a plugin needs a verb that is public"),
+    (" private:\n  Result probe(const Call&) { return pass(\"\"); }", "a plugin needs a verb that is public")])
+def test_a_verb_that_would_not_be_found_is_an_error_in_words(built, tmp_path, members, words):
+    done = compile_verbs(built, tmp_path, members)
+    assert done.returncode != 0 and words in done.stderr, done.stderr
+    assert done.stderr.count("error:") == 1, done.stderr
+
+
 def test_the_plugin_host_describes_both(built):
     for name, path in built[0].items():
         done = subprocess.run([BUILD / "bin/baton-plugin-host", "--describe", path], capture_output=True)
