@@ -15,6 +15,7 @@
 #include <cstring>
 #include <memory>
 
+#include "config/plugin_section.h"
 #include "ipc/plain_text.h"
 #include "posix/fd.h"
 
@@ -133,7 +134,10 @@ bool good_name(std::string_view name) {
 Result<config::ModuleKey> describe_key(const baton_key& from, const std::string& path) {
   config::ModuleKey key;
   key.name = line_of(from.name, 64);
-  if (!good_name(key.name)) return fail("load plugin: " + path + " declares a key without a proper name");
+  if (!good_name(key.name)) {
+    return fail("load plugin: " + path + " declares the key '" + key.name +
+                "': names have 1 to 32 characters of a-z, 0-9, _ and -");
+  }
   for (const char* own : {"module", "interval", "timeout", "rise", "fall", "user", "deadline"}) {
     if (key.name == own)
       return fail("load plugin: " + path + " declares the key '" + key.name + "', which is Baton's own");
@@ -149,6 +153,11 @@ Result<config::ModuleKey> describe_key(const baton_key& from, const std::string&
   key.help = line_of(from.help);
   key.minimum = from.minimum;
   key.maximum = from.maximum;
+  if (!key.has_default || (key.default_text.empty() && !key.required)) return key;
+  if (const auto trouble = config::check_value(key, key.default_text)) {
+    return fail("load plugin: " + path + " declares the key '" + key.name +
+                "' with a default that is no value of its own: " + trouble->message);
+  }
   return key;
 }
 
@@ -187,6 +196,10 @@ Result<void> take_keys(Library& library, const std::string& path) {
     std::memcpy(&key, bytes + std::size_t{i} * plugin.key_size, std::min<std::size_t>(plugin.key_size, sizeof key));
     auto described = describe_key(key, path);
     if (!described) return Unexpected<Error>{described.error()};
+    for (const config::ModuleKey& earlier : library.module.keys) {
+      if (earlier.name == described->name)
+        return fail("load plugin: " + path + " declares the key '" + earlier.name + "' twice");
+    }
     library.keys.push_back(key);
     library.module.keys.push_back(std::move(*described));
   }

@@ -146,6 +146,10 @@ def test_one_verb_as_the_daemon_would():
     ("wrong_major", "was built for a newer plugin interface (it exports baton_plugin_v2, this Baton knows baton_plugin_v1)"),
     ("short_struct", "is too short: 80 bytes, at least 96 are needed"),
     ("wants_root", "wants to act as root by itself"),
+    ("bad_default", "declares the key 'pause' with a default that is no value of its own: `nonsense` is no time"),
+    ("bad_word", "declares the key 'method' with a default that is no value of its own: `POST` is none of GET, HEAD"),
+    ("same_key", "declares the key 'path' twice"),
+    ("bad_key", "declares the key 'max lag': names have 1 to 32 characters of a-z, 0-9, _ and -"),
 ])
 def test_refused_with_its_reason(exhibit, words):
     asked = describe(MUSEUM / f"{exhibit}.so")
