@@ -155,6 +155,82 @@ TEST_F(StateBoardTest, AFlippedBitIsNoticedAndTheOlderValueIsRead) {
   EXPECT_GT(older, 0);
 }
 
+ports::CheckState check(const char* name, ProbeState state, const char* sentence) {
+  ports::CheckState made;
+  std::strncpy(made.name.data(), name, made.name.size() - 1);
+  std::strncpy(made.sentence.data(), sentence, made.sentence.size() - 1);
+  made.pending = false;
+  made.state = state;
+  made.role = ApplicationRole::kPrimary;
+  made.status = VerbStatus::kTimeout;
+  made.warning = true;
+  made.flapping = true;
+  made.since_ns = 77;
+  return made;
+}
+
+TEST_F(StateBoardTest, ACheckIsReadAsItWasPublished) {
+  EXPECT_EQ(reader_.check_bound(), 0U);
+  EXPECT_FALSE(reader_.check(0).has_value());
+  writer_.publish_check(2, check("health", ProbeState::kPass, "it answers"));
+  writer_.publish_check(2, check("health", ProbeState::kFail, "no answer within 150 ms"));
+  const auto read = reader_.check(2);
+  ASSERT_TRUE(read.has_value());
+  EXPECT_STREQ(read->name.data(), "health");
+  EXPECT_STREQ(read->sentence.data(), "no answer within 150 ms");
+  EXPECT_EQ(read->state, ProbeState::kFail);
+  EXPECT_EQ(read->role, ApplicationRole::kPrimary);
+  EXPECT_EQ(read->status, VerbStatus::kTimeout);
+  EXPECT_EQ(read->since_ns, 77);
+  EXPECT_TRUE(read->warning && read->flapping && !read->pending);
+  EXPECT_EQ(reader_.check_bound(), 3U);
+  EXPECT_FALSE(reader_.check(1).has_value());  // passed over, never used
+}
+
+TEST_F(StateBoardTest, ARetiredCheckIsNoneAndItsSlotCanBeUsedAgain) {
+  writer_.publish_check(0, check("old", ProbeState::kPass, ""));
+  writer_.retire_check(0);
+  EXPECT_FALSE(reader_.check(0).has_value());
+  EXPECT_EQ(reader_.check_bound(), 1U);
+  writer_.publish_check(0, check("new", ProbeState::kFail, ""));
+  EXPECT_STREQ(reader_.check(0)->name.data(), "new");
+}
+
+TEST_F(StateBoardTest, ChecksNeitherReachBeyondTheirCapacityNorIntoOtherRecords) {
+  const std::uint32_t last = reader_.capacity().checks - 1;
+  EXPECT_EQ(last, 255U);
+  writer_.publish_instance(3, instance("web", vrrp::State::kActive));
+  writer_.publish_router(7, router(3, 9));
+  writer_.publish_check(0, check("first", ProbeState::kPass, ""));
+  writer_.publish_check(last, check("last", ProbeState::kPass, ""));
+  EXPECT_STREQ(reader_.check(last)->name.data(), "last");
+  EXPECT_FALSE(reader_.check(last + 1).has_value());
+  EXPECT_STREQ(reader_.instance(3)->name.data(), "web");
+  EXPECT_EQ(reader_.router(7)->machine.adver_deadline_ns, 9);
+}
+
+// A steward that reads while an engine dies in the middle of writing sees the old or the new value.
+TEST_F(StateBoardTest, ACheckCutAtEveryByteIsTheOldOrTheNewOne) {
+  writer_.publish_check(0, check("health", ProbeState::kPass, "old"));
+  const std::vector<std::uint8_t> before{memory_.begin(), memory_.end()};
+  writer_.publish_check(0, check("health", ProbeState::kFail, "new"));
+  const std::vector<std::uint8_t> after{memory_.begin(), memory_.end()};
+  std::size_t fresh = 0;
+  std::size_t changed = 0;
+  for (std::size_t cut = 0; cut < memory_.size(); ++cut) {
+    if (before[cut] == after[cut]) continue;
+    ++changed;
+    std::copy(before.begin(), before.end(), memory_.begin());
+    std::copy(after.begin(), after.begin() + static_cast<std::ptrdiff_t>(cut), memory_.begin());
+    const auto seen = reader_.check(0);
+    ASSERT_TRUE(seen.has_value()) << cut;
+    EXPECT_STREQ(seen->sentence.data(), seen->state == ProbeState::kFail ? "new" : "old") << cut;
+    fresh += seen->state == ProbeState::kFail ? 1 : 0;
+  }
+  EXPECT_GT(changed, 10U);
+  EXPECT_EQ(fresh, 0U);  // only the last byte makes it valid
+}
+
 TEST_F(StateBoardTest, WhatIsNoBoardIsRefused) {
   EXPECT_FALSE(BoardReader::open(MutableBytes{memory_}.first(100)).has_value());
   EXPECT_FALSE(BoardReader::open(MutableBytes{memory_}.first(4096)).has_value());
