@@ -193,6 +193,16 @@ Json module_json(const config::Module& module) {
   return document;
 }
 
+namespace {
+
+/// If that is another name than its file's.
+std::string calls_itself(const Json& module) {
+  const std::string own = module.value("calls_itself", "");
+  return own == module.value("name", "") ? std::string() : own;
+}
+
+}  // namespace
+
 std::string render_plugin_list(const Json& modules, const Options& options) {
   using Row = std::array<std::string, 4>;
   std::vector<Row> rows{{"NAME", "VERSION", "VERBS", "SUMMARY"}};
@@ -204,7 +214,8 @@ std::string render_plugin_list(const Json& modules, const Options& options) {
     const auto needs = module.value("needs", std::vector<std::string>{});
     rows.push_back({module.value("name", ""), module.value("version", ""),
                     joined(module.value("verbs", std::vector<std::string>{})),
-                    module.value("summary", "") + (needs.empty() ? "" : " (needs " + joined(needs) + ")")});
+                    (calls_itself(module).empty() ? "" : "(calls itself " + calls_itself(module) + ") ") +
+                        module.value("summary", "") + (needs.empty() ? "" : " (needs " + joined(needs) + ")")});
   }
   if (rows.size() == 1) return {};
   std::array<std::size_t, 3> widths{};

@@ -67,15 +67,27 @@ std::optional<Trouble> objection(const config::Plugin& plugin, PluginVerb verb, 
 
 int plugin_list(const Options& options) {
   ipc::ModuleCatalog catalog{ipc::find_places(options.plugin_dir)};
+  const auto files = catalog.look();
+  if (!files) return report_trouble({ExitCode::kFailed, files.error().message()}, options);
   Json modules = Json::array();
-  bool broken = false;
-  for (const std::string& name : catalog.names()) {
+  bool broken = !files->others.empty();
+  for (const std::string& name : files->names) {
     if (const auto module = catalog.describe(name)) {
-      modules.push_back(module_json(*module));
+      // By the file's name it is found, whatever it calls itself.
+      Json one = module_json(*module);
+      one["name"] = name;
+      one["calls_itself"] = module->name;
+      modules.push_back(std::move(one));
     } else {
       broken = true;
       modules.push_back({{"name", name}, {"error", module.error().message()}});
     }
+  }
+  for (const std::string& file : files->others) {
+    modules.push_back({{"name", file},
+                       {"error",
+                        "no section can name it: the file of a plugin is NAME.so, the name 1 to 32 characters of "
+                        "A-Z, a-z, 0-9, _, . and -"}});
   }
   const int exit = static_cast<int>(broken ? ExitCode::kFailed : ExitCode::kOk);
   const std::string& directory = catalog.places().plugin_dir;

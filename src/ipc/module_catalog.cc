@@ -20,6 +20,7 @@
 #include "ipc/host_order.h"
 #include "ipc/plain_text.h"
 #include "posix/clock.h"
+#include "posix/file.h"
 #include "posix/memfd.h"
 #include "posix/program.h"
 
@@ -123,7 +124,11 @@ Result<std::vector<std::uint8_t>> ask(const std::string& program, const std::str
   }
   const int code = WEXITSTATUS(*status);
   if (code == 126) return fail("start " + program + ": rights or descriptors could not be set");
-  if (code == 127) return fail("start " + program + ": it cannot be executed");
+  if (code == 127) {
+    const std::string closed = posix::closed_directory(program);
+    return fail("start " + program + ": " +
+                (closed.empty() ? "it cannot be executed" : "user baton-check cannot enter " + closed));
+  }
   const std::string sentence = first_line(printed.bytes);
   if (code == kHostRefused && !sentence.empty()) return fail(sentence);
   if (code == kHostLeft) return fail(path + " called exit() while it was asked");
@@ -176,9 +181,12 @@ Result<config::Module> ModuleCatalog::describe(const std::string& module) {
     const bool is_path = module.starts_with('/');
     const std::string path = is_path ? module : places_.plugin_dir + "/" + module + std::string(kSuffix);
     if (!exists(path)) {
-      const std::string why = errno == ENOENT ? "there is no module " : "cannot look at ";
-      if (is_path) return fail(why + path, errno == ENOENT ? 0 : errno);
-      return fail(why + module + " in " + places_.plugin_dir + nearest_names(module, names()));
+      const int error = errno;
+      const std::string closed = error == EACCES ? posix::closed_directory(path) : std::string{};
+      if (!closed.empty()) return fail("cannot look at " + path + ": this user cannot enter " + closed);
+      if (error != ENOENT) return fail("cannot look at", error, path);
+      if (is_path) return fail("there is no module " + path);
+      return fail("there is no module " + module + " in " + places_.plugin_dir + nearest_names(module, names()));
     }
     auto printed = ask(places_.host_program, path, nullptr);
     if (!printed) return Unexpected<Error>{printed.error()};
@@ -208,16 +216,27 @@ Result<std::vector<config::ModuleComplaint>> ModuleCatalog::check_settings(const
 }
 
 std::vector<std::string> ModuleCatalog::names() {
-  std::vector<std::string> names;
+  auto files = look();
+  return files ? std::move(files->names) : std::vector<std::string>{};
+}
+
+Result<CatalogFiles> ModuleCatalog::look() const {
+  CatalogFiles files;
   std::error_code trouble;
   for (const fs::directory_entry& entry : fs::directory_iterator(places_.plugin_dir, trouble)) {
     const std::string file = entry.path().filename().string();
-    if (!file.ends_with(kSuffix)) continue;
-    std::string name = file.substr(0, file.size() - kSuffix.size());
-    if (config::is_valid_name(name)) names.push_back(std::move(name));
+    const bool is_module = file.ends_with(kSuffix);
+    std::string name = is_module ? file.substr(0, file.size() - kSuffix.size()) : std::string{};
+    if (is_module && config::is_valid_name(name)) {
+      files.names.push_back(std::move(name));
+    } else if (std::error_code odd; !entry.is_directory(odd)) {
+      files.others.push_back(plain_text(std::string_view{file}, 255));
+    }
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  if (trouble) return fail("look into the plugin directory", trouble.value(), places_.plugin_dir);
+  std::sort(files.names.begin(), files.names.end());
+  std::sort(files.others.begin(), files.others.end());
+  return files;
 }
 
 }  // namespace baton::ipc

@@ -24,6 +24,11 @@ struct CatalogPlaces {
 /// where they are installed.
 CatalogPlaces find_places(const std::string& plugin_dir);
 
+struct CatalogFiles {
+  std::vector<std::string> names;   ///< of modules
+  std::vector<std::string> others;  ///< files that no `module =` finds
+};
+
 class ModuleCatalog : public config::ModuleSource {
  public:
   explicit ModuleCatalog(CatalogPlaces places) : places_(std::move(places)) {}
@@ -33,6 +38,8 @@ class ModuleCatalog : public config::ModuleSource {
                                                               const std::string& host,
                                                               const config::ModuleSettings& settings) override;
   std::vector<std::string> names() override;
+  /// What stands in the plugin directory. Error: it cannot be looked into.
+  Result<CatalogFiles> look() const;
   const CatalogPlaces& places() const { return places_; }
 
  private:

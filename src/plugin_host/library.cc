@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -262,6 +263,11 @@ Result<Library> load_library(const std::string& path) {
   if (auto safe = check_way(path); !safe) return Unexpected<Error>{safe.error()};
   if (auto trusted = check_trust(real); !trusted) return Unexpected<Error>{trusted.error()};
   const posix::Fd file{::open(real.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  if (!file.valid() && errno == EACCES) {
+    const passwd* const user = ::getpwuid(::geteuid());
+    return fail("load plugin: user " + (user == nullptr ? std::to_string(::geteuid()) : std::string{user->pw_name}) +
+                " may not read " + real + ": chmod 755 it");
+  }
   if (!file.valid()) return fail("load plugin", errno, real);
   if (auto fits = check_architecture(file.get(), real); !fits) return Unexpected<Error>{fits.error()};
   // Through the descriptor: what was looked at is what is loaded.

@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <cstdio>
 
 namespace baton::posix {
 namespace {
@@ -82,6 +85,19 @@ Result<void> write_file_atomically(int directory, const std::string& name, Const
     return fail("replace file", error, name);
   }
   if (::fsync(directory) != 0) return fail("write directory to disk", errno, name);
+  return {};
+}
+
+std::string closed_directory(const std::string& path) {
+  for (std::size_t end = path.find('/'); end != std::string::npos; end = path.find('/', end + 1)) {
+    const std::string directory = path.substr(0, std::max<std::size_t>(end, 1));
+    struct stat facts {};
+    if (::stat(directory.c_str(), &facts) != 0) return {};
+    if ((facts.st_mode & S_IXOTH) != 0) continue;
+    std::array<char, 16> mode{};
+    std::snprintf(mode.data(), mode.size(), "%04o", facts.st_mode & 07777u);
+    return directory + " (mode " + mode.data() + ")";
+  }
   return {};
 }
 

@@ -29,4 +29,7 @@ Result<std::vector<std::uint8_t>> read_file_at(int directory, const std::string&
 /// half.
 Result<void> write_file_atomically(int directory, const std::string& name, ConstBytes bytes, mode_t mode);
 
+/// "/root (mode 0700)": the first directory on the way to `path` that not everybody may enter; "": there is none.
+std::string closed_directory(const std::string& path);
+
 }  // namespace baton::posix

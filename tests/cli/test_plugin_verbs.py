@@ -83,6 +83,43 @@ def test_list_shows_what_is_there_and_why_something_is_broken(plugins):
         assert "BROKEN" in text and "mirror  0.9" in text
 
 
+def test_list_shows_names_that_a_section_can_use_and_each_file(plugins):
+    with tempfile.TemporaryDirectory(prefix="baton-names-", dir="/run") as directory:
+        os.chmod(directory, 0o755)
+        for name in ("wrongname.so", "two words.so", "mirror.so.1"):
+            shutil.copy(plugins / "mirror.so", f"{directory}/{name}")
+        done = batonctl(directory, "plugin", "list", "--json")
+        assert done.returncode == 1
+        modules = {one["name"]: one for one in json.loads(done.stdout)["modules"]}
+        assert set(modules) == {"wrongname", "two words.so", "mirror.so.1"}
+        assert (modules["wrongname"]["calls_itself"], modules["wrongname"]["file"]) == ("mirror", f"{directory}/wrongname.so")
+        for odd in ("two words.so", "mirror.so.1"):
+            assert modules[odd]["error"].startswith("no section can name it: the file of a plugin is NAME.so")
+        assert "wrongname     0.9      probe, enter  (calls itself mirror) Shows" in batonctl(directory, "plugin", "list").stdout
+
+
+def test_a_plugin_directory_that_is_not_there_is_said(plugins):
+    done = batonctl("/nosuch", "plugin", "list")
+    assert done.returncode == 1 and "/nosuch: No such file or directory" in done.stderr
+
+
+def test_who_cannot_enter_which_directory_is_said(plugins):
+    with tempfile.TemporaryDirectory(prefix="baton-closed-", dir="/run") as directory:  # mode 0700
+        program = pathlib.Path(directory) / "bin"
+        program.mkdir()
+        for name in ("batonctl", "baton-plugin-host"):
+            shutil.copy(BUILD / "bin" / name, program / name)
+        done = subprocess.run([program / "batonctl", "--plugin-dir", plugins, "plugin", "help", "mirror"], capture_output=True, text=True)
+        assert f"start {program}/baton-plugin-host: user baton-check cannot enter {directory} (mode 0700)" in done.stderr
+        shutil.copy(plugins / "mirror.so", f"{directory}/mirror.so")
+        done = batonctl(directory, "plugin", "help", "mirror", user="baton-act")
+        assert f"cannot look at {directory}/mirror.so: this user cannot enter {directory} (mode 0700)" in done.stderr
+        os.chmod(directory, 0o755)
+        os.chmod(f"{directory}/mirror.so", 0o600)
+        done = batonctl(directory, "plugin", "help", "mirror")
+        assert f"user baton-check may not read {directory}/mirror.so: chmod 755 it" in done.stderr
+
+
 def test_help_is_the_manual(plugins):
     done = batonctl(plugins, "plugin", "help", "mirror")
     assert done.returncode == 0
