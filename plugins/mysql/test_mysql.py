@@ -116,7 +116,7 @@ def test_open_transaction_cannot_commit_after_the_block(pair):
     app.begin()
     with app.cursor() as cursor:
         cursor.execute("INSERT INTO shop.orders VALUES (1)")
-    assert pair.act("db1", "block_writes").status == "ok"
+    assert pair.act("db1", "block_writes", settings={"kill_writers": "no"}).status == "ok"
     with pytest.raises(pymysql.Error):
         app.commit()
     assert pair.act("db1", "unblock_writes").status == "ok"
@@ -326,6 +326,16 @@ def test_fence_by_the_others_database(pair):
     promoted = pair.act("db2", "promote", target="db1", position=answer.position, generation=2)
     assert (promoted.status, promoted.facts["lost_at_most"]) == ("ok", "0")
     assert set(writer.acknowledged) - numbers(pair.db2) == set()
+
+
+def test_what_a_fenced_source_has_is_taken_along(pair):
+    pair.db2.sql("STOP SLAVE IO_THREAD")
+    pair.db1.sql(*[f"INSERT INTO shop.orders VALUES ({n})" for n in range(50)])
+    fenced = pair.act("db2", "fence", target="db1")
+    pair.db2.sql("START SLAVE IO_THREAD")
+    answer = pair.act("db2", "promote", target="db1", position=fenced.position, generation=2)
+    assert (answer.status, answer.facts["lost_at_most"]) == ("ok", "0"), answer
+    assert numbers(pair.db2) == set(range(50))
 
 
 def test_fence_of_a_dead_database_is_no_success(pair):

@@ -138,6 +138,15 @@ def test_planned_refused_when_the_position_is_not_reached(pair):
     assert pair.db2.value("SELECT @@read_only") == 1
 
 
+def test_planned_refused_when_the_position_does_not_come_although_the_link_is_up(pair):
+    domain, server, number = pair.db1.value("SELECT @@gtid_binlog_pos").split("-")
+    about = dict(target="db1", planned=True, position=f"{domain}-{server}-{int(number) + 2}")
+    answer = pair.act("db2", "promote", generation=2, **about)
+    assert answer.status == "refused" and "lacks 2 transactions of the final position" in answer.sentence, answer
+    assert pair.db2.value("SELECT @@read_only") == 1
+    wait_until(lambda: pair.db2.slave()["Slave_IO_Running"] == "Yes")  # as it was
+
+
 def test_planned_refused_with_little_disk(pair):
     answer = pair.act("db2", "can_promote", target="db1", planned=True, settings={"min_free_disk": "100"})
     assert any("is free (min_free_disk 100%)" in reason for reason in answer.refusals)
