@@ -13,12 +13,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <sstream>
+#include <string_view>
 
 #include "common/command.h"
 #include "common/text_file.h"
@@ -30,6 +33,7 @@ using baton::plugin::Call;
 using baton::plugin::CommandResult;
 
 constexpr std::size_t kMostText = 1 << 20;
+constexpr std::size_t kMostListing = 16 << 20;
 constexpr std::uint64_t kUsualSegment = 16 << 20;
 
 [[noreturn]] void fail_file(const std::string& path, int error, const std::string& doing) {
@@ -78,25 +82,45 @@ std::string password_field(const std::string& text) {
   return safe;
 }
 
-/// A value in a conninfo, and once more in a line of postgresql.auto.conf.
-std::string quoted(const std::string& text, bool double_quotes) {
+std::string quoted(const std::string& text, std::string_view quote) {
   std::string safe = "'";
   for (const char letter : text) {
-    if (letter == '\'')
-      safe += double_quotes ? "''" : "\\'";
-    else if (letter == '\\')
-      safe += double_quotes ? "\\\\" : "\\\\";
-    else
+    if (letter == '\'') {
+      safe += quote;
+    } else if (letter == '\\') {
+      safe += "\\\\";
+    } else {
       safe += letter;
+    }
   }
   return safe + "'";
 }
+/// A value in a conninfo.
+std::string quoted_value(const std::string& text) { return quoted(text, "\\'"); }
+/// A value in a line of postgresql.auto.conf.
+std::string quoted_setting(const std::string& text) { return quoted(text, "''"); }
 
 std::string value_of(const std::string& text, const std::string& label) {
   const std::size_t at = text.find(label + ":");
   if (at == std::string::npos) return {};
   const std::size_t begin = text.find_first_not_of(" \t", at + label.size() + 1);
   return begin == std::string::npos ? std::string{} : text.substr(begin, text.find('\n', begin) - begin);
+}
+
+std::string history_name(std::uint32_t timeline) {
+  std::array<char, 32> name{};
+  std::snprintf(name.data(), name.size(), "pg_wal/%08X.history", timeline);
+  return name.data();
+}
+
+/// Copies a file, if there is one, into a directory, and has it on disk.
+void keep_file(const std::filesystem::path& source, const std::string& directory) {
+  std::error_code error;
+  if (!std::filesystem::exists(source, error)) return;
+  const std::string copy = directory + "/" + source.filename().string();
+  std::filesystem::copy_file(source, copy, std::filesystem::copy_options::overwrite_existing, error);
+  if (error) fail_file(copy, error.value(), "write");
+  sync_path(copy, O_RDONLY);
 }
 
 CommandResult run(const Call& call, const std::vector<std::string>& argv, std::size_t limit = 65536) {
@@ -185,7 +209,7 @@ void DataDirectory::set_upstream(const std::string& conninfo) const {
     if (begin != std::string::npos && line.compare(begin, 16, "primary_conninfo") == 0) continue;
     text += line + "\n";
   }
-  text += "primary_conninfo = " + quoted(conninfo, true) + "\n";
+  text += "primary_conninfo = " + quoted_setting(conninfo) + "\n";
   write("postgresql.auto.conf", text);
 }
 
@@ -201,7 +225,7 @@ std::string DataDirectory::tls_words() const {
   const Tls& tls = settings_.tls;
   if (tls.mode == "no") return " sslmode=disable";
   // A file that cannot be, rather than what may lie in somebody's home directory.
-  const auto file = [](const std::string& path) { return quoted(path.empty() ? "/dev/null/none" : path, false); };
+  const auto file = [](const std::string& path) { return quoted_value(path.empty() ? "/dev/null/none" : path); };
   std::string text = tls.mode == "verify" ? " sslmode=verify-full" : " sslmode=require";
   text += " sslrootcert=" + file(tls.ca) + " sslcert=" + file(tls.certificate);
   if (!tls.key.empty()) text += " sslkey=" + file(tls.key);
@@ -209,13 +233,13 @@ std::string DataDirectory::tls_words() const {
 }
 
 std::string DataDirectory::conninfo_of(const Member& target) const {
-  std::string text =
-      "host=" + quoted(target.endpoint.address, false) + " port=" + std::to_string(target.endpoint.port) +
-      " user=" + quoted(settings_.replication_user, false) + " application_name=" + quoted(settings_.host_name, false);
+  std::string text = "host=" + quoted_value(target.endpoint.address) + " port=" + std::to_string(target.endpoint.port) +
+                     " user=" + quoted_value(settings_.replication_user) +
+                     " application_name=" + quoted_value(settings_.host_name);
   if (!settings_.replication_password.empty()) {
     const std::string file = write_password_file("baton.pgpass", target.endpoint, "replication",
                                                  settings_.replication_user, settings_.replication_password);
-    text += " passfile=" + quoted(file, false);
+    text += " passfile=" + quoted_value(file);
   }
   text += tls_words();
   return text;
@@ -236,9 +260,7 @@ std::uint32_t DataDirectory::timeline_at(Lsn end, std::uint32_t at_least, std::u
 
 std::vector<Fork> DataDirectory::forks_of(std::uint32_t timeline) const {
   if (timeline <= 1) return {};
-  char name[48];
-  std::snprintf(name, sizeof name, "pg_wal/%08X.history", timeline);
-  const auto file = baton::plugin::read_text_file(in(name), kMostText);
+  const auto file = baton::plugin::read_text_file(in(history_name(timeline)), kMostText);
   const auto forks = file.error.empty() ? parse_history(file.text) : std::nullopt;
   if (!forks) {
     throw Trouble(Status::kConflict, "history",
@@ -254,13 +276,44 @@ std::string DataDirectory::record_at(const Call& call, std::uint32_t timeline, L
   if (result.end != baton::plugin::CommandEnd::kExited) {
     throw Trouble(result.status(), "control", "pg_waldump " + result.end_words() + " " + result.start_trouble);
   }
-  // It would show the next record if none began exactly there.
-  if (result.output.find("lsn: " + std::string(lsn_words(at).size() < 10 ? 0 : 0, ' ')) == std::string::npos) return {};
+  // It shows the next record if none begins exactly there.
+  if (result.output.find("lsn: ") == std::string::npos) return {};
   const std::size_t begin = result.output.find("lsn: ") + 5;
   const auto shown = parse_lsn(result.output.substr(begin, result.output.find(',', begin) - begin));
   const std::size_t description = result.output.find("desc: ");
   if (!shown || *shown != at || description == std::string::npos) return {};
   return result.output.substr(description + 6, result.output.find('\n', description) - description - 6);
+}
+
+std::optional<std::size_t> DataDirectory::transactions_between(const Call& call, std::uint32_t timeline, Lsn from,
+                                                               Lsn to) const {
+  const CommandResult listing = run(call,
+                                    {settings_.bin_directory + "/pg_waldump", "-p", in("pg_wal"), "-t",
+                                     std::to_string(timeline), "-s", lsn_words(from), "-e", lsn_words(to)},
+                                    kMostListing);
+  if (!listing.succeeded() || listing.output_cut) return std::nullopt;
+  std::set<std::string> messages;  // transactions whose only records so far are messages of probes
+  std::set<std::string> changes;
+  std::size_t committed = 0;
+  std::istringstream lines{listing.output};
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t at = line.find(" tx: ");
+    const std::size_t description = line.find(" desc: ");
+    if (at == std::string::npos || description == std::string::npos) return std::nullopt;
+    const std::size_t begin = line.find_first_not_of(' ', at + 5);
+    const std::string transaction = line.substr(begin, line.find(',', begin) - begin);
+    const std::string words = line.substr(description + 7);
+    if (line.starts_with("rmgr: LogicalMessage") && words.find("prefix \"baton\"") != std::string::npos) {
+      messages.insert(transaction);
+    } else if (line.starts_with("rmgr: Transaction") && (words.starts_with("COMMIT") || words.starts_with("PREPARE"))) {
+      const bool probe = messages.contains(transaction) && !changes.contains(transaction) &&
+                         words.find("subxacts") == std::string::npos;
+      if (!probe) ++committed;
+    } else {
+      changes.insert(transaction);
+    }
+  }
+  return committed;
 }
 
 std::int64_t DataDirectory::free_bytes() const {
@@ -276,13 +329,12 @@ std::string DataDirectory::keep_tail(const Call& call, std::uint32_t timeline, L
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) fail_file(directory, error.value(), "make");
-  for (Lsn at = from - from % segment_size; at < to; at += segment_size) {
-    const std::string name = segment_name(timeline, at, segment_size);
-    const std::filesystem::path source = in("pg_wal/" + name);
-    if (!std::filesystem::exists(source, error)) continue;
-    std::filesystem::copy_file(source, directory + "/" + name, error);
-    if (error) fail_file(directory + "/" + name, error.value(), "write");
-    sync_path(directory + "/" + name, O_RDONLY);
+  // Of older timelines, too: the two may have parted before its last promotion.
+  for (std::uint32_t one = 1; one <= timeline; ++one) {
+    for (Lsn at = from - from % segment_size; at < to; at += segment_size) {
+      keep_file(in("pg_wal/" + segment_name(one, at, segment_size)), directory);
+    }
+    keep_file(in(history_name(one)), directory);
   }
   const CommandResult listing = run(call,
                                     {settings_.bin_directory + "/pg_waldump", "-p", directory, "-t",

@@ -61,6 +61,10 @@ class DataDirectory {
   std::vector<Fork> forks_of(std::uint32_t timeline) const;
   /// What pg_waldump says of the record at `at`; "" if there is none.
   std::string record_at(const baton::plugin::Call& call, std::uint32_t timeline, Lsn at) const;
+  /// How many transactions between the two positions have committed something; messages of our own probes are not
+  /// counted. nullopt: the log could not be read to the end.
+  std::optional<std::size_t> transactions_between(const baton::plugin::Call& call, std::uint32_t timeline, Lsn from,
+                                                  Lsn to) const;
   /// Free bytes on the file system of the write-ahead log.
   std::int64_t free_bytes() const;
   /// Copies the segments of `timeline` from `from` to `to` aside, with a listing of their records; returns where.

@@ -52,7 +52,7 @@ constexpr baton_key kKeys[] = {
                 "async|strict"),
     plugin::key("write_test", BATON_KEY_BOOLEAN, "Each probe of a primary writes a message to its log.", "yes"),
     plugin::key("rejoin", BATON_KEY_WORD, "What to do with an old primary whose data has diverged.", "manual", 0,
-                "manual|rewind"),
+                "manual|safe|rewind"),
     plugin::key("control", BATON_KEY_WORD, "Who stops and starts the server.", "systemd", 0, "pg_ctl|systemd|command"),
     plugin::key("control_socket", BATON_KEY_PATH, "pg_ctl: where baton-postgres-control listens."),
     plugin::key("unit", BATON_KEY_TEXT, "systemd: the server's unit."),

@@ -104,7 +104,6 @@ Result Postgres::follow(const Call& call, Connection& connection, const Member& 
 
 Result Postgres::attach(const Call& call, Connection& connection, const Server& server, const Member& target,
                         Purpose purpose) {
-  const bool may_rewind = purpose == Purpose::kRejoin && settings_.rejoin == "rewind";
   const History own = own_history(server);
   History theirs;
   try {
@@ -125,8 +124,14 @@ Result Postgres::attach(const Call& call, Connection& connection, const Server& 
   Inclusion inclusion = compare(own, theirs);
   if (inclusion.contained()) inclusion.trouble = same_timeline_trouble(call, connection, target, own, theirs);
   if (inclusion.contained()) return follow(call, connection, target, {});
-  const bool rewindable = inclusion.comparable && own.system == theirs.system && server.rewindable;
-  if (may_rewind && rewindable) return rewind(call, target, own, inclusion);
+  std::optional<std::size_t> transactions;
+  if (inclusion.comparable && inclusion.common < own.end) {
+    transactions = data_.transactions_between(call, own.timeline, inclusion.common, own.end);
+  }
+  // `safe` takes out what nobody misses: checkpoints and the like, that a server writes by itself when it was cut off.
+  const bool allowed = settings_.rejoin == "rewind" || (settings_.rejoin == "safe" && transactions == 0U);
+  const bool may_rewind = purpose == Purpose::kRejoin && allowed;
+  if (may_rewind && inclusion.comparable && server.rewindable) return rewind(call, target, own, inclusion);
   Result result = plugin::failed(
       Status::kConflict, connection.words() + " holds what " + target.endpoint.words() +
                              " does not: " + inclusion.trouble + "; it is read-only and follows nobody" +
@@ -135,6 +140,7 @@ Result Postgres::attach(const Call& call, Connection& connection, const Server& 
   result.position = position_of(server, {}).text();
   const Lsn common = inclusion.comparable ? inclusion.common : 0;
   result.fact("cause", "diverged").fact("common", lsn_words(common)).fact("end", lsn_words(own.end));
+  if (transactions) result.fact("diverged_transactions", std::to_string(*transactions));
   if (inclusion.comparable) result.fact("diverged_bytes", std::to_string(own.end > common ? own.end - common : 0));
   return result;
 }

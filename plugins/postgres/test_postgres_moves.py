@@ -15,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plug
 import postgres_server  # noqa: E402
 from postgres_pair import CHECK, calm, durable, pair, refused, running, template  # noqa: E402, F401
 from postgres_server import Writer  # noqa: E402
-from servers import wait_until  # noqa: E402
+from servers import Network, isolated, wait_until  # noqa: E402
 
 
 # The planned move
@@ -190,6 +190,36 @@ def test_what_may_be_lost_is_not_known_without_a_position(pair):
     assert pair.good(pair.db2, "promote", generation=7).facts["lost_at_most"] == "unknown"
 
 
+def test_a_cut_link_is_a_live_one_until_it_has_been_silent_for_long_enough(template):
+    with Network() as network, running(template, namespaces=(network.near, network.far), addresses=("10.98.0.1", "10.98.0.2"),
+                                       more="fsync = off\n") as pair:
+        def act(server, verb, **about):
+            return isolated(lambda: pair.act(server, verb, **about), network=server.namespace)
+
+        assert isolated(lambda: pair.probe(pair.db1), network=network.near).role == "primary"
+        position = act(pair.db1, "position").position
+        pair.db1.sql("SELECT pg_logical_emit_message(true, 'x', 'x')")
+        pair.db1.wait_streaming_to(pair.db2)
+        network.firewall('iifname "v0" drop')  # half-open: neither side is told
+        refused(act(pair.db2, "can_promote", position=position), r"was heard \d+ ms ago: it lives")
+        more = {"link_fresh": "1s"}
+        wait_until(lambda: act(pair.db2, "can_promote", position=position, more=more).status == "ok", 10)
+        promoted = act(pair.db2, "promote", position=position, generation=7, more=more)
+        assert promoted.status == "ok" and promoted.facts["lost_at_most"] == "0 bytes", promoted
+        assert isolated(lambda: pair.probe(pair.db1), network=network.near).role == "primary"  # writes its message
+        # The one that was cut off cannot know, and ceases to take writes without an answer from the other one.
+        demoted = act(pair.db1, "demote")
+        assert demoted.status == "ok" and demoted.facts["upstream"] == "none", demoted
+        assert not pair.db1.is_primary()
+        network.firewall("")
+        # Only its own shutdown checkpoint (and such) is beyond: a diverged log, but nobody's data.
+        answer = act(pair.db1, "rejoin")
+        assert (answer.status, answer.facts["diverged_transactions"]) == ("conflict", "0"), answer
+        answer = act(pair.db1, "rejoin", more={"rejoin": "safe"})
+        assert answer.status == "ok" and "kept" in answer.facts, answer
+        pair.db2.wait_streaming_to(pair.db1)
+
+
 def test_strict_promotes_the_synchronous_standby_and_loses_nothing(template):
     more = "synchronous_standby_names = '*'\n"
     with running(template, more=more) as pair:
@@ -223,6 +253,9 @@ def test_a_diverged_primary_stays_read_only_and_keeps_its_data(pair):
         answer = pair.act(pair.db1, verb)
         assert answer.status == "conflict" and answer.facts["cause"] == "diverged", answer
         assert int(answer.facts["diverged_bytes"]) > 4000
+        assert int(answer.facts["diverged_transactions"]) >= len(set(acknowledged) - pair.db2.rows()) > 40
+    answer = pair.act(pair.db1, "rejoin", more={"rejoin": "safe"})
+    assert answer.status == "conflict", answer  # these are somebody's data
     assert not pair.db1.is_primary() and set(acknowledged) - pair.db1.rows() == set()
     assert pair.db1.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0"
     # Through a start of the host, too.
