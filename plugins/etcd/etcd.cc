@@ -220,6 +220,12 @@ Result Witness::guarded(const Call& call, Act act) {
                       .until = deadline_of(call)};
   try {
     return (this->*act)(matter);
+  } catch (const GatewayTrouble& trouble) {
+    if (trouble.code() != kNotFound) return troubled(trouble);
+    // The lease has lapsed between two of our requests. Acquiring may be tried anew; what was held is lost.
+    const std::string sentence = "the lease on " + matter.keys.holder + " has lapsed meanwhile: " + trouble.what();
+    if (call.verb() == "renew") return refused("lapsed", sentence);
+    return plugin::failed(Status::kTransient, sentence).fact("cause", "late");
   } catch (const plugin::Trouble& trouble) {
     return troubled(trouble);
   }
