@@ -326,7 +326,10 @@ std::string report_sentence(const Report& report, const HostNames& names) {
       return std::string{state_word(report.from)} + " -> " + std::string{state_word(report.to)} + ": " +
              reason_sentence(report.reason, facts, names);
     case EventKind::kAlarm: return "alarm: " + alarm_sentence(report, names);
-    case EventKind::kAlarmCleared: return "over: " + alarm_sentence(report, names);
+    case EventKind::kAlarmCleared:
+      // Which of several it was is no longer a question: none of them is failed.
+      if (report.alarm == Alarm::kFollowUpFailed) return "over: no action is failed any more";
+      return "over: " + alarm_sentence(report, names);
     case EventKind::kHolding:
       return report.to == vrrp::State::kActive ? "all addresses are installed and announced"
                                                : "all addresses are removed";

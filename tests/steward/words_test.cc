@@ -123,6 +123,13 @@ TEST(WordsTest, TransitionSentenceCarriesBothRolesAndTheReason) {
   EXPECT_EQ(report_sentence(report, kNames), "Backup -> Active: the Active resigned (priority 0): db2 (10.0.0.2)");
 }
 
+TEST(WordsTest, EndOfAFailedActionNamesNobody) {
+  ports::Report report;
+  report.kind = EventKind::kAlarmCleared;
+  report.alarm = Alarm::kFollowUpFailed;
+  EXPECT_EQ(report_sentence(report, kNames), "over: no action is failed any more");
+}
+
 TEST(WordsTest, EndOfAnAlarmIsToldAsOver) {
   ports::Report report;
   report.kind = EventKind::kAlarmCleared;
