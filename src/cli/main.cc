@@ -75,7 +75,8 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
   verb->add_flag("--effective", line.effective, "with every default written out (always so)");
   verb = add_verb(*config, line, "diff", "what a reload would change",
                   [&] { return config_diff(line.options, line.file); });
-  verb->add_option("FILE", line.file.file, std::string{"default "} + kDefaultConfig);
+  verb->add_option("FILE", line.file.file, "default: the file that the daemon was started with")
+      ->each([&](const std::string&) { line.file.is_named = true; });
   verb = add_verb(app, line, "reload", "applies the changed file", [&] { return reload(line.options, line.dry_run); });
   verb->add_flag("--dry-run", line.dry_run, "only show what would change");
 }

@@ -37,6 +37,7 @@ int cleanup(const Options& options);
 // verbs_config.cc
 struct FileArguments {
   std::string file = kDefaultConfig;
+  bool is_named = false;  ///< by who asks; else the daemon's own is meant where there is one
   std::string host;  ///< "" = the short host name (check), the running one (diff)
 };
 int check(const Options& options, const FileArguments& arguments);

@@ -73,6 +73,8 @@ int config_diff(const Options& options, const FileArguments& arguments) {
   if (!running)
     return refusal.is_null() ? report_trouble(running.error(), options) : report_refusal(refusal, "", options);
   FileArguments file = arguments;
+  const std::string own = text_of(*running, "path");
+  if (!file.is_named && !own.empty()) file.file = own;
   file.host = text_of(*running, "host");
   ipc::ModuleCatalog modules{ipc::find_places(options.plugin_dir)};
   const config::Loaded fresh = load_file(file, modules);

@@ -236,12 +236,12 @@ def test_the_text_of_a_probe(plugins, tmp_path):
     assert any(line[0] == "took" and line[1].endswith(" ms of 1s") for line in lines)
 
 
-def diff_against(plugins, tmp_path, running, file):
+def diff_against(plugins, tmp_path, running, *file, path=None):
     """`config diff` while a daemon runs `running`; the daemon is a socket with that one answer."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "control.sock"))
         listener.listen()
-        answer = json.dumps({"ok": True, "exit": 0, "verb": "config", "result": {"host": "db1", "text": running}}) + "\n"
+        answer = json.dumps({"ok": True, "exit": 0, "verb": "config", "result": {"host": "db1", "text": running, "path": str(path or "")}}) + "\n"
 
         def serve():
             connection, _ = listener.accept()
@@ -251,10 +251,18 @@ def diff_against(plugins, tmp_path, running, file):
 
         server = threading.Thread(target=serve)
         server.start()
-        done = batonctl(plugins, "--runtime-dir", tmp_path, "config", "diff", file)
+        done = batonctl(plugins, "--runtime-dir", tmp_path, "config", "diff", *file)
         server.join()
     (tmp_path / "control.sock").unlink()
     return done
+
+
+def test_config_diff_looks_at_the_file_that_the_daemon_was_started_with(plugins, tmp_path):
+    own = write(tmp_path, "count = 4\n", "other.conf")
+    done = diff_against(plugins, tmp_path, INSTANCE + "count = 3\n", path=own)
+    assert done.stdout == "~ plugin m\n    count: 3 -> 4\n", done.stdout + done.stderr
+    named = write(tmp_path, "count = 5\n")
+    assert diff_against(plugins, tmp_path, INSTANCE + "count = 3\n", named, path=own).stdout == "~ plugin m\n    count: 3 -> 5\n"
 
 
 def test_config_diff_shows_what_changed_in_a_plugin_section(plugins, tmp_path):
