@@ -1,5 +1,7 @@
 #include "daemon/fleet.h"
 
+#include <sys/stat.h>
+
 #include <set>
 #include <string>
 
@@ -30,6 +32,14 @@ References references(const config::Config& config) {
   return found;
 }
 
+/// A file that was replaced is another one, also under the same name; "": there is none.
+std::string identity_of(const std::string& path) {
+  struct stat facts {};
+  if (path.empty() || ::stat(path.c_str(), &facts) != 0) return {};
+  return std::to_string(facts.st_dev) + ":" + std::to_string(facts.st_ino) + ":" + std::to_string(facts.st_size) + ":" +
+         std::to_string(facts.st_mtim.tv_sec) + "." + std::to_string(facts.st_mtim.tv_nsec);
+}
+
 }  // namespace
 
 std::vector<ipc::HostOrder> host_orders(const config::Config& config) {
@@ -39,6 +49,7 @@ std::vector<ipc::HostOrder> host_orders(const config::Config& config) {
     if (found.probes.contains(plugin.name)) orders.push_back(ipc::section_order(config, plugin, ipc::HostKind::kProbe));
     if (found.acts.contains(plugin.name)) orders.push_back(ipc::section_order(config, plugin, ipc::HostKind::kAct));
   }
+  for (ipc::HostOrder& order : orders) order.module_file = identity_of(order.module_path);
   return orders;
 }
 

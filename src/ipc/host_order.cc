@@ -29,6 +29,7 @@ std::vector<std::uint8_t> encode(const HostOrder& order) {
   out.text(order.section);
   out.number(static_cast<std::uint64_t>(order.kind));
   out.text(order.module_path);
+  out.text(order.module_file);
   out.number(order.own_module ? 1 : 0);
   out.text(order.user);
   out.text(order.host_name);
@@ -54,6 +55,7 @@ Result<HostOrder> decode_order(ConstBytes bytes) {
   order.section = read_long_text(in);
   const std::uint64_t kind = in.u64();
   order.module_path = read_long_text(in);
+  order.module_file = read_long_text(in);
   order.own_module = in.u64() == 1;
   order.user = read_long_text(in);
   order.host_name = read_long_text(in);

@@ -40,6 +40,7 @@ struct HostOrder {
   std::string section;
   HostKind kind = HostKind::kProbe;
   std::string module_path;  ///< absolute
+  std::string module_file;  ///< which file it was when the configuration was read: another one is a reason to restart
   bool own_module = true;   ///< in Baton's plugin directory: its `needs` are granted
   std::string user;         ///< a name; "root" only if the file says so
   std::string host_name;

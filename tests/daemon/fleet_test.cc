@@ -4,6 +4,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
 namespace baton::daemon {
 namespace {
 
@@ -88,6 +92,23 @@ TEST(Fleet, AnOrderHasAllThatTheHostNeeds) {
   expected.kind = HostKind::kAct;
   expected.user = "worker";
   EXPECT_EQ(orders[1], expected);
+}
+
+TEST(Fleet, AModuleWhoseFileWasReplacedIsAnotherOrder) {
+  char pattern[] = "/tmp/baton-fleet-XXXXXX";
+  const std::string directory = ::mkdtemp(pattern);
+  const std::string path = directory + "/http.so";
+  std::ofstream{path} << "the first";
+  config::Config config = base();
+  config.plugins[0].about.path = path;
+  config.instances[0].election.checks = {{"one", config::CheckUse::kRequired, 0, false}};
+  const ipc::HostOrder before = host_orders(config).at(0);
+  EXPECT_NE(before.module_file, "");
+  EXPECT_EQ(host_orders(config).at(0), before);
+  std::ofstream{path + ".new"} << "the other";  // as install and mv do it: the same name, length and perhaps second
+  std::filesystem::rename(path + ".new", path);
+  EXPECT_NE(host_orders(config).at(0), before);
+  std::filesystem::remove_all(directory);
 }
 
 TEST(Fleet, WhoIsWrittenRunsBoth) {

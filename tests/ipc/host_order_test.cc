@@ -14,6 +14,7 @@ HostOrder full_order() {
   order.section = "shop";
   order.kind = HostKind::kAct;
   order.module_path = "/usr/lib/baton/plugins/http.so";
+  order.module_file = "2049:1234:56789:1700000000.5";
   order.own_module = false;
   order.user = "baton-act";
   order.host_name = "host1";

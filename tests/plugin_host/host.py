@@ -63,7 +63,7 @@ def _text(value):
 
 def order_bytes(module, kind="probe", section="exhibit", interval=0.2, timeout=0.3, deadline=0.3, ring_for=3, needs=0,
                 incarnation=77, settings=None, user=CHECK_USER):
-    data = _number(0x42504F31) + _text(section) + _number(["probe", "act"].index(kind)) + _text(str(module))
+    data = _number(0x42504F31) + _text(section) + _number(["probe", "act"].index(kind)) + _text(str(module)) + _text("")
     data += _number(1) + _text(user) + _text("host1")
     for seconds in (interval, timeout, deadline):
         data += _number(round(seconds * 1e9))
