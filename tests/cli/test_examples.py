@@ -31,6 +31,21 @@ def test_loads_on_every_host(file):
         assert codes <= ACCEPTED, f"on {host}:\n{done.stdout}"
 
 
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_the_readme_shows_can_be_pasted(number):
+    blocks = re.findall(r"^```ini\n(.*?)^```", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = [block for block in blocks if "[instance " in block]
+    assert len(blocks) == 2
+    with tempfile.TemporaryDirectory(prefix="baton-readme-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        file = pathlib.Path(directory, "baton.conf")
+        file.write_text(blocks[number])
+        for host in ("db1", "db2"):
+            done = check(file, host)
+            assert done.returncode == 0, done.stdout
+            assert set(re.findall(r"(?:error|warning)\[(\w+)\]", done.stdout)) <= ACCEPTED, done.stdout
+
+
 def test_a_wrong_key_in_an_example_is_found():
     file = next(file for file in FILES if file.name == "plugin-http.conf")
     with tempfile.TemporaryDirectory(prefix="baton-example-", dir="/tmp") as directory:
