@@ -1,4 +1,5 @@
 """The systemd unit as it is installed: plugins share its sandbox, so that what it forbids is forbidden to them, too."""
+import os
 import pathlib
 import re
 import subprocess
@@ -19,6 +20,32 @@ def unit_for(prefix):
     for key, value in re.findall(r"^(\w+)=(.*)$", text, re.MULTILINE):
         unit.setdefault(key, []).append(value)
     return unit
+
+
+def test_links_of_installed_manuals_lead_to_installed_files():
+    manuals = {path.name: path for path in (pathlib.Path(os.environ.get("BATON_BUILD_DIR", ROOT / "build/release")) / "manuals").glob("*.md")}
+    examples = {path.name for path in (ROOT / "etc/examples").iterdir()}
+    assert {"cron.md", "exec.md", "ping.md"} <= set(manuals)
+    for name, path in manuals.items():
+        source = ROOT / "plugins" / name.removesuffix(".md") / "README.md"
+        words = source.read_text(encoding="utf-8").replace("](../../etc/examples/", "](../examples/")
+        assert path.read_text(encoding="utf-8") == re.sub(r"\]\(\.\./([a-z-]+)/README\.md", r"](\1.md", words), name
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+            assert link in manuals or link.removeprefix("../examples/") in examples, f"{name}: {link}"
+
+
+def test_another_prefix_gets_everything_and_nothing_else_anything():
+    with tempfile.TemporaryDirectory(prefix="baton-unit-") as directory:
+        build, prefix = directory + "/build", directory + "/prefix"
+        subprocess.run(["cmake", "-S", ROOT, "-B", build, "-DBATON_TESTS=OFF", "-DBATON_PLUGINS=OFF"], check=True, capture_output=True, timeout=120)
+        script = pathlib.Path(build, "cmake_install.cmake").read_text(encoding="utf-8")
+        code = script[script.index("set(etc /etc/baton)"):]
+        pathlib.Path(build, "only.cmake").write_text(code[:code.index("file(INSTALL")] + code[code.index("file(INSTALL"):].split("endif()")[0] + "endif()\n",
+                                                     encoding="utf-8")
+        for root, chosen, there in (("", prefix, prefix + "/etc/baton/baton.conf"), (prefix + "/root", "/usr/local", prefix + "/root/etc/baton/baton.conf")):
+            subprocess.run(["cmake", f"-DCMAKE_INSTALL_PREFIX={chosen}", "-P", build + "/only.cmake"], check=True, capture_output=True,
+                           env=dict(os.environ, DESTDIR=root))
+            assert pathlib.Path(there).exists()
 
 
 @pytest.fixture(scope="module", name="unit")
