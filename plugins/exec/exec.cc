@@ -222,7 +222,7 @@ constexpr const char* kManual =
     "77 and 78 want a person, all else has failed for good. notify_command hears of transitions.\n"
     "There is no shell: blanks separate arguments, quotes and backslashes keep them together, nothing is expanded. The "
     "program learns of the matter by BATON_VERB, BATON_INSTANCE, BATON_FROM, BATON_TO, BATON_REASON, "
-    "BATON_REASON_WORDS, "
+    "BATON_REASON_WORDS, BATON_AT_NS (nanoseconds since 1970), "
     "BATON_HOST and BATON_SECTION.\n"
     "What an action starts outlives Baton only in a transient unit of systemd; without systemd it ends with the "
     "command.";
