@@ -11,6 +11,7 @@ PREFIX = "baton-lab"
 DIRECTORY = "/run/baton-lab"
 VIP = "10.77.0.50"
 INTERVAL_MS = 200
+LONGEST_STOP = 60  # seconds: actions are left first
 PRIORITY = {"db1": 110, "db2": 100}
 CONFIG = """# The same file on both hosts; `key@HOST` is for one host only.
 [instance web]
@@ -86,7 +87,11 @@ class StandingLab(Lab):
 
     def start(self, host):
         self.start_application(host)
-        baton = self.baton(host).start()
+        baton = self.baton(host)
+        if os.path.exists(baton.config):  # perhaps edited: it stays until `down`
+            with open(baton.config, encoding="utf-8") as file:
+                baton.text = file.read()
+        baton.start()
         baton.write("pid", "%d\n" % baton.process.pid)
         wrapper = baton.write("batonctl", '#!/bin/sh\nexec "%s/batonctl" --runtime-dir "%s" "$@"\n' % (BATON_BIN, baton.runtime))
         os.chmod(wrapper, 0o755)
@@ -109,7 +114,10 @@ class StandingLab(Lab):
         pid = self.guardian(host)
         if pid:
             proc.signal_all(proc.family(pid) if number == signal.SIGKILL else [pid], number)
-            proc.wait_until(lambda: not self.guardian(host), 10, "batond of %s ends" % host)
+            try:
+                proc.wait_until(lambda: not self.guardian(host), LONGEST_STOP, "batond of %s ends" % host)
+            except AssertionError:
+                raise SystemExit("batond of %s still runs after %d s: its actions are being left; `lab kill %s` does not wait" % (host, LONGEST_STOP, host)) from None
 
     def down(self):
         for host in self.hosts:
