@@ -1,6 +1,7 @@
 """exec against real programs: the checks of monitoring-plugins, scripts of all manners, systemd as process 1."""
 import os
 import pathlib
+import re
 import signal
 import sys
 import time
@@ -264,3 +265,14 @@ def test_under_systemd_who_may_not_is_told_what_to_write(machine):
     answer = machine.call("exec", "enter", {"enter_command": "/bin/true"}, timeout=10.0, user="nobody")
     assert (answer.status, answer.facts["cause"]) == ("config", "permission"), answer
     assert "polkit action org.freedesktop.systemd1.manage-units, or write `user = root`" in answer.sentence
+
+
+def test_the_manuals_name_each_variable():
+    folder = pathlib.Path(__file__).resolve().parent
+    code = (folder / "exec.cc").read_text(encoding="utf-8")
+    given = set(re.findall(r'\{"(BATON_\w+)"', code))
+    assert len(given) == 9
+    manual = code[code.index("kManual ="):]
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for name in given:
+        assert re.search(rf"\b{name}\b", manual) and f"`{name}`" in readme, name
