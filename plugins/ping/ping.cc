@@ -94,6 +94,13 @@ class Ping {
   std::vector<Ip> sources_;
 };
 
+/// Broadcast and multicast.
+bool names_many(const Ip& ip) {
+  const unsigned first = ip.bytes[0];
+  const bool all_ones = std::all_of(ip.bytes.begin(), ip.bytes.begin() + 4, [](unsigned byte) { return byte == 255; });
+  return ip.family == AF_INET ? (first >= 224 && first < 240) || all_ones : first == 255;
+}
+
 void Ping::check_settings(const Host& host) {
   const std::vector<std::string> targets = host.list("target");
   if (targets.size() > kMostTargets) host.complain("target", "at most " + std::to_string(kMostTargets) + " targets");
@@ -105,6 +112,7 @@ void Ping::check_settings(const Host& host) {
     if (ip && ip->is_link_local() && !host.has("interface")) {
       host.complain("target", text + " is link-local: write the interface, too");
     }
+    if (ip && names_many(*ip)) host.complain("target", text + " is no host: many would answer, or none");
     if (std::count(targets.begin(), targets.end(), text) > 1) {
       host.complain("target", text + " stands here twice");
       break;

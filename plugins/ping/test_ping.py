@@ -217,6 +217,9 @@ def test_a_link_local_gateway_is_asked_through_its_interface():
 @pytest.mark.parametrize("settings,complaint", [
     ({"target": [V4], "minimum": "2"}, ("minimum", "is more than there are targets (1)")),
     ({"target": [V4, V4]}, ("target", f"{V4} stands here twice")),
+    ({"target": ["255.255.255.255"]}, ("target", "255.255.255.255 is no host: many would answer, or none")),
+    ({"target": ["224.0.0.18"]}, ("target", "224.0.0.18 is no host: many would answer, or none")),
+    ({"target": ["ff02::1"]}, ("target", "ff02::1 is no host: many would answer, or none")),
     ({"target": ["fe80::1"]}, ("target", "fe80::1 is link-local: write the interface, too")),
     ({"target": [V4], "source": ["10.0.0.1", "10.0.0.2"]}, ("source", "one for each family is enough"))])
 def test_what_cannot_be_meant_is_refused(settings, complaint):
