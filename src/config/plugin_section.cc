@@ -327,7 +327,8 @@ class PluginReader : private SectionReader {
         is_path ? std::string(entry.value) : *options_.credentials_directory + "/" + std::string(entry.value);
     auto secret = options_.read_secret(path);
     if (!secret) {
-      if (is_path) return refuse_secret(secret.error().message());
+      // The line is shown without its value, whoever's fault it is: the path is no secret.
+      if (is_path) return refuse_secret(path + ": " + secret.error().message());
       return refuse_secret("systemd gave this service no such credential", "add LoadCredential=NAME:PATH to the unit");
     }
     std::string text = std::move(secret->text);

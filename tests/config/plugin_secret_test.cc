@@ -71,6 +71,8 @@ TEST(PluginSecret, WrittenIntoTheFileByMistakeItIsNotRepeated) {
 TEST(PluginSecret, WhatCannotBeUsedIsAnError) {
   Bench bench;
   EXPECT_THAT(briefs(bench.load("/etc/none")), ElementsAre("E043 9:9"));
+  EXPECT_EQ(bench.load("/etc/none").diagnostics.at(0).message,
+            "login: /etc/none: cannot read the file: No such file or directory");
   bench.files["/etc/s"].text = "\n";
   EXPECT_EQ(bench.load("/etc/s").diagnostics.at(0).message, "login: the file is empty");
   bench.files["/etc/s"].text = std::string("a\0b", 3);
