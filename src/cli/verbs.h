@@ -38,7 +38,7 @@ int cleanup(const Options& options);
 struct FileArguments {
   std::string file = kDefaultConfig;
   bool is_named = false;  ///< by who asks; else the daemon's own is meant where there is one
-  std::string host;  ///< "" = the short host name (check), the running one (diff)
+  std::string host;       ///< "" = the short host name (check), the running one (diff)
 };
 int check(const Options& options, const FileArguments& arguments);
 int config_show(const Options& options);

@@ -1,4 +1,4 @@
-"""The systemd unit as it is installed: plugins share its sandbox, so that what it forbids is forbidden to them, too."""
+"""The systemd unit as it is installed: plugins share its limits, so that what it forbids is forbidden to them, too."""
 import os
 import pathlib
 import re
