@@ -95,8 +95,10 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"E046", "module refuses the settings",
      "Each value alone is of the right kind, but the module itself has looked at them together and objects."},
     {"E047", "user cannot be used",
-     "The user that the plugin runs as does not exist on this host, or is Baton's own. Probes run as baton-check, acts as baton-act or as "
-     "the module's manual says, unless the section says `user = NAME`. baton-engine, baton-steward and baton-scribe are "
+     "The user that the plugin runs as does not exist on this host, or is Baton's own. Probes run as baton-check, acts "
+     "as baton-act or as "
+     "the module's manual says, unless the section says `user = NAME`. baton-engine, baton-steward and baton-scribe "
+     "are "
      "refused: a plugin with their rights could end or imitate Baton's own processes."},
     {"E050", "virtual router twice",
      "Two instances have the same virtual_router_id on one interface and address family: on the wire they would be "
