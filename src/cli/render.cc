@@ -198,11 +198,41 @@ std::string render_data(const Json& instance) {
   if (found == instance.end()) return {};
   const std::string role = text_of(*found, "role");
   const std::string step = text_of(*found, "step");
-  std::string text = text_of(instance, "name") + ": data " + role + ", generation " +
-                     std::to_string(number_of(*found, "generation"));
+  std::string text =
+      text_of(instance, "name") + ": data " + role + ", generation " + std::to_string(number_of(*found, "generation"));
   if (step != role) text += ", " + step;
   if (is_true(*found, "dirty") && role != "active") text += ", may hold writes that no other host has";
   return text + "\n";
+}
+
+/// "db2 (heard on 1 of 1 paths): pg backup, data standby, generation 7, database replica, 0 B behind".
+std::string render_peers(const Json& status, const Options& options) {
+  std::string text;
+  for (const Json& peer : list_of(status, "peers")) {
+    std::string line = text_of(peer, "host");
+    if (!is_true(peer, "heard")) {
+      line += ": not heard on the peer channel";
+      if (const std::string trouble = text_of(peer, "trouble"); !trouble.empty()) line += " (" + trouble + ")";
+      text += paint(line, Colour::kBad, options.colour) + "\n";
+      continue;
+    }
+    line += " (heard on " + std::to_string(number_of(peer, "paths_heard")) + " of " +
+            std::to_string(number_of(peer, "paths")) + " paths):";
+    std::string rest;
+    for (const Json& instance : list_of(peer, "instances")) {
+      rest += (rest.empty() ? " " : "; ") + text_of(instance, "name") + " " + text_of(instance, "role");
+      const auto data = instance.find("data");
+      if (data == instance.end()) continue;
+      rest += ", data " + text_of(*data, "role") + ", generation " + std::to_string(number_of(*data, "generation"));
+      const Json database = instance.value("database", Json::object());
+      rest += ", database " + text_of(database, "role");
+      if (database.contains("lag_bytes") && database["lag_bytes"].is_number_integer()) {
+        rest += ", " + std::to_string(number_of(database, "lag_bytes")) + " bytes behind";
+      }
+    }
+    text += line + rest + "\n";
+  }
+  return text.empty() ? text : "\n" + text;
 }
 
 }  // namespace
@@ -244,6 +274,7 @@ std::string render_status(const Json& status, const Options& options) {
   text += paint(trimmed(head + (layout.why != 0 ? "WHY" : "")), Colour::kDim, options.colour);
   for (std::size_t i = 0; i < rows.size(); ++i) text += render_row(rows[i], instances[i], layout, options.colour);
   if (rows.empty()) text += "no instances\n";
+  text += render_peers(status, options);
   const std::string checks = render_checks(list_of(status, "checks"), options);
   if (!checks.empty()) text += "\n" + checks;
   std::string follow_ups;

@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Nanos kDay = 24h;
+constexpr std::size_t kLeastPeerKey = 16;  // 128 bits, if they are random
 
 class Builder : private SectionReader {
  public:
@@ -98,8 +99,12 @@ class Builder : private SectionReader {
     one(section, "log_file", parse_path, [&](const std::string& path) { daemon.log_file = path; });
     flag(section, "realtime", daemon.realtime);
     flag(section, "memory_lock", daemon.memory_lock);
-    many(section, "peer_key_file", parse_path,
-         [&](const Entry& entry, const std::string& path) { add_once(daemon.peer_key_files, path, entry, path); });
+    many(section, "peer_key_file", parse_path, [&](const Entry& entry, const std::string& path) {
+      const std::size_t before = daemon.peer_key_files.size();
+      add_once(daemon.peer_key_files, path, entry, path);
+      if (daemon.peer_key_files.size() > before) read_peer_key(entry, path);
+    });
+    number(section, "peer_port", 1, 65535, daemon.peer_port);
     if (const Entry* entry = section.find("metrics_listen", host_); entry != nullptr && entry->value != "off") {
       daemon.metrics_listen = entry->value;
     }
@@ -358,6 +363,28 @@ class Builder : private SectionReader {
       }
     });
     instance.unicast = !section.list("unicast_source", host_).empty() || !section.list("unicast_peer", host_).empty();
+  }
+
+  /// A key is what the file holds, without a final newline: `openssl rand -hex 32 > FILE`.
+  void read_peer_key(const Entry& entry, const std::string& path) {
+    if (!options_.read_secret) return;
+    auto secret = options_.read_secret(path);
+    const auto refuse = [&](std::string message) {
+      report_.add(Code::kBadSecret, entry.value_place, "peer_key_file: " + std::move(message),
+                  "openssl rand -hex 32 > " + path);
+    };
+    if (!secret) return refuse(secret.error().message());
+    std::string text = std::move(secret->text);
+    if (!text.empty() && text.back() == '\n') text.pop_back();
+    if (text.size() < kLeastPeerKey) {
+      return refuse("a key of " + std::to_string(text.size()) + " bytes is too short; at least " +
+                    std::to_string(kLeastPeerKey));
+    }
+    if (secret->others_may_read) {
+      report_.add(Code::kSecretReadable, entry.value_place, "peer_key_file: others than the owner may read it",
+                  "chmod 600 " + path);
+    }
+    config_.daemon.peer_keys.push_back(std::move(text));
   }
 
   void read_password(const Entry& entry, Instance& instance) {

@@ -163,6 +163,8 @@ struct Daemon {
   bool realtime = false;
   bool memory_lock = false;
   std::vector<std::string> peer_key_files;
+  std::vector<std::string> peer_keys;  ///< their contents, for the steward alone; never printed
+  std::uint16_t peer_port = 5112;
   std::string metrics_listen;
   std::uint32_t history_limit = 1000;
   Nanos recorder = std::chrono::seconds{10};

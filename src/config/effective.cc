@@ -113,6 +113,7 @@ Properties properties(const Daemon& daemon) {
   lines.flag("realtime", daemon.realtime);
   lines.flag("memory_lock", daemon.memory_lock);
   lines.names("peer_key_file", daemon.peer_key_files);
+  lines.add("peer_port", std::to_string(daemon.peer_port));
   lines.add("metrics_listen", daemon.metrics_listen.empty() ? "off" : daemon.metrics_listen);
   lines.number("history_limit", daemon.history_limit);
   lines.duration("recorder", daemon.recorder);

@@ -71,7 +71,11 @@ constexpr auto kOther = std::to_array<KeySpec>({
     key(S::kDaemon, "log_file", V::kPath, kOne, "", "", "File to log to; without it the journal, else standard error."),
     key(S::kDaemon, "realtime", V::kBoolean, kOne, "yes|no", "no", "Run the protocol thread under SCHED_RR."),
     key(S::kDaemon, "memory_lock", V::kBoolean, kOne, "yes|no", "no", "Keep the protocol process in memory."),
-    key(S::kDaemon, "peer_key_file", V::kPath, kRefusedList, "", "", "Key of the peer channel; repeated for rotation."),
+    key(S::kDaemon, "peer_key_file", V::kPath, kList, "", "",
+        "Key of the peer channel, the same on all hosts. To change it: add the new one below on all hosts, then move "
+        "it to "
+        "the top, then remove the old one."),
+    key(S::kDaemon, "peer_port", V::kInteger, kOne, "1..65535", "5112", "UDP port of the peer channel."),
     key(S::kDaemon, "metrics_listen", V::kText, kRefusedOne, "off|ADDRESS:PORT", "off", "Where metrics are served."),
     key(S::kDaemon, "history_limit", V::kInteger, kOne, "10..100000", "1000",
         "How many transitions the history keeps."),

@@ -298,12 +298,15 @@ void exchange(Archive& archive, Peer& peer) {
 
 template <class Archive>
 void exchange(Archive& archive, Daemon& daemon) {
-  auto& [log_level, log_file, realtime, memory_lock, peer_key_files, metrics_listen, history_limit, recorder] = daemon;
+  auto& [log_level, log_file, realtime, memory_lock, peer_key_files, peer_keys, peer_port, metrics_listen,
+         history_limit, recorder] = daemon;
   exchange_enum(archive, log_level, LogLevel::kTrace, LogLevel::kError);
   exchange(archive, log_file);
   exchange(archive, realtime);
   exchange(archive, memory_lock);
   exchange(archive, peer_key_files);
+  exchange(archive, peer_keys);
+  exchange(archive, peer_port);
   exchange(archive, metrics_listen);
   exchange(archive, history_limit);
   exchange(archive, recorder);

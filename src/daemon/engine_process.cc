@@ -328,6 +328,7 @@ void EngineProcess::reload(std::uint64_t nonce, int memory) {
 
 void EngineProcess::receive_steward() {
   drain(ports_.steward(), [this](const ipc::Incoming& incoming) {
+    if (const auto* news = std::get_if<ipc::PeerNews>(&incoming.message)) return engine_.on_peer(now_, news->fact);
     const auto& command = std::get<ipc::CommandMessage>(incoming.message);
     ports_.steward().send(ipc::CommandResultMessage{command.nonce, engine_.on_command(now_, command.command)});
   });

@@ -288,6 +288,9 @@ void Engine::on_all_recalled(Instant now) {
     if (each) each->on_recalled(now);
   }
 }
+void Engine::on_peer(Instant now, const ports::PeerFact& fact) {
+  if (Mover* const target = impl_->mover_named(fact.instance)) target->on_peer(now, fact);
+}
 void Engine::on_plugin_news(Instant now, ports::PluginId plugin) { impl_->on_plugin_news(now, plugin); }
 void Engine::on_probe_lost(Instant now, ports::PluginId plugin, VerbStatus status, std::string_view sentence) {
   impl_->on_probe_lost(now, plugin, status, sentence);

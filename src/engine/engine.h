@@ -73,6 +73,8 @@ class Engine {
   /// What the scribe remembers, instance by instance, and that this was all. Nothing is promoted before.
   void on_recalled(Instant now, const ports::DataRecord& record);
   void on_all_recalled(Instant now);
+  /// Another host's word about one of the instances.
+  void on_peer(Instant now, const ports::PeerFact& fact);
   /// PluginPort::read_probe has something new, or something befell the section's probe host.
   void on_plugin_news(Instant now, ports::PluginId plugin);
   /// The section's probe host died without an outcome, or cannot be started (`status`: kCrashed, kGarbage,

@@ -215,6 +215,13 @@ void Mover::renew_priority(Instant now) {
   touch();
 }
 
+void Mover::on_peer(Instant now, const ports::PeerFact& fact) {
+  if (!promotion_ || stopped_) return;
+  promotion_->heard(now, fact);
+  touch();
+  settle(now);
+}
+
 bool Mover::hears_holder(Instant now) const {
   return std::any_of(routers_.begin(), routers_.end(), [&](const Router& router) {
     return router.heard_priority > 1 && now - router.heard_at < shortest_down_;

@@ -86,6 +86,28 @@ void Promotion::saw_generation(std::uint64_t generation) {
   if (!unproven_) record_.generation = std::max(record_.generation, generation);
 }
 
+void Promotion::heard(Instant now, const ports::PeerFact& fact) {
+  if (std::find(setup_.others.begin(), setup_.others.end(), fact.host) == setup_.others.end()) return;
+  heard_[fact.host] = {fact, now};
+  const bool holds = fact.data_role == DataRole::kActive;
+  if (holds) saw_generation(fact.generation);
+  // Its word counts also where its adverts do not arrive.
+  if (holds && step_ <= Step::kStandby && fact.generation >= record_.promoted) follow(now, fact.host);
+  if (unproven_ && nobody_took_over(now)) unproven_ = false;
+}
+
+/// Every other host says, freshly, that it is a standby and knows of no promotion after this host's last one.
+bool Promotion::nobody_took_over(Instant now) const {
+  return !setup_.others.empty() &&
+         std::all_of(setup_.others.begin(), setup_.others.end(), [&](const std::string& host) {
+           const auto found = heard_.find(host);
+           if (found == heard_.end() || now - found->second.at > ports::kPeerLease) return false;
+           const ports::PeerFact& fact = found->second.fact;
+           return fact.data_role == DataRole::kStandby && fact.step == Step::kStandby &&
+                  fact.generation <= record_.promoted;
+         });
+}
+
 // ---- Targets ------------------------------------------------------------------------------------------------------
 
 void Promotion::claim(Instant, Instant free_at) {

@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <variant>
@@ -71,6 +72,8 @@ class Promotion {
   void adopt(Instant now, PromotionStep step, ports::DataRole role, std::uint64_t generation, bool dirty,
              Instant lease_until);
 
+  /// Another host's word.
+  void heard(Instant now, const ports::PeerFact& fact);
   /// The generation that stands in this host's data.
   void saw_generation(std::uint64_t generation);
 
@@ -135,6 +138,7 @@ class Promotion {
   bool standby_settled() const { return followed_known_ && followed_ == wanted_upstream_; }
   bool climbing() const { return step_ >= PromotionStep::kClaiming && step_ <= PromotionStep::kVerifying; }
   bool grant_lost(Instant now) const;
+  bool nobody_took_over(Instant now) const;
   bool data_lost(Instant now) const;
   Instant budget_free_at() const;
   Instant rested_at() const;
@@ -182,6 +186,13 @@ class Promotion {
   bool stuck_ = false;           ///< demoting fails
   bool permitted_ = false;
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not
+
+  // Other hosts.
+  struct Heard {
+    ports::PeerFact fact;
+    Instant at{};
+  };
+  std::map<std::string, Heard> heard_;  ///< by HOST
 
   // Why not.
   Reason trouble_ = Reason::kNone;

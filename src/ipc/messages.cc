@@ -138,7 +138,7 @@ void short_text(Archive& archive, ports::ShortText<kBytes>& value) {
 template <class Archive>
 void fields(Archive& archive, ports::Report& report) {
   archive.enumerator(report.kind, known_event);
-  archive.enumerator(report.alarm, up_to<ports::Alarm::kCheckFlapping>);
+  archive.enumerator(report.alarm, up_to<ports::Alarm::kConfigDiffers>);
   archive.number(report.instance);
   archive.enumerator(report.from, up_to<vrrp::State::kActive>);
   archive.enumerator(report.to, up_to<vrrp::State::kActive>);
@@ -248,6 +248,19 @@ template <class Archive>
 void fields(Archive& archive, Remember& message) {
   archive.number(message.ticket);
   fields(archive, message.record);
+}
+template <class Archive>
+void fields(Archive& archive, PeerNews& message) {
+  ports::PeerFact& fact = message.fact;
+  archive.text(fact.host);
+  archive.text(fact.instance);
+  archive.enumerator(fact.state, up_to<vrrp::State::kActive>);
+  archive.enumerator(fact.data_role, up_to<ports::DataRole::kNeedsRejoin>);
+  archive.enumerator(fact.step, up_to<ports::PromotionStep::kClosing>);
+  archive.number(fact.generation);
+  archive.flag(fact.dirty);
+  archive.enumerator(fact.role, up_to<ApplicationRole::kReplica>);
+  archive.text(fact.position, kMaxPosition);
 }
 template <class Archive>
 void fields(Archive& archive, Recalled& message) {
@@ -379,7 +392,7 @@ bool allowed(Process from, Process to, const Message& message) {
       return to == Process::kScribe && is_any<History, Intent, Remember>(message);
     case Process::kSteward:
       if (to == Process::kGuardian) return is_any<ReloadRequest>(message);
-      if (to == Process::kEngine) return is_any<CommandMessage>(message);
+      if (to == Process::kEngine) return is_any<CommandMessage, PeerNews>(message);
       return to == Process::kScribe && is_any<HistoryQuery>(message);
     case Process::kScribe:
       if (to == Process::kGuardian) return is_any<Recovered>(message);

@@ -8,7 +8,7 @@
 //                         ChannelReplaced(fd) Terminate PluginHost(fds)
 //                         PluginHostDown
 //   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
-//   engine   -> steward   Report CommandResult                                steward -> engine    Command
+//   engine   -> steward   Report CommandResult                                steward -> engine    Command PeerNews
 //   engine   -> scribe    History Intent Remember                             scribe  -> engine    IntentRecorded
 //                                                                                                  Recalled
 //   steward  -> scribe    HistoryQuery                                        scribe  -> steward   HistoryEntry
@@ -131,6 +131,10 @@ struct PluginHostEnd {
   std::uint64_t incarnation = 0;  ///< another one is running already: nothing happens
   std::string sentence;           ///< why, for the log
 };
+/// steward -> engine: what another host said, as it came.
+struct PeerNews {
+  ports::PeerFact fact;
+};
 struct HistoryQuery {
   std::uint64_t nonce = 0;
   std::uint32_t limit = 0;  ///< newest first are chosen, delivered oldest first
@@ -150,7 +154,7 @@ struct HistoryEnd {
 using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye,
                              ReloadRequest, ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage,
                              CommandResultMessage, History, Intent, IntentRecorded, HistoryQuery, HistoryEntry,
-                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd, Remember, Recalled>;
+                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd, Remember, Recalled, PeerNews>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -32,6 +32,8 @@ std::string_view alarm_token(Alarm alarm) {
     case Alarm::kScribeSilent: return "scribe_silent";
     case Alarm::kFollowUpFailed: return "follow_up_failed";
     case Alarm::kCheckFlapping: return "check_flapping";
+    case Alarm::kPeerLost: return "peer_lost";
+    case Alarm::kConfigDiffers: return "config_differs";
   }
   return "unknown";
 }

@@ -126,6 +126,8 @@ enum class Alarm : std::uint8_t {
   kScribeSilent = 25,    ///< F51: history and intent cannot be written
   kFollowUpFailed = 26,  ///< an action at enter or leave failed; Report::plugin says which
   kCheckFlapping = 27,   ///< F83: a check changes all the time and is held down
+  kPeerLost = 28,        ///< another host's steward is not heard by any path
+  kConfigDiffers = 29,   ///< another host runs another configuration
 };
 std::string_view alarm_token(Alarm alarm);
 
@@ -216,6 +218,20 @@ struct ProbeReading {
   Instant finished{};
   Sentence sentence{};
 };
+
+/// What another host's steward says of its part in an instance. A result with a lease: worth nothing after kPeerLease.
+struct PeerFact {
+  std::string host;
+  std::string instance;
+  vrrp::State state = vrrp::State::kInitialize;
+  DataRole data_role = DataRole::kNone;
+  PromotionStep step = PromotionStep::kReading;
+  std::uint64_t generation = 0;
+  bool dirty = false;
+  ApplicationRole role = ApplicationRole::kNone;
+  std::string position;  ///< of its data, as its probe saw it last
+};
+inline constexpr Nanos kPeerLease = std::chrono::milliseconds{3500};
 
 struct ActOrder {
   std::uint64_t ticket = 0;  ///< comes back in ActResult; 0: nobody waits for it (notify)

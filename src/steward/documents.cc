@@ -275,6 +275,43 @@ Json virtual_router_document(const RouterView& router, const InstanceView& insta
   return document;
 }
 
+namespace {
+
+/// The other hosts as they see themselves; what is older than PeerChannel::kLostAfter is not told any more.
+Json peer_documents(const HostView& host) {
+  Json list = Json::array();
+  for (const PeerView& peer : host.peers) {
+    Json document{{"host", peer.host}, {"heard", !peer.lost}, {"paths", peer.paths}, {"paths_heard", peer.alive}};
+    document["heard_ms"] = peer.heard_ever ? Json(milliseconds(host.now - peer.heard_at)) : Json(nullptr);
+    document["same_config"] = peer.lost ? Json(nullptr) : Json(peer.config_hash == host.config_hash);
+    document["trouble"] = nullable(peer.trouble);
+    Json instances = Json::array();
+    for (const auto& [name, said] : peer.instances) {
+      const PeerInstance& instance = said.first;
+      if (peer.lost) break;
+      Json one{{"name", name},
+               {"role", role_token(instance.state)},
+               {"effective_priority", instance.effective_priority},
+               {"eligible", instance.against == 0},
+               {"reason", reason_token(ReasonSet::from_bits(instance.against).first())}};
+      if (instance.data_role != ports::DataRole::kNone) {
+        one["data"] = Json{{"role", ports::data_role_token(instance.data_role)},
+                           {"step", ports::step_token(instance.step)},
+                           {"generation", instance.generation},
+                           {"dirty", instance.dirty}};
+        one["database"] = Json{{"role", role_token(instance.role)}, {"state", state_token(instance.probe)}};
+        one["database"]["lag_bytes"] = instance.lag_bytes < 0 ? Json(nullptr) : Json(instance.lag_bytes);
+      }
+      instances.push_back(std::move(one));
+    }
+    document["instances"] = std::move(instances);
+    list.push_back(std::move(document));
+  }
+  return list;
+}
+
+}  // namespace
+
 Json status_document(const HostView& host, std::string_view instance) {
   Json document{{"host", host.host},
                 {"time", utc_time(host.wall_clock_ns)},
@@ -296,6 +333,7 @@ Json status_document(const HostView& host, std::string_view instance) {
     if (instance.empty() || view.name() == instance) list.push_back(instance_document(view, host));
   }
   document["instances"] = std::move(list);
+  document["peers"] = peer_documents(host);
   Json checks = Json::array();
   for (const CheckView& check : host.checks) checks.push_back(check_document(check, host));
   document["checks"] = std::move(checks);

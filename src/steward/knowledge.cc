@@ -61,6 +61,10 @@ void add_plugins(const config::Election& election, const HostView& host, Instanc
                                     [&](const CheckView& each) { return each.name == reference.plugin; });
     view.checks.push_back({reference, check == host.checks.end() ? nullptr : &*check});
   }
+  if (election.promote.empty()) return;
+  const auto data = std::find_if(host.checks.begin(), host.checks.end(),
+                                 [&](const CheckView& each) { return each.name == election.promote.front(); });
+  if (data != host.checks.end()) view.data = &*data;
 }
 
 std::size_t place_in_file(const config::Config& config, const InstanceView& view) {

@@ -96,7 +96,9 @@ StewardProcess::StewardProcess(StewardArguments arguments, posix::EventLoop loop
       config_(std::move(config)),
       guardian_(std::move(arguments_.guardian), ipc::Process::kSteward, ipc::Process::kGuardian),
       engine_(std::move(arguments_.engine), ipc::Process::kSteward, ipc::Process::kEngine),
-      scribe_(std::move(arguments_.scribe), ipc::Process::kSteward, ipc::Process::kScribe) {
+      scribe_(std::move(arguments_.scribe), ipc::Process::kSteward, ipc::Process::kScribe),
+      peer_channel_(loop_) {
+  peer_channel_.configure(config_);
   const auto handler = [this](Clients::Id client, Authority authority, const std::string& line) {
     on_request(client, authority, line);
   };
@@ -164,6 +166,7 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     if (config) {
       config_ = std::move(*config);
       knowledge_.keep_plugins(config_);
+      peer_channel_.configure(config_);
     } else {
       log::error("configuration_unreadable", {}, config.error().message());
     }
@@ -232,6 +235,7 @@ void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std
 
 void StewardProcess::on_report(const ipc::ReportMessage& message) {
   knowledge_.note_report(message);
+  peer_channel_.hurry();
   Event event;
   event.instance = message.instance;
   event.report = message.report;
@@ -388,7 +392,102 @@ void StewardProcess::expire(Instant now) {
 }
 
 HostView StewardProcess::view() const {
-  return knowledge_.view(reader_, config_, arguments_.config_path, posix::now(), posix::wall_clock_ns());
+  HostView host = knowledge_.view(reader_, config_, arguments_.config_path, posix::now(), posix::wall_clock_ns());
+  if (!peer_channel_.enabled()) return host;
+  for (const auto& [name, peer] : peer_channel_.peers()) {
+    host.peers.push_back(peer);
+    host.peers.back().lost = peer_channel_.lost(peer, host.now);
+  }
+  return host;
+}
+
+// ---- The other hosts ----------------------------------------------------------------------------------------------
+
+void StewardProcess::talk_to_peers(Instant now) {
+  if (!peer_channel_.enabled()) return;
+  if (peer_channel_.next_deadline() <= now) peer_channel_.send(now, own_report(view()));
+  for (const auto& [host, peer] : peer_channel_.peers()) {
+    tell_engine(peer);
+    watch_peer(peer, now);
+  }
+}
+
+PeerReport StewardProcess::own_report(const HostView& host) const {
+  PeerReport report;
+  report.config_hash = host.config_hash;
+  report.engine = static_cast<std::uint8_t>(host.engine);
+  report.instances_all = static_cast<std::uint16_t>(host.instances.size());
+  for (const InstanceView& each : host.instances) {
+    PeerInstance instance;
+    instance.name = each.name();
+    instance.state = each.state.state;
+    instance.effective_priority = each.state.effective_priority;
+    instance.holds_addresses = each.state.holding == ports::HoldingState::kHeld;
+    instance.against = each.state.against;
+    instance.data_role = each.state.data_role;
+    instance.step = static_cast<ports::PromotionStep>(each.state.promotion_step);
+    instance.dirty = each.state.data_dirty;
+    instance.generation = each.state.generation;
+    if (each.data != nullptr && each.data->latest) {
+      instance.role = each.data->latest->role;
+      instance.probe = each.data->latest->state;
+      instance.lag_bytes = each.data->latest->lag_bytes;
+      instance.position = each.data->latest->position;
+    }
+    report.instances.push_back(std::move(instance));
+  }
+  return report;
+}
+
+/// What has come since the last time. The engine counts each word's age from when it gets it.
+void StewardProcess::tell_engine(const PeerView& peer) {
+  Watched& watched = watched_[peer.host];
+  if (!engine_.open()) return;
+  for (const auto& [name, said] : peer.instances) {
+    const auto& [instance, at] = said;
+    if (at <= watched.told || instance.data_role == ports::DataRole::kNone) continue;
+    engine_.send(ipc::PeerNews{{.host = peer.host,
+                                .instance = name,
+                                .state = instance.state,
+                                .data_role = instance.data_role,
+                                .step = instance.step,
+                                .generation = instance.generation,
+                                .dirty = instance.dirty,
+                                .role = instance.role,
+                                .position = instance.position}});
+  }
+  if (peer.heard_ever) watched.told = std::max(watched.told, peer.heard_at);
+  refresh_interest(engine_);
+}
+
+void StewardProcess::watch_peer(const PeerView& peer, Instant now) {
+  Watched& watched = watched_[peer.host];
+  if (watched.since == Instant{}) watched.since = now;
+  // A host that has just been started is given as long as one that has just fallen silent.
+  const bool lost = peer_channel_.lost(peer, now) && now - watched.since > PeerChannel::kLostAfter;
+  const bool differs = !lost && peer.heard_ever && peer.config_hash != config_.hash;
+  // One alarm for all hosts: it ends with the last of them.
+  const auto change = [&](bool Watched::*fact, bool value, ports::Alarm alarm) {
+    if (watched.*fact == value) return;
+    watched.*fact = value;
+    const bool any = std::any_of(watched_.begin(), watched_.end(), [&](const auto& each) { return each.second.*fact; });
+    if (value || !any) raise(alarm, peer, value, now);
+  };
+  change(&Watched::lost, lost, ports::Alarm::kPeerLost);
+  change(&Watched::differs, differs, ports::Alarm::kConfigDiffers);
+}
+
+void StewardProcess::raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now) {
+  ports::Report report;
+  report.kind = on ? ports::EventKind::kAlarm : ports::EventKind::kAlarmCleared;
+  report.alarm = alarm;
+  report.instance = ports::kNoInstance;
+  report.at = now;
+  for (const config::Peer& known : config_.peers) {
+    if (known.host == peer.host && !known.addresses.empty()) report.other = known.addresses.front();
+  }
+  if (on) log::warning(ports::alarm_token(alarm), {{"peer", peer.host}}, peer.trouble);
+  on_report({.instance = "", .sequence = 0, .dropped = 0, .report = report});
 }
 
 int StewardProcess::run() {
@@ -396,11 +495,13 @@ int StewardProcess::run() {
     std::optional<Instant> deadline = clients_->next_deadline();
     for (const auto& [nonce, pending] : pending_)
       deadline = std::min(deadline.value_or(pending.deadline), pending.deadline);
+    if (const auto talk = peer_channel_.next_deadline()) deadline = std::min(deadline.value_or(*talk), *talk);
     if (const auto turned = loop_.turn(deadline); !turned) {
       log::error("event_loop_failed", {}, turned.error().message());
       return 1;
     }
     expire(posix::now());
+    talk_to_peers(posix::now());
   }
   return 0;
 }

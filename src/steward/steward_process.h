@@ -15,6 +15,7 @@
 #include "steward/documents.h"
 #include "steward/event_ring.h"
 #include "steward/knowledge.h"
+#include "steward/peer_channel.h"
 #include "steward/steward.h"
 
 namespace baton::steward {
@@ -64,6 +65,11 @@ class StewardProcess {
   std::optional<Pending> take_pending(std::uint64_t nonce);
   void expire(Instant now);
   HostView view() const;
+  void talk_to_peers(Instant now);
+  PeerReport own_report(const HostView& host) const;
+  void tell_engine(const PeerView& peer);
+  void watch_peer(const PeerView& peer, Instant now);
+  void raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now);
 
   StewardArguments arguments_;
   posix::EventLoop loop_;
@@ -79,6 +85,14 @@ class StewardProcess {
   std::map<Clients::Id, std::string> streams_;  ///< client -> instance filter
   std::map<std::uint64_t, Pending> pending_;    ///< by nonce
   std::uint64_t next_nonce_ = 1;
+  PeerChannel peer_channel_;
+  struct Watched {
+    Instant told{};  ///< up to here the engine knows
+    bool lost = false;
+    bool differs = false;
+    Instant since{};  ///< waited for
+  };
+  std::map<std::string, Watched> watched_;  ///< by HOST
   bool finished_ = false;
 };
 

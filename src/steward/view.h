@@ -12,6 +12,7 @@
 #include "ipc/probe_page.h"
 #include "ports/ports.h"
 #include "ports/snapshot.h"
+#include "steward/peer_channel.h"
 #include "steward/words.h"
 
 namespace baton::steward {
@@ -61,6 +62,7 @@ struct InstanceView {
   std::map<ports::Alarm, ports::Report> alarms;  ///< in force; a default Report where no detail is known
   std::vector<CheckUseView> checks;              ///< in the order of the file; point into HostView::checks
   std::vector<std::string> follow_ups;
+  const CheckView* data = nullptr;  ///< what its first `promote` section says; points into HostView::checks
 
   std::string name() const;
   /// The check behind kCheckFailed, kCheckUnknown or kGateClosed; nullptr if the reason is another one.
@@ -80,6 +82,7 @@ struct HostView {
   std::uint32_t engine_deaths = 0;  ///< since the steward started
   std::vector<CheckView> checks;    ///< by name; not changed once instances point into it
   std::vector<InstanceView> instances;
+  std::vector<PeerView> peers;                   ///< the other hosts; none: there is no peer channel
   std::map<ports::Alarm, ports::Report> alarms;  ///< of the host
   std::uint64_t vrid_errors = 0;
   std::uint64_t events_lost = 0;  ///< reports that did not reach the steward

@@ -203,6 +203,8 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
     case Alarm::kScribeSilent: return with_errno("history and intent cannot be written", report);
     case Alarm::kFollowUpFailed: return act_sentence(report);
     case Alarm::kCheckFlapping: return "the check " + plugin_of(report) + " changes all the time and is held down";
+    case Alarm::kPeerLost: return names.text(report.other) + " is not heard on the peer channel";
+    case Alarm::kConfigDiffers: return names.text(report.other) + " runs another configuration";
     default: return std::string{ports::alarm_token(report.alarm)};
   }
 }
@@ -266,6 +268,12 @@ std::string_view alarm_advice(Alarm alarm) {
     case Alarm::kCheckFlapping:
       return "It counts as failed until it has passed for five minutes. Raise `rise` and `fall`, or mend what it looks "
              "at.";
+    case Alarm::kPeerLost:
+      return "Its daemon is not running, or UDP on peer_port does not get through on any of its addresses, or the "
+             "hosts "
+             "have no key in common. Nothing moves because of it alone.";
+    case Alarm::kConfigDiffers:
+      return "Copy the file to all hosts and reload; `batonctl config diff` shows what changes here.";
     case Alarm::kNone: break;
   }
   return {};

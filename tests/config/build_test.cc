@@ -239,7 +239,6 @@ TEST(Build, WhatThisBuildCannotDoIsRefusedUnlessItIsTheDefault) {
   EXPECT_THAT(findings(instance("route = default via 10.0.0.1\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("rule = from 10.0.0.1\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("[daemon]\nmetrics_listen = 0.0.0.0:9000\n")), ElementsAre("E041 6:1"));
-  EXPECT_THAT(findings(instance("[daemon]\npeer_key_file = /etc/baton/key\n")), ElementsAre("E041 6:1"));
   EXPECT_THAT(findings(instance("[daemon]\nrecorder = 30s\n")), ElementsAre("W012 6:1"));
 }
 

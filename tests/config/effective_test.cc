@@ -35,6 +35,7 @@ TEST(Effective, ShowsEveryDefaultAndTheDerivedLinkLocal) {
             "log_level = info\n"
             "realtime = no\n"
             "memory_lock = no\n"
+            "peer_port = 5112\n"
             "metrics_listen = off\n"
             "history_limit = 1000\n"
             "recorder = 10s\n"

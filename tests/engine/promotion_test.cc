@@ -549,6 +549,60 @@ TEST_F(PromotionTest, AGrantThatIsNotRenewedIsGivenUpInTimeForTheDemotion) {
   EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
 }
 
+// ---- Other hosts --------------------------------------------------------------------------------------------------
+
+ports::PeerFact standby_at(std::uint64_t generation, const std::string& host = "db2") {
+  return {.host = host,
+          .instance = "pg",
+          .data_role = DataRole::kStandby,
+          .step = PromotionStep::kStandby,
+          .generation = generation,
+          .position = {}};
+}
+
+TEST_F(PromotionTest, AReturningHolderGoesOnWhenTheOtherSaysThatNobodyTookOver) {
+  const ports::DataRecord before{
+      .instance = "pg", .role = DataRole::kActive, .generation = 5, .dirty = true, .promoted = 5};
+  make(one_section(), before);
+  ask();
+  answer();
+  promotion->heard(now, standby_at(6));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));  // somebody has promoted, or tried
+  ports::PeerFact claiming = standby_at(5);
+  claiming.data_role = DataRole::kClaiming;
+  promotion->heard(now, claiming);
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
+  promotion->heard(now, standby_at(5, "stranger"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
+  promotion->heard(now, standby_at(5));
+  EXPECT_TRUE(promotion->against(now).empty());
+}
+
+TEST_F(PromotionTest, OfThreeHostsBothOthersHaveToSaySo) {
+  Promotion::Setup setup = one_section();
+  setup.others = {"db2", "db3"};
+  make(setup, {.instance = "pg", .role = DataRole::kActive, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->heard(now, standby_at(5));
+  now += 4s;
+  promotion->heard(now, standby_at(5, "db3"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));  // the first word is stale
+  promotion->heard(now, standby_at(4));
+  EXPECT_TRUE(promotion->against(now).empty());
+}
+
+TEST_F(PromotionTest, AHolderIsFollowedAlsoWhereOnlyItsStewardIsHeard) {
+  make(one_section());
+  settle_as_standby();
+  ports::PeerFact holder = standby_at(9);
+  holder.data_role = DataRole::kActive;
+  holder.step = PromotionStep::kActive;
+  promotion->heard(now, holder);
+  EXPECT_THAT(ask(), ElementsAre("demote db2"));
+  EXPECT_EQ(promotion->record().generation, 9U);
+}
+
 // ---- The crash table of a successor engine -------------------------------------------------------------------------
 
 TEST_F(PromotionTest, AnActiveIsContinuedWithoutAnAct) {

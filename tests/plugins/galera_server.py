@@ -56,7 +56,7 @@ class Galera:
         self.arbiter = subprocess.Popen(
             ["garbd", "--address", f"gcomm://{peers}", "--group", "baton", "--name", "arbiter", "--options",
              f"gmcast.listen_addr=tcp://127.0.0.1:{self.ports[2]};evs.keepalive_period=PT0.2S;evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S"],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.one.home)
         wait_until(lambda: self.one.status("wsrep_cluster_size") == "3", 30)
 
     def kill_arbiter(self):

@@ -81,7 +81,7 @@ class MariaDB:
 
     def launch(self, *more):
         log = open(self.home / "log", "ab")
-        self.process = subprocess.Popen(self.command() + list(more), stdout=log, stderr=log)
+        self.process = subprocess.Popen(self.command() + list(more), stdout=log, stderr=log, cwd=self.datadir)
         log.close()
 
     def wait(self):

@@ -111,6 +111,7 @@ TEST(StatusDocumentTest, ActiveInstanceHasExactlyTheDocumentedShape) {
         }
       }]
 }],
+"peers": [],
 "checks": []
 })json"));
 }

@@ -1,0 +1,49 @@
+// What one host tells another about itself: the payload of peer_packet.h. Each part stands for itself, so that a lost
+// one costs only what it carries.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "base/plugin_verb.h"
+#include "base/reason.h"
+#include "ports/data_record.h"
+#include "vrrp/virtual_router.h"
+
+namespace baton::steward {
+
+struct PeerInstance {
+  std::string name;
+  vrrp::State state = vrrp::State::kInitialize;
+  std::uint8_t effective_priority = 0;
+  bool holds_addresses = false;
+  std::uint64_t against = 0;  ///< ReasonSet bits
+  ports::DataRole data_role = ports::DataRole::kNone;
+  ports::PromotionStep step = ports::PromotionStep::kReading;
+  bool dirty = false;
+  std::uint64_t generation = 0;
+  // What the probe of its first `promote` section says.
+  ApplicationRole role = ApplicationRole::kNone;
+  ProbeState probe = ProbeState::kUnknown;
+  std::int64_t lag_bytes = -1;  ///< -1: not known
+  std::string position;
+  bool operator==(const PeerInstance&) const = default;
+};
+
+struct PeerReport {
+  std::string config_hash;
+  std::uint8_t engine = 0;          ///< 0: runs, 1: is being started, 2: given up
+  std::uint16_t instances_all = 0;  ///< that the host has, in however many parts
+  std::vector<PeerInstance> instances;
+  bool operator==(const PeerReport&) const = default;
+};
+
+/// As many parts as it takes; at least one.
+std::vector<std::vector<std::uint8_t>> encode(const PeerReport& report);
+/// Strict: enumerators out of range, control characters, trailing bytes are errors.
+Result<PeerReport> decode_peer_report(ConstBytes bytes);
+
+}  // namespace baton::steward
