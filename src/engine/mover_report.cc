@@ -90,6 +90,7 @@ void Mover::report_holding(Instant now) {
   held_reported_ = all;
   ports::Report report = report_about(nullptr);
   report.kind = ports::EventKind::kHolding;
+  report.to = all ? State::kActive : State::kBackup;  // the addresses', while the mastership may still be here
   report.at = now;
   report.duration_ns = (now - since_).count();
   context_.ports.reports.report(report);
