@@ -150,7 +150,7 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   const auto step = static_cast<PromotionStep>(std::min<std::uint8_t>(old.promotion_step, kLastStep));
   if (promotion_) {
     promotion_->adopt(now, step, old.data_role, old.generation, old.data_dirty, Instant{Nanos{old.granted_until_ns}});
-    facts_.promotion = promotion_->against(now);
+    facts_.promotion = {};  // what it has against this host is news to run_promotion, which acts on it
   }
   const ReasonSet against = ReasonSet::from_bits(old.against);
   facts_.switched_over = against.has(Reason::kSwitchover);

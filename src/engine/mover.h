@@ -65,6 +65,7 @@ class Mover {
   void on_act_result(Instant now, const ports::ActResult& result);
   /// The role that the data of a section has, looked at again.
   void on_role(Instant now, ports::PluginId plugin);
+  void on_roles(Instant now);
   void on_recorded(Instant now, std::uint64_t ticket);
   /// Engine's Context has the records of an earlier life.
   void on_recalled(Instant now);
@@ -229,7 +230,6 @@ class Mover {
   void run_promotion(Instant now);
   bool ask_promotion(Instant now);
   void ask_act(const Promotion::Act& act);
-  ports::PluginId plugin_of(const Promotion::Act& act) const;
   bool on_promotion_result(Instant now, const ports::ActResult& result);
   void renew_priority(Instant now);
   Instant old_addresses_gone(Instant now) const;

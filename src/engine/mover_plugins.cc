@@ -46,8 +46,11 @@ bool Mover::uses(ports::PluginId plugin) const {
   const auto in = [&](const std::vector<ports::PluginId>& list) {
     return std::find(list.begin(), list.end(), plugin) != list.end();
   };
-  return in(promoted_) || in(witnesses_) || in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) ||
-         in(farewells_) || (act_ticket_ != 0 && act_plugin_ == plugin);
+  // What an act of the transaction is about stays until its result is here.
+  const bool transaction = promotion_ && promotion_->uses(plugin);
+  return transaction || (promotion_act_ && promotion_act_->act.plugin == plugin) || in(promoted_) || in(witnesses_) ||
+         in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
+         (act_ticket_ != 0 && act_plugin_ == plugin);
 }
 
 /// True if anything changed for the election.

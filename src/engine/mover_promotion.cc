@@ -14,7 +14,7 @@ Promotion::Setup Mover::promotion_setup() const {
     std::vector<Promotion::Section> row;
     for (const ports::PluginId id : ids) {
       const config::Plugin& section = context_.plugins[id].section;
-      row.push_back({.verbs = section.about.verbs, .deadline = section.deadline});
+      row.push_back({.plugin = id, .verbs = section.about.verbs, .deadline = section.deadline});
     }
     return row;
   };
@@ -56,6 +56,7 @@ void Mover::on_recalled(Instant now) {
 void Mover::on_recorded(Instant now, std::uint64_t ticket) {
   if (record_ticket_ == 0 || ticket != record_ticket_) return;
   record_ticket_ = 0;
+  if (!promotion_) return;  // a reload took it away meanwhile
   promotion_->recorded(now);
   touch();
   settle(now);
@@ -63,13 +64,16 @@ void Mover::on_recorded(Instant now, std::uint64_t ticket) {
 
 void Mover::on_role(Instant now, ports::PluginId plugin) {
   if (!promotion_ || stopped_) return;
-  const auto found = std::find(promoted_.begin(), promoted_.end(), plugin);
-  if (found == promoted_.end()) return;
+  if (!promotion_->uses(plugin)) return;
   const Check& check = context_.plugins[plugin].check;
   promotion_->saw_generation(check.generation());
-  promotion_->observe(now, check.looked_at(), static_cast<std::size_t>(found - promoted_.begin()), check.role());
+  promotion_->observe(now, check.looked_at(), plugin, check.role());
   run_promotion(now);
   schedule(now);
+}
+
+void Mover::on_roles(Instant now) {
+  for (const ports::PluginId plugin : promoted_) on_role(now, plugin);
 }
 
 /// Active on the wire, while the data is not (or no longer) the writable one.
@@ -85,13 +89,6 @@ Instant Mover::old_addresses_gone(Instant now) const {
   return last + plan_.election.takeover_wait.value_or(lifetime_.lifetime());
 }
 
-ports::PluginId Mover::plugin_of(const Promotion::Act& act) const {
-  const std::vector<ports::PluginId>& row = act.row == Promotion::Row::kPromote   ? promoted_
-                                            : act.row == Promotion::Row::kWitness ? witnesses_
-                                                                                  : fences_;
-  return row.at(act.index);
-}
-
 void Mover::ask_act(const Promotion::Act& act) {
   const std::uint64_t ticket = std::uint64_t{id_} << 32 | ++acts_;
   if (act.row == Promotion::Row::kWitness) {
@@ -100,7 +97,7 @@ void Mover::ask_act(const Promotion::Act& act) {
     promotion_act_ = Asked{ticket, act};
   }
   context_.ports.plugins.act({.ticket = ticket,
-                              .plugin = plugin_of(act),
+                              .plugin = act.plugin,
                               .verb = act.verb,
                               .instance = plan_.name,
                               .from = group_.state(),
@@ -126,7 +123,7 @@ bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
     ports::Report report = report_about(nullptr);
     report.kind = ports::EventKind::kActed;
     report.at = now;
-    report.plugin = ports::PluginName{context_.plugins[plugin_of(act)].section.name};
+    report.plugin = ports::PluginName{context_.plugins[act.plugin].section.name};
     report.verb = act.verb;
     report.outcome = result.status;
     report.duration_ns = result.took.count();

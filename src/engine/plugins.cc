@@ -113,9 +113,9 @@ void Engine::Impl::look_at_leases(Instant now) {
     on_plugin_news(now, id);
     const Check before = place.check;
     if (place.check.on_deadline(now)) check_changed(now, id, before);
-    for (const auto& each : movers) {
-      if (each) each->on_role(now, id);
-    }
+  }
+  for (const auto& each : movers) {
+    if (each) each->on_roles(now);
   }
   plan_leases();
 }

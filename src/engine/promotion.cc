@@ -65,6 +65,7 @@ void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t gener
   record_.generation = generation;
   record_.dirty = dirty;
   record_.promoted = role == DataRole::kActive ? generation : record_.promoted;
+  dirty_before_ = dirty;  // what it was before the promotion is not known any more
   written_ = record_;
   if (step == Step::kActive || step == Step::kPromoting || step == Step::kVerifying) {
     for (Lease& lease : leases_) lease.adopt(lease_until, std::max(lease_until - now, Nanos{1}), generation);
@@ -257,6 +258,7 @@ std::optional<Promotion::Ask> Promotion::ask_act() {
     Act act;
     act.row = step_ == Step::kFencing ? Row::kFence : Row::kPromote;
     act.index = place;
+    act.plugin = row()[place].plugin;
     act.verb = *verb;
     act.generation = record_.generation;
     act.deadline = row()[place].deadline;
@@ -284,8 +286,13 @@ std::optional<Promotion::Ask> Promotion::ask(Instant now) {
     case Step::kActive:
       if (written_.role == DataRole::kActive) return std::nullopt;
       return ask_record(DataRole::kActive);
-    case Step::kBlocking:
-      if (written_.role != DataRole::kDemoting) return ask_record(DataRole::kDemoting);
+    case Step::kPromoting:
+    case Step::kVerifying:
+      // Not even a retry, or what a predecessor began, once another host may have been granted it.
+      if (grant_lost(now)) {
+        undo(now, Reason::kNoGrant);
+        return std::nullopt;
+      }
       return ask_act();
     case Step::kClosing:
       if (record_.role != DataRole::kNeedsRejoin && record_.role != DataRole::kFenced) {
@@ -295,8 +302,7 @@ std::optional<Promotion::Ask> Promotion::ask(Instant now) {
       return ask_record(record_.role);
     case Step::kFencing:
     case Step::kAsking:
-    case Step::kPromoting:
-    case Step::kVerifying:
+    case Step::kBlocking:
     case Step::kDemoting: return ask_act();
     default: return std::nullopt;
   }
@@ -442,10 +448,14 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
   if (step_ == Step::kAsking) {
     return abandon(now, status == VerbStatus::kRefused ? Reason::kPromoteRefused : Reason::kPromoteFailed);
   }
-  // No address came, so no client can have written: it is undone.
-  record_.dirty = dirty_before_;
   if (status == VerbStatus::kConflict) record_.role = DataRole::kFenced;
-  punish(now, Reason::kPromoteFailed);
+  undo(now, Reason::kPromoteFailed);
+}
+
+void Promotion::undo(Instant now, Reason reason) {
+  // No address came, so no client can have written.
+  record_.dirty = dirty_before_;
+  punish(now, reason);
   descending_ = true;
   enter(now, Step::kDemoting);
 }
@@ -481,6 +491,7 @@ std::optional<Promotion::Act> Promotion::next_witness(Instant now) {
     Act act;
     act.row = Row::kWitness;
     act.index = i;
+    act.plugin = setup_.witness[i].plugin;
     act.verb = *verb;
     act.generation = leases_[i].generation();
     act.deadline = std::min(setup_.witness[i].deadline, leases_[i].patience());
@@ -495,8 +506,18 @@ void Promotion::witnessed(Instant now, std::size_t index, const ports::ActResult
   leases_[index].finished(now, result.status, result.lease, result.token, result.generation);
 }
 
-void Promotion::observe(Instant now, Instant at, std::size_t section, ApplicationRole role) {
-  if (section >= contrary_since_.size() || at <= since_ || role == ApplicationRole::kNone) return;
+bool Promotion::uses(ports::PluginId plugin) const {
+  const auto in = [&](const std::vector<Section>& row) {
+    return std::any_of(row.begin(), row.end(), [&](const Section& section) { return section.plugin == plugin; });
+  };
+  return in(setup_.promote) || in(setup_.witness) || in(setup_.fence);
+}
+
+void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, ApplicationRole role) {
+  const auto found = std::find_if(setup_.promote.begin(), setup_.promote.end(),
+                                  [&](const Section& each) { return each.plugin == plugin; });
+  if (found == setup_.promote.end() || at <= since_ || role == ApplicationRole::kNone) return;
+  const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
   const bool primary = role == ApplicationRole::kPrimary;
   Instant& contrary = contrary_since_[section];
   if (step_ == Step::kActive) {

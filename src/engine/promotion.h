@@ -5,8 +5,9 @@
 //
 //   up:    claim (recorded) -> grant -> wait for the old addresses -> fence -> can_promote -> decide (recorded)
 //          -> promote -> verify -> Active (recorded): the addresses may come
-//   down:  block_writes -> the addresses leave -> demote (in reverse order) -> give the grant back -> Standby
-//   (recorded)
+//   down:  block_writes -> the addresses leave -> demote (in reverse order) -> give the grant back
+//          -> Standby (recorded). Nothing here waits for a disk: "Active" on disk already says that this host has to be
+//          demoted.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +34,7 @@ class Promotion {
  public:
   enum class Row : std::uint8_t { kPromote, kWitness, kFence };
   struct Section {
+    ports::PluginId plugin = 0;
     VerbSet verbs;
     Nanos deadline{0};
     bool operator==(const Section&) const = default;
@@ -52,6 +54,7 @@ class Promotion {
   struct Act {
     Row row = Row::kPromote;
     std::size_t index = 0;  ///< of the section in its row
+    ports::PluginId plugin = 0;
     PluginVerb verb = PluginVerb::kPromote;
     std::string target;
     std::string position;
@@ -98,7 +101,9 @@ class Promotion {
   /// All addresses are off the links.
   void addresses_gone(Instant now);
   /// What a probe says the data is; `at`: when it looked.
-  void observe(Instant now, Instant at, std::size_t section, ApplicationRole role);
+  void observe(Instant now, Instant at, ports::PluginId plugin, ApplicationRole role);
+  /// Whether anything of this section is still to be asked, also under a configuration that is on its way out.
+  bool uses(ports::PluginId plugin) const;
   /// The next time after `now` at which something of this changes by itself.
   Instant next_deadline(Instant now) const;
 
@@ -142,6 +147,9 @@ class Promotion {
   bool data_lost(Instant now) const;
   Instant budget_free_at() const;
   Instant rested_at() const;
+
+  /// The promotion cannot be finished: what was made writable is demoted again.
+  void undo(Instant now, Reason reason);
 
   static constexpr int kTries = 3;
   static constexpr Nanos kTryPause = std::chrono::seconds{1};

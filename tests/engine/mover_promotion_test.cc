@@ -121,10 +121,10 @@ TEST(MoverPromotionTest, WritesAreBlockedThenTheAddressesLeaveThenTheDataIsDemot
   bench.doors.order.clear();
   bench.doors.intents.clear();
   bench.command({.verb = Verb::kDrain, .instance = ""});
-  EXPECT_THAT(bench.doors.intents, ElementsAre(":drain", "web:demoting 1 dirty"));
+  EXPECT_THAT(bench.doors.intents, ElementsAre(":drain"));
   EXPECT_EQ(bench.state(), State::kActive);
   EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
-  bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  // No disk is waited for.
   EXPECT_THAT(bench.doors.acts, ElementsAre("block_writes 0 web"));
   EXPECT_THAT(bench.doors.order, IsEmpty());
   bench.turn([&] { bench.engine->on_act_result(bench.now, {.ticket = bench.doors.tickets.back()}); });
@@ -177,6 +177,47 @@ TEST(MoverPromotionTest, ASuccessorServesOnWithoutAnAct) {
   EXPECT_THAT(bench.doors.acts, IsEmpty());
   bench.run_for(1s);
   EXPECT_EQ(bench.doors.adverts.back().priority, 100);
+}
+
+TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
+  config::Config config = promoting(config::Grant::kWitness);
+  config.instances[0].election.witness = {"etcd"};
+  config.plugins.push_back(section("etcd", {PluginVerb::kAcquire, PluginVerb::kRenew, PluginVerb::kRelease}));
+  Bench bench{config};
+  bench.start();
+  ports::InstanceState state = bench.doors.instances.at(0);
+  state.state = State::kActive;
+  state.holding = ports::HoldingState::kHeld;
+  state.data_role = ports::DataRole::kActive;
+  state.promotion_step = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
+  state.generation = 1;
+  state.granted_until_ns = bench.now.time_since_epoch().count() - 1;
+  ports::RouterState router = bench.doors.routers.at(0);
+  router.machine.state = State::kActive;
+  router.machine.adver_deadline_ns = (bench.now + 1s).time_since_epoch().count();
+  bench.make();
+  bench.doors.order.clear();
+  bench.turn([&] {
+    const ports::AdoptedInstance adopted{.instance = state, .routers = {router}};
+    bench.engine->start(bench.now, std::array{adopted}, false);
+  });
+  EXPECT_THAT(bench.doors.order, ElementsAre("remove 192.0.2.1"));
+  EXPECT_EQ(bench.doors.last_act.reason, Reason::kNoGrant);
+}
+
+TEST(MoverPromotionTest, AReloadThatTakesThePromotionAwayLeavesNothingHanging) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.run(kStart + 4s);
+  ASSERT_EQ(bench.doors.intents.back(), "web:claiming 1");  // not yet on disk
+  config::Config plain = promoting();
+  plain.instances[0].election.promote.clear();
+  plain.instances[0].election.grant = config::Grant::kNone;
+  bench.reload(plain);
+  bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  EXPECT_EQ(bench.state(), State::kActive);
 }
 
 TEST(MoverPromotionTest, AHostThatWasTheWritableOneWaitsForTheOtherAndFollowsIt) {

@@ -147,7 +147,7 @@ TEST_F(PromotionTest, TheWayDownBlocksClearsAndDemotes) {
   make(one_section());
   become_active();
   promotion->leave(now);
-  EXPECT_THAT(ask(), ElementsAre("[demoting 1 dirty]", "block_writes"));
+  EXPECT_THAT(ask(), ElementsAre("block_writes"));
   EXPECT_THAT(answer(), IsEmpty());
   EXPECT_TRUE(promotion->clearing());
   EXPECT_FALSE(promotion->left());
@@ -322,7 +322,7 @@ TEST_F(PromotionTest, TakenBackWhilePromotingItIsBlockedAndDemoted) {
   ask();
   answer();
   promotion->leave(now);
-  EXPECT_THAT(answer(), ElementsAre("[demoting 1 dirty]", "block_writes"));
+  EXPECT_THAT(answer(), ElementsAre("block_writes"));
 }
 
 TEST_F(PromotionTest, ADemotionThatFailsIsTriedForEverAndKeepsThisHostOut) {
@@ -617,6 +617,42 @@ TEST_F(PromotionTest, APromotionIsTakenUpAgainWithTheSameGeneration) {
   promotion->adopt(now, PromotionStep::kVerifying, DataRole::kPromoting, 4, true, kNever);
   EXPECT_THAT(ask(), ElementsAre("promote"));
   EXPECT_EQ(last.generation, 4U);
+}
+
+TEST_F(PromotionTest, APromotionIsNotTakenUpAgainWithoutTheGrant) {
+  promotion.emplace("pg", one_section(config::Grant::kWitness));
+  promotion->adopt(now, PromotionStep::kPromoting, DataRole::kPromoting, 4, true, now - 1ms);
+  EXPECT_EQ(ask().front(), "demote");
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
+}
+
+TEST_F(PromotionTest, APromotionIsNotTriedAgainWithoutTheGrant) {
+  make(one_section(config::Grant::kWitness));
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  witness_says(VerbStatus::kOk, 3s);
+  answer();
+  ASSERT_EQ(last.verb, PluginVerb::kPromote);
+  now += 2s;
+  answer(VerbStatus::kTimeout);
+  now += 1s;
+  ask();
+  EXPECT_EQ(last.verb, PluginVerb::kDemote);
+}
+
+TEST_F(PromotionTest, AChangedRowWaitsUntilTheOldOneIsThrough) {
+  Promotion::Setup two = one_section();
+  two.promote.push_back({.plugin = 7, .verbs = drive_verbs(), .deadline = 60s});
+  make(two);
+  ASSERT_THAT(ask(), ElementsAre("demote"));
+  ASSERT_EQ(last.plugin, 7U);
+  promotion->configure(one_section());
+  EXPECT_TRUE(promotion->uses(7));
+  EXPECT_THAT(answer(), ElementsAre("demote"));
+  EXPECT_EQ(last.plugin, 0U);
+  EXPECT_THAT(answer(), ElementsAre("[standby 0]", "demote"));  // then the new row, as a whole
+  EXPECT_FALSE(promotion->uses(7));
 }
 
 TEST_F(PromotionTest, AClaimIsAbandonedAndItsGenerationBurned) {
