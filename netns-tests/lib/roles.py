@@ -122,3 +122,9 @@ def data_of(baton, name="svc"):
     """The instance's part of status that concerns its data; {} while it is not known yet."""
     found = [one for one in baton.json("status")["instances"] if one["name"] == name]
     return found[0].get("data", {}) if found else {}
+
+
+def move_away(baton, instance="svc"):
+    """An operator's planned move of the instance away from this host."""
+    done = baton.control("drain", instance)
+    assert done.returncode == 0, "drain: exit %d: %s%s" % (done.returncode, done.stdout, done.stderr)
