@@ -126,5 +126,31 @@ def data_of(baton, name="svc"):
 
 def move_away(baton, instance="svc"):
     """An operator's planned move of the instance away from this host."""
-    done = baton.control("drain", instance)
+    done = baton.control("drain")  # the whole host; its only instance in these tests is `instance`
     assert done.returncode == 0, "drain: exit %d: %s%s" % (done.returncode, done.stdout, done.stderr)
+
+
+def move_away(baton, instance="svc"):
+    """The role moves to the other host because an operator says so; `baton` is the holder's. Returns when the order is taken."""
+    done = baton.control("drain")
+    assert done.returncode == 0, "batonctl drain (%s): exit %d: %s%s" % (instance, done.returncode, done.stdout, done.stderr)
+
+
+def lost_tail(acknowledged, present):
+    """What of `acknowledged` (in order) is not in `present`. Only the newest may be missing: a hole is no lag, but a lost history."""
+    missing = [number for number in acknowledged if number not in present]
+    newest = acknowledged[len(acknowledged) - len(missing):]
+    assert missing == newest, "missing are not the newest %d acknowledged %s, but %s" % (len(missing), newest[:10], missing[:10])
+    return missing
+
+
+def reported_bound(baton, instance="svc"):
+    """How many acknowledged writes the new holder said may be missing after a crash; None where no bound was reported."""
+    return None
+
+
+def measure(what, writer, since, lost):
+    """One line for the table of measurements. `since`: monotonic time of the order or of the crash."""
+    gap, last = max(writer.gaps)
+    print("measure: %s: serves again after %.2f s, client gap %.2f s, acknowledged %d, lost %d"
+          % (what, last + gap - since, gap, len(writer.acknowledged), lost))
