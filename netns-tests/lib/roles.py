@@ -130,12 +130,6 @@ def move_away(baton, instance="svc"):
     assert done.returncode == 0, "drain: exit %d: %s%s" % (done.returncode, done.stdout, done.stderr)
 
 
-def move_away(baton, instance="svc"):
-    """The role moves to the other host because an operator says so; `baton` is the holder's. Returns when the order is taken."""
-    done = baton.control("drain")
-    assert done.returncode == 0, "batonctl drain (%s): exit %d: %s%s" % (instance, done.returncode, done.stdout, done.stderr)
-
-
 def lost_tail(acknowledged, present):
     """What of `acknowledged` (in order) is not in `present`. Only the newest may be missing: a hole is no lag, but a lost history."""
     missing = [number for number in acknowledged if number not in present]
