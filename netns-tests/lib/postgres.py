@@ -1,0 +1,96 @@
+"""What the tests of PostgreSQL roles share: a client through the VIP that gives up in time, and a look at who takes writes."""
+import contextlib
+import select
+import time
+
+import psycopg2
+import psycopg2.extensions as pg
+
+from lib import roles  # first: it knows where the servers are
+
+import postgres_server  # noqa: E402,F401
+
+PORT = 5432
+
+
+class Session:
+    """One connection, by address or by the directory of a socket; whatever takes longer than `timeout` raises."""
+
+    def __init__(self, host, timeout, port=PORT, user="writer", password="writer"):
+        self.timeout = timeout
+        self.connection = psycopg2.connect(host=host, port=port, user=user, password=password, dbname="postgres", async_=True)
+        try:
+            self._finish()
+        except BaseException:
+            self.close()
+            raise
+
+    def _finish(self):
+        end = time.monotonic() + self.timeout
+        while True:
+            state = self.connection.poll()
+            if state == pg.POLL_OK:
+                return
+            reading = [self.connection] if state == pg.POLL_READ else []
+            writing = [self.connection] if state == pg.POLL_WRITE else []
+            left = end - time.monotonic()
+            if left <= 0 or not any(select.select(reading, writing, [], left)):
+                raise TimeoutError("no answer within %.1f s" % self.timeout)
+
+    def query(self, statement, *values):
+        """The first value of the first row, if there is one."""
+        cursor = self.connection.cursor()
+        cursor.execute(statement, values)
+        self._finish()
+        return cursor.fetchone()[0] if cursor.description else None
+
+    def close(self):
+        with contextlib.suppress(psycopg2.Error):
+            self.connection.close()
+
+
+class Client:
+    """What roles.Writer needs: each write is a row of its own, committed."""
+
+    def __init__(self, vip, timeout):
+        self.session = Session(vip, timeout)
+
+    def write(self, number):
+        self.session.query("INSERT INTO rows VALUES (%s, 'x')", number)
+
+    def close(self):
+        self.session.close()
+
+
+class Look:
+    """Whether a server takes writes, asked by its socket on a connection that is kept; leaves no trace in the data."""
+
+    def __init__(self, server):
+        self.server, self.session = server, None
+
+    def __call__(self):
+        try:
+            if self.session is None:
+                self.session = Session(str(self.server.directory), 0.3, port=self.server.port)
+            return self.session.query("SELECT NOT pg_is_in_recovery()")
+        except Exception:
+            if self.session is not None:
+                self.session.close()
+            self.session = None
+            raise
+
+
+def report(what, writer, took, missing):
+    """One line of figures, for the table of all technologies."""
+    print("measure: postgres %s: switchover %.2f s, client gap %.2f s, writes acknowledged %d, lost %s" % (
+        what, took, writer.longest_gap(), len(writer.acknowledged), missing))
+
+
+def only_the_tail(acknowledged, present):
+    """The numbers that are missing; they have to be the newest ones, without a hole."""
+    missing = sorted(set(acknowledged) - present)
+    assert missing == sorted(acknowledged)[len(acknowledged) - len(missing):], "not only the newest are missing: %s" % missing
+    return missing
+
+
+__all__ = ["Client", "Look", "PORT", "Session", "only_the_tail", "report", "roles"]
