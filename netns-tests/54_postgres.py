@@ -62,6 +62,8 @@ class Pair:
         wanted = {"interval": "500ms", "timeout": "500ms", "deadline": "30s", "link_fresh": "2s"}
         for name, value in ps.settings(list(self.servers.values()), self.servers[host]).items():
             wanted[name] = value
+            if name.endswith("password_file"):
+                os.chmod(value, 0o600)
         wanted.update(settings)
         lines = ["[plugin pg]", "module = postgres"]
         for name, value in wanted.items():

@@ -273,7 +273,6 @@ def settings(servers, own, **more):
     secrets = own.directory.parent / "secrets"
     secrets.mkdir(exist_ok=True)
     for name, password in PASSWORDS.items():
-        (secrets / name).touch(0o600)
         (secrets / name).write_text(password + "\n")
     return {"member": [f"{one.name} {one.address}:{one.port}" for one in servers], "check_password_file": secrets / "check",
             "drive_password_file": secrets / "drive", "replication_password_file": secrets / "replication",
