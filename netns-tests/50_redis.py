@@ -1,102 +1,10 @@
 """Redis pairs: the address appears only where the data is proven writable and alone in being so, and a host that comes back with
 stale data stays out."""
-import os
-
 import pytest
 
-from lib import roles  # first: it knows where the servers are
-from lib.daemons import plugin_dir
+from lib import roles
 from lib.proc import wait_until
-
-import redis_server as rs  # noqa: E402
-
-VIP = "10.77.0.50"
-PORT = 6379
-
-
-class Client:
-    """One connection to the VIP; n:NUMBER is what it writes."""
-
-    def __init__(self, timeout):
-        self.connection = rs.Connection(VIP, PORT, timeout)
-
-    def write(self, number):
-        self.connection.command("SET", "n:%d" % number, "x")
-
-    def close(self):
-        self.connection.close()
-
-
-def writable(server):
-    """Whether it takes a write, by its local socket."""
-    return server.process.poll() is None and server.command("SET", "sampler", "1") == "OK"
-
-
-class RedisPair:
-    """Two servers as the manual sets them up, Baton on both hosts, and the witness on the client's side."""
-
-    def __init__(self, scene, grant="witness", lines=(), options=()):
-        self.scene, self.servers = scene, {}
-        directory = os.path.join(scene.lab.directory, "redis")
-        os.makedirs(directory)
-        os.chmod(scene.lab.directory, 0o755)
-        for host in ("db1", "db2"):
-            self.servers[host] = rs.RedisServer(directory, host, address=scene.lab.ip4(host), port=PORT, namespace=scene.lab.namespace(host),
-                                                options=("bind * -::*", "protected-mode no", *options))
-            scene.lab.undo.callback(self.servers[host].stop)
-            self.servers[host].start()
-        # As an administrator has them when Baton is installed: a primary with its replica.
-        self.servers["db1"].command("REPLICAOF", "NO", "ONE")
-        self.servers["db2"].command("REPLICAOF", scene.lab.ip4("db1"), PORT)
-        wait_until(self.servers["db2"].linked, 10, "db2 replicates from db1")
-        secrets = {}
-        for name, text in (("check", rs.CHECK_PASSWORD), ("drive", rs.DRIVE_PASSWORD)):
-            secrets[name] = os.path.join(scene.lab.directory, name + ".password")
-            with open(secrets[name], "w", encoding="ascii") as file:
-                file.write(text + "\n")
-            os.chmod(secrets[name], 0o600)
-        sections = ["[plugin redis]", "module = redis", "interval = 200ms", "timeout = 180ms", "deadline = 20s",
-                    "link_silence = 2s", "link_timeout = 5s"]
-        sections += ["member = %s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in ("db1", "db2")]
-        sections += ["username = " + rs.CHECK_USER, "password_file = " + secrets["check"], "drive_username = " + rs.DRIVE_USER,
-                     "drive_password_file = " + secrets["drive"]]
-        extra = ["promote = redis", "check = redis", "grant = " + grant, "cooldown = 0", *lines]
-        if grant == "witness":
-            self.witness = roles.etcd_on(scene, "client")
-            sections += [""] + roles.etcd_section(scene, "client")
-            extra.append("witness = witness")
-        self.daemons = {}
-        for host, priority in (("db1", 200), ("db2", 100)):
-            service = roles_service(priority, extra)
-            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir())
-
-    def start(self, first="db1"):
-        """Both hosts; `first` becomes the holder."""
-        other = "db2" if first == "db1" else "db1"
-        self.daemons[first].start()
-        self.serving(first, 20)
-        self.daemons[other].start()
-        wait_until(lambda: self.servers[other].linked() and roles.data_of(self.daemons[other].wait_ready()).get("role") == "standby", 20,
-                   "%s replicates from %s" % (other, first))
-        return self
-
-    def serving(self, host, deadline=15.0):
-        self.scene.wait_holder(host, VIP, deadline)
-        assert self.servers[host].role() == "master"
-
-    def writer(self):
-        return roles.Writer(self.scene.lab.namespace("client"), Client)
-
-    def sampler(self):
-        return roles.Sampler({host: lambda server=server: writable(server) for host, server in self.servers.items()})
-
-    def numbers(self, host):
-        return {int(key[2:]) for key in self.servers[host].keys() if key.startswith("n:")}
-
-
-def roles_service(priority, extra):
-    from lib.daemons import Service
-    return Service(priority=priority, extra=tuple(extra), preempt=False)
+from lib.redis_pair import PORT, VIP, RedisPair
 
 
 def test_the_address_comes_after_the_promotion_and_the_generation_is_in_the_data(scene):
