@@ -25,19 +25,20 @@ class Client:
 
 
 def writable(server):
-    """Whether it takes a write, by its local socket. One that makes writers wait does not."""
+    """Whether it takes a write, by its local socket. One that makes writers wait does not. The key does not exist, so that nothing is
+    changed: a look must not be what makes the data of two hosts differ."""
     if server.process.poll() is not None:
         return False
     with server.local() as connection:
         connection.socket.settimeout(0.3)
-        return connection.command("SET", "sampler", "1") == "OK"
+        return connection.command("DEL", "sampler") == 0
 
 
 class RedisPair:
     """Two servers as the manual sets them up, Baton on both hosts, and the witness on the client's side."""
 
-    def __init__(self, scene, grant="witness", lines=(), options=(), promote=("redis",), sections=()):
-        """promote: the row of sections; sections: lines of those among them that are not Redis."""
+    def __init__(self, scene, grant="witness", lines=(), options=(), promote=("redis",), sections=(), section=()):
+        """promote: the row of sections; sections: lines of those among them that are not Redis; section: further lines of Redis' own."""
         self.scene, self.servers = scene, {}
         directory = os.path.join(scene.lab.directory, "redis")
         os.makedirs(directory)
@@ -60,7 +61,7 @@ class RedisPair:
         sections = [*sections, "", "[plugin redis]", "module = redis", "interval = 200ms", "timeout = 180ms", "deadline = 20s",
                     "link_silence = 2s", "link_timeout = 5s"]
         sections += ["member = %s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in ("db1", "db2")]
-        sections += ["username = " + rs.CHECK_USER, "password_file = " + secrets["check"], "drive_username = " + rs.DRIVE_USER,
+        sections += [*section, "username = " + rs.CHECK_USER, "password_file = " + secrets["check"], "drive_username = " + rs.DRIVE_USER,
                      "drive_password_file = " + secrets["drive"]]
         extra = ["promote = " + name for name in promote] + ["check = redis", "grant = " + grant, "cooldown = 0", *lines]
         if grant == "witness":

@@ -120,7 +120,7 @@ def etcd_section(scene, host, lease="3s"):
 
 def data_of(baton, name="svc"):
     """The instance's part of status that concerns its data; {} while it is not known yet."""
-    found = [one for one in baton.json("status")["instances"] if one["name"] == name]
+    found = [one for one in baton.json("status").get("instances", []) if one["name"] == name]
     return found[0].get("data", {}) if found else {}
 
 
