@@ -108,9 +108,20 @@ class Pair:
         self.daemons[host].kill()
         return began
 
-    def lost_bound(self, host):
-        """How many writes may be missing by what Baton on `host`, the new holder, reported; None: it reported nothing."""
-        return None
+    def revive(self, host):
+        """The crashed host again, as its own start-up does it: the server, then Baton."""
+        self.scene.faults.heal()
+        self.servers[host].start()
+        return self.daemons[host].start()
+
+    def after_crash(self, writer, began, what):
+        """What the new holder, db2, lacks; no more than it said."""
+        acknowledged = writer.stop()
+        missing = roles.lost_tail(acknowledged, self.servers["db2"].rows())
+        roles.measure("postgres " + what, writer, began, len(missing))
+        bound = roles.reported_bound(self.daemons["db2"])
+        assert bound is None or len(missing) <= bound
+        return missing
 
 
 @pytest.mark.limit(120)
@@ -122,16 +133,170 @@ def test_a_planned_move_under_load_loses_no_acknowledged_write_and_the_old_prima
     began = time.monotonic()
     roles.move_away(pair.daemons["db1"])
     pair.serving("db2", 40)
-    took = time.monotonic() - began
     writer.wait_more(200)
     pair.standby("db1")
     acknowledged = writer.stop()
     sampler.stop()
     sampler.never_two()
     missing = set(acknowledged) - pair.servers["db2"].rows()
-    postgres.report("planned", writer, took, len(missing))
+    roles.measure("postgres planned", writer, began, len(missing))
     assert not missing
     assert roles.data_of(pair.daemons["db2"])["generation"] == 2
     wait_until(lambda: roles.data_of(pair.daemons["db1"]).get("dirty") is False, 20, "db1 is clean")
     pair.servers["db2"].wait_streaming_to(pair.servers["db1"])
     assert pair.servers["db1"].rows() == pair.servers["db2"].rows()
+
+
+@pytest.mark.limit(120)
+def test_a_crash_of_the_holder_moves_the_role_and_loses_only_the_newest(scene, template):
+    pair = Pair(scene, template).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(200)
+    began = pair.crash("db1")
+    pair.serving("db2", 60)
+    writer.wait_more(100)
+    sampler.stop()
+    sampler.never_two()
+    acknowledged_before = [at for at in writer.acknowledged]
+    missing = pair.after_crash(writer, began, "crash")
+    assert len(missing) < len(acknowledged_before) - 100, "what was written after the move is there"
+    assert roles.data_of(pair.daemons["db2"])["generation"] == 2
+
+
+@pytest.mark.limit(120)
+def test_with_synchronous_replication_a_crash_loses_nothing(scene, template):
+    pair = Pair(scene, template, server="synchronous_standby_names = '*'\n").start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(200, 60)
+    began = pair.crash("db1")
+    pair.serving("db2", 60)
+    # As the manual says, commits wait until there is a standby again.
+    pair.servers["db2"].sql("ALTER SYSTEM SET synchronous_standby_names = ''")
+    pair.servers["db2"].sql("SELECT pg_reload_conf()")
+    writer.wait_more(50)
+    sampler.stop()
+    sampler.never_two()
+    assert pair.after_crash(writer, began, "crash, synchronous") == []
+
+
+@pytest.mark.limit(120)
+def test_hosts_that_do_not_hear_each_other_are_never_both_writable_and_the_holder_goes_on(scene, template):
+    pair = Pair(scene, template).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    scene.faults.cut_between("db1", "db2")
+    wait_until(lambda: any(entry.get("verb") == "acquire" and entry.get("result") == "refused" for entry in pair.daemons["db2"].events()), 30,
+               "db2 asked the witness in vain", every=0.1)
+    began = time.time()
+    writer.wait_more(300)
+    scene.sole("db1", seconds=3.0)
+    assert time.time() - began < 40
+    scene.faults.heal()
+    pair.standby("db2", 60)
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    assert set(acknowledged) <= pair.servers["db1"].rows()
+    pair.servers["db1"].wait_streaming_to(pair.servers["db2"])
+
+
+@pytest.mark.limit(120)
+def test_a_holder_that_is_cut_off_gives_up_before_the_other_is_promoted_and_comes_back_with_its_tail_kept(scene, template):
+    pair = Pair(scene, template, settings={"rejoin": "rewind"}).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    began = time.monotonic()
+    scene.faults.cut("db1")
+    pair.serving("db2", 60)
+    writer.wait_more(50)
+    scene.faults.heal()
+    pair.standby("db1", 60)
+    assert scene.owners.holders(VIP) == ["db2"]
+    sampler.stop()
+    sampler.never_two()
+    pair.after_crash(writer, began, "cut off")
+    one = pair.servers["db1"]
+    assert one.data.with_name("data.baton-kept").exists() and list(one.data.with_name("data.baton-kept").glob("*/records.txt"))
+
+
+@pytest.mark.limit(180)
+def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_reboot_and_keeps_them(scene, template):
+    pair = Pair(scene, template, lines=("startup_delay = 0",)).start()
+    one = pair.servers["db1"]
+    # Cut off, db1's server takes a write that db2 never sees; its Baton is frozen, or it would stop it at once, and then dies.
+    pair.daemons["db1"].pause()
+    scene.faults.unplug("db1")
+    one.sql("INSERT INTO rows VALUES (999999, 'of db1 alone')")
+    one.kill()
+    pair.daemons["db1"].kill()
+    pair.serving("db2", 60)
+    pair.servers["db2"].sql("INSERT INTO rows VALUES (1, 'of db2')")
+    baton = pair.revive("db1")
+    wait_until(lambda: pair.role("db1") == "needs_rejoin", 40, "db1 knows that its data is no part of db2's", every=0.1)
+    assert one.rows() == {999999} and not one.is_primary()
+    assert "rejoin" in baton.control("explain").stdout
+    # A reboot.
+    baton.kill()
+    one.stop()
+    pair.revive("db1")
+    assert not one.is_primary()
+    wait_until(lambda: pair.role("db1") == "needs_rejoin", 40, "that survives a reboot", every=0.1)
+    # Nobody else is there any more: the highest priority still does not come forward.
+    pair.daemons["db2"].pause()
+    wait_until(lambda: scene.owners.holders(VIP) == [], 20, "nobody holds the address")
+    hold(lambda: not one.is_primary() and scene.owners.holders(VIP) == [], 5.0, "db1 stays out", every=0.2)
+    assert one.rows() == {999999}
+    pair.daemons["db2"].resume()
+    pair.serving("db2", 60)
+    # An administrator lets it be rewound.
+    baton.kill()
+    baton.sections = pair.sections("db1", {"rejoin": "rewind"})
+    baton.start()
+    pair.standby("db1", 60)
+    assert one.rows() == {1}
+    kept = list(one.data.with_name("data.baton-kept").glob("*/records.txt"))
+    assert len(kept) == 1 and "COMMIT" in kept[0].read_text()
+    wait_until(lambda: roles.data_of(baton).get("dirty") is False, 20, "db1 is clean")
+
+
+@pytest.mark.limit(90)
+def test_a_wrong_password_of_the_check_user_is_named_and_moves_nothing(scene, template):
+    pair = Pair(scene, template).start()
+    pair.servers["db1"].sql("ALTER ROLE baton_check PASSWORD 'another'")
+    for server in pair.servers.values():
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'baton_check'")
+    def check(host):
+        return next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "pg")
+    wait_until(lambda: all(check(host)["state"] == "unknown" for host in HOSTS), 20, "both checks know nothing", every=0.1)
+    scene.sole("db1", seconds=6.0)
+    assert pair.servers["db1"].is_primary()
+    print(check("db1"))
+
+
+@pytest.mark.limit(120)
+def test_a_standby_with_paused_replay_is_refused_in_words_until_it_is_resumed(scene, template):
+    pair = Pair(scene, template).start()
+    pair.servers["db2"].sql("SELECT pg_wal_replay_pause()")
+    pair.crash("db1")
+    def said(where):
+        return "replay is paused" in pair.daemons["db2"].control(where).stdout
+    wait_until(lambda: said("explain") and said("history"), 30, "db2 says why it is not promoted", every=0.2)
+    assert not pair.servers["db2"].is_primary() and scene.owners.holders(VIP) == []
+    pair.servers["db2"].sql("SELECT pg_wal_replay_resume()")
+    pair.serving("db2", 60)
+
+
+@pytest.mark.limit(120)
+def test_a_frozen_server_of_the_holder_is_ended_before_the_other_is_promoted(scene, template):
+    pair = Pair(scene, template).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    began = time.monotonic()
+    pair.servers["db1"].freeze()
+    pair.serving("db2", 90)
+    writer.wait_more(50)
+    pair.servers["db1"].thaw()
+    pair.after_crash(writer, began, "frozen server")
+    wait_until(lambda: not pair.servers["db1"].is_primary(), 20, "db1 runs as a standby")
+    sampler.stop()
+    sampler.never_two()

@@ -6,10 +6,6 @@ import time
 import psycopg2
 import psycopg2.extensions as pg
 
-from lib import roles  # first: it knows where the servers are
-
-import postgres_server  # noqa: E402,F401
-
 PORT = 5432
 
 
@@ -78,19 +74,3 @@ class Look:
                 self.session.close()
             self.session = None
             raise
-
-
-def report(what, writer, took, missing):
-    """One line of figures, for the table of all technologies."""
-    print("measure: postgres %s: switchover %.2f s, client gap %.2f s, writes acknowledged %d, lost %s" % (
-        what, took, writer.longest_gap(), len(writer.acknowledged), missing))
-
-
-def only_the_tail(acknowledged, present):
-    """The numbers that are missing; they have to be the newest ones, without a hole."""
-    missing = sorted(set(acknowledged) - present)
-    assert missing == sorted(acknowledged)[len(acknowledged) - len(missing):], "not only the newest are missing: %s" % missing
-    return missing
-
-
-__all__ = ["Client", "Look", "PORT", "Session", "only_the_tail", "report", "roles"]

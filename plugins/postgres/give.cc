@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 //
 // give.cc: giving the role. No SQL makes a primary stop being one: it is stopped, fast, and its last record is the
-// proof that the taker asks for. Undoes itself when that proof cannot be had.
+// proof that the taker asks for. In a planned move it undoes itself when that proof cannot be had; otherwise this host
+// has to stop being the primary, whatever happens, and nothing here makes it one again.
 #include <algorithm>
 
 #include "postgres/postgres.h"
@@ -35,10 +36,9 @@ Result Postgres::blocked_already(const Call& call) {
   return result;
 }
 
-void Postgres::check_follower(Connection& connection, const Server& server) const {
-  if (server.in_recovery) {
-    throw Trouble(Status::kRefused, "role", connection.words() + " is a standby: it has no role to give");
-  }
+/// What a planned move wants before there is no way back. Who has to give the role up, because its grant ends, has no
+/// time for any of it.
+void Postgres::prepare_handover(const Call& call, Connection& connection) {
   const std::vector<Standby> standbys = read_standbys(connection);
   const Standby* best = nullptr;
   for (const Standby& standby : standbys) {
@@ -53,6 +53,9 @@ void Postgres::check_follower(Connection& connection, const Server& server) cons
                   "the standby " + best->name + " is " + std::to_string(best->behind) + " bytes behind (max_lag is " +
                       std::to_string(settings_.max_lag) + ")");
   }
+  data_.control(call);  // that pg_controldata works
+  // So that the one of the stop has little to write.
+  connection.query_within(call.remaining() / 2, "CHECKPOINT");
 }
 
 Position Postgres::stop_for_handover(const Call& call) {
@@ -114,10 +117,10 @@ Result Postgres::block_writes(const Call& call) {
     {
       Connection connection = drive(call);
       const Server server = read_server(connection);
-      check_follower(connection, server);
-      data_.control(call);  // that pg_controldata works is known before there is no way back
-      // So that the one of the stop has little to write.
-      connection.query_within(call.remaining() / 2, "CHECKPOINT");
+      if (server.in_recovery) {
+        throw Trouble(Status::kRefused, "role", connection.words() + " is a standby: it has no role to give");
+      }
+      if (call.planned()) prepare_handover(call, connection);
     }
     // First the guard, so that a crash of the host from here on does not start a primary beside the new one.
     data_.guard_boot();
@@ -128,11 +131,13 @@ Result Postgres::block_writes(const Call& call) {
       result.position = position.text();
       return result;
     } catch (const plugin::Failure& failure) {
-      const std::string why = failure.what();
-      undo_block(call, why);
+      std::string why = failure.what();
+      if (call.planned()) {
+        undo_block(call, why);
+        why += "; it is the primary as before";
+      }
       const auto* trouble = dynamic_cast<const Trouble*>(&failure);
-      throw Trouble(failure.status(), trouble == nullptr ? "control" : trouble->cause(),
-                    why + "; it is the primary as before");
+      throw Trouble(failure.status(), trouble == nullptr ? "control" : trouble->cause(), why);
     }
   });
 }

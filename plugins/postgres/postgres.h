@@ -93,7 +93,7 @@ class Postgres {
 
   // give.cc
   Result blocked_already(const Call& call);
-  void check_follower(Connection& connection, const Server& server) const;
+  void prepare_handover(const Call& call, Connection& connection);
   Position stop_for_handover(const Call& call);
   bool still_primary(const Call& call);
   void undo_block(const Call& call, const std::string& why);

@@ -345,7 +345,7 @@ def test_block_writes_is_refused_on_a_standby(calm):
 def test_block_writes_is_refused_when_nobody_would_have_the_last_record(pair):
     pair.db2.stop()
     wait_until(lambda: pair.db1.sql("SELECT count(*) FROM pg_stat_replication") == "0")
-    answer = pair.act(pair.db1, "block_writes")
+    answer = pair.act(pair.db1, "block_writes", planned=True)
     assert (answer.status, answer.facts["cause"]) == ("refused", "broken_link"), answer
     assert pair.db1.is_primary() and not (pair.db1.data / "standby.signal").exists()
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import psycopg2
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
@@ -94,6 +95,22 @@ def test_a_stop_that_does_not_end_is_undone(pair):
             os.kill(receiver, signal.SIGCONT)
         writer.stop()
     assert set(writer.acknowledged) - pair.db1.rows() == set()
+
+
+def test_who_has_to_give_the_role_up_stays_stopped_though_nobody_takes_the_rest_of_its_log(pair):
+    receiver = pair.receiver(pair.db2)
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        pair.db1.sql("INSERT INTO rows SELECT n, repeat('x', 50) FROM generate_series(1, 200) AS n")
+        answer = pair.act(pair.db1, "block_writes", timeout=4.0)
+        assert (answer.status, answer.facts["cause"]) == ("transient", "timeout"), answer
+        assert "primary as before" not in answer.sentence
+        with pytest.raises(psycopg2.OperationalError):
+            pair.db1.connect("writer", "writer")
+        pair.good(pair.db1, "demote", timeout=10.0)
+        assert not pair.db1.is_primary() and len(pair.db1.rows()) == 200
+    finally:
+        os.kill(receiver, signal.SIGCONT)
 
 
 def test_a_standby_that_lacks_the_last_record_is_not_promoted(pair):
