@@ -97,19 +97,22 @@ void Pair::require_acknowledgements(const Member& source, Result& result, Clock:
 }
 
 Result Pair::point_at(Server& server, const State& state, const Member& source, const Call& call, bool rejoin) {
-  const Other other = look_at(source, server.connection().until());
+  Other other = look_at(source, server.connection().until());
+  State own = state;
+  if (other.state && state.replication.configured) {
+    // What was received from the former source would be thrown away.
+    server.stop_receiver();
+    if (state.replication.applying()) server.wait_applied(server.state().replication.received, settings_.drain_timeout);
+    own = server.state();
+    // Again: what has come since the first look was not in the source's history then.
+    other = look_at(source, server.connection().until());
+    if (!other.state && state.replication.receiver != "No") server.start_replication();
+  }
   if (!other.state) {
     const std::string words = "the database at " + server.place() + " is read-only, but follows nobody new: whether " +
                               source.host + " has all that is here cannot be asked: " + other.words;
     return rejoin ? plugin::failed(Status::kTransient, words).fact("cause", "unreachable")
                   : plugin::done(words).fact("link", "down").fact("cause", "unreachable");
-  }
-  State own = state;
-  if (state.replication.configured) {
-    // What was received from the former source would be thrown away.
-    server.stop_receiver();
-    if (state.replication.applying()) server.wait_applied(server.state().replication.received, settings_.drain_timeout);
-    own = server.state();
   }
   if (auto refused = refuse_source(server, own, *other.state, source, call, rejoin)) return *refused;
   const Missing waiting = server.missing(own.replication.received, own.history);
@@ -145,10 +148,9 @@ Result Pair::stand_by(const Call& call, bool rejoin) {
   const bool right = replication.configured && replication.host == source.address && replication.port == source.port &&
                      replication.user == settings_.replication.user && replication.receiver_errno != kAccessDenied;
   // One that was set up by hand reconnects after a minute, and its heartbeats are too rare to tell life from death.
-  const bool lazy =
-      replication.receiving() && (replication.connect_retry > kRetry || replication.heartbeat_period > kBeat);
+  const bool lazy = replication.connect_retry > kRetry || replication.heartbeat_period > kBeat;
   Result result;
-  if (right && !lazy) {
+  if (right && !(lazy && look_at(source, server.connection().until()).state)) {
     const bool ran = replication.receiver != "No" && replication.applying();
     if (settings_.strict && !state.semi_sync.replica_enabled) {
       server.semi_sync_as_standby();

@@ -304,6 +304,38 @@ def test_wrong_upstream_is_mended_by_demote(pair):
     assert pair.db2.slave()["Master_Host"] == "127.0.0.1"
 
 
+def by_hand(pair, *more):
+    """As an administrator sets a standby up: without our intervals."""
+    pair.db2.sql("STOP SLAVE", "RESET SLAVE ALL", f"CHANGE MASTER TO MASTER_HOST='127.0.0.1', MASTER_PORT={pair.db1.port}, "
+                 "MASTER_USER='baton_repl', MASTER_PASSWORD='repl-secret', MASTER_USE_GTID=slave_pos", *more)
+
+
+def test_standby_that_receives_meanwhile_is_no_conflict(pair):
+    with Writer(lambda: pair.db1) as writer:
+        for _ in range(20):
+            by_hand(pair, "START SLAVE")
+            until_now = set(writer.acknowledged)
+            wait_until(lambda: numbers(pair.db2) >= until_now)
+            writer.wait_for(10)
+            answer = pair.act("db2", "demote", target="db1")
+            assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+            assert pair.db2.slave()["Connect_Retry"] == 1
+    pair.level()
+
+
+def test_standby_set_up_by_hand_that_is_stopped_gets_our_intervals_too(pair):
+    by_hand(pair)
+    answer = pair.act("db2", "demote", target="db1")
+    assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+    assert pair.db2.slave()["Connect_Retry"] == 1 and float(pair.db2.slave()["Slave_heartbeat_period"]) == 0.5
+    # Not where the source cannot be asked: then it goes on with what it has.
+    by_hand(pair)
+    pair.db1.kill()
+    answer = pair.act("db2", "demote", target="db1")
+    assert (answer.status, answer.facts["link"]) == ("ok", "down"), answer
+    assert pair.db2.slave()["Slave_IO_Running"] == "Connecting"
+
+
 def test_standby_stays_standby_over_a_restart(pair):
     move(pair, "db1", "db2", 2)
     pair.db1.restart()
