@@ -1,7 +1,9 @@
 """MySQL 9.7 for tests, which Debian 12 does not have: servers in a root of Debian's development branch, made by mmdebstrap.
 
-BATON_MYSQL_ROOT names one that is there already. Where none can be had, root() skips and prints why."""
+BATON_MYSQL_ROOT names one that is there already; else one is made in /var/lib/baton-tests, and kept. Where none can be had,
+root() skips and prints why."""
 import contextlib
+import fcntl
 import os
 import pathlib
 import shutil
@@ -9,6 +11,7 @@ import subprocess
 import tempfile
 import uuid
 
+import places
 import pymysql
 import pytest
 from mysql_server import MariaDB
@@ -47,37 +50,54 @@ def mirror():
     return "http://deb.debian.org/debian"
 
 
+KEPT = places.COPIES / "mysql-root"
+
+
+def make(directory):
+    """A root with MySQL and an empty data directory in var/tmp/template."""
+    made = subprocess.run(
+        ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", "--aptopt=Acquire::Check-Valid-Until \"false\"",
+         "--include=mysql-server-core,mysql-client-core", "sid", directory,
+         f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} sid main"],
+        capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if made.returncode != 0:
+        print(f"no MySQL: {made.stderr[-500:]}")
+        pytest.skip(f"no root with MySQL can be made: {made.stderr.strip().splitlines()[-1:]}")
+
+
+def initialize(directory):
+    if not (pathlib.Path(directory) / "var/tmp/template").exists():
+        subprocess.run(["chroot", directory, "mysqld", "--no-defaults", "--user=root", "--initialize-insecure",
+                        "--datadir=/var/tmp/template"], check=True, capture_output=True)
+
+
 @contextlib.contextmanager
 def root():
-    """A directory with MySQL and an empty data directory in var/tmp/template."""
+    """A directory with MySQL and an empty data directory in var/tmp/template. Made once, and kept like what is built."""
     given = os.environ.get("BATON_MYSQL_ROOT")
-    directory = given or tempfile.mkdtemp(prefix="baton-mysql-root-")
-    try:
-        if not given:
-            made = subprocess.run(
-                ["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", "--aptopt=Acquire::Check-Valid-Until \"false\"",
-                 "--include=mysql-server-core,mysql-client-core", "sid", directory,
-                 f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} sid main"],
-                capture_output=True, text=True, stdin=subprocess.DEVNULL)
-            if made.returncode != 0:
-                print(f"no MySQL: {made.stderr[-500:]}")
-                pytest.skip(f"no root with MySQL can be made: {made.stderr.strip().splitlines()[-1:]}")
-        template = pathlib.Path(directory) / "var/tmp/template"
-        if not template.exists():
-            subprocess.run(["chroot", directory, "mysqld", "--no-defaults", "--user=root", "--initialize-insecure",
-                            "--datadir=/var/tmp/template"], check=True, capture_output=True)
-        yield pathlib.Path(directory)
-    finally:
-        if not given:
-            subprocess.run(["rm", "-rf", "--one-file-system", directory], check=False)
+    KEPT.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with open(KEPT.parent / ".mysql-root.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs begin at once
+        if given:
+            initialize(given)
+        elif not KEPT.exists():
+            fresh = tempfile.mkdtemp(prefix=".mysql-root-", dir=KEPT.parent)
+            try:
+                make(fresh)
+                initialize(fresh)
+                os.chmod(fresh, 0o755)
+                os.rename(fresh, KEPT)
+            finally:
+                subprocess.run(["rm", "-rf", "--one-file-system", fresh], check=False)
+    yield pathlib.Path(given or KEPT)
 
 
 class MySQL(MariaDB):
-    """A server of the given root, on loopback."""
+    """A server of the given root, on loopback or in a network namespace, where `address` is its own."""
 
-    def __init__(self, root, name, server_id, options=()):
-        self.root, self.name, self.server_id = root, name, server_id
-        self.port, self.options, self.process = free_port(), list(options), None
+    def __init__(self, root, name, server_id, options=(), namespace=None, address="127.0.0.1", port=None):
+        self.root, self.name, self.server_id, self.namespace, self.address = root, name, server_id, namespace, address
+        self.port, self.options, self.process = port or (3306 if namespace else free_port()), list(options), None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"baton-{name}-", dir=root / "var/tmp"))
         self.inside = "/" + str(self.home.relative_to(root))
         self.datadir, self.socket = self.home / "data", str(self.home / "sock")
@@ -86,11 +106,13 @@ class MySQL(MariaDB):
         (self.datadir / "auto.cnf").unlink()  # each server makes its own server_uuid
 
     def command(self):
-        return ["chroot", str(self.root), "mysqld", f"--defaults-file={self.inside}/cnf", "--user=root", "--secure-file-priv=",
+        inside = ["ip", "netns", "exec", self.namespace] if self.namespace else []
+        bind = "*" if self.namespace else self.address
+        return inside + ["chroot", str(self.root), "mysqld", f"--defaults-file={self.inside}/cnf", "--user=root", "--secure-file-priv=",
                 f"--datadir={self.inside}/data", f"--socket={self.inside}/sock", f"--pid-file={self.inside}/pid",
-                f"--port={self.port}", "--bind-address=127.0.0.1", f"--server-id={self.server_id}", "--mysqlx=OFF",
+                f"--port={self.port}", f"--bind-address={bind}", f"--server-id={self.server_id}", "--mysqlx=OFF",
                 "--log-bin=binlog", "--relay-log=relay", "--gtid-mode=ON", "--enforce-gtid-consistency=ON",
-                "--report-host=127.0.0.1", f"--report-port={self.port}", "--innodb-buffer-pool-size=32M",
+                f"--report-host={self.address}", f"--report-port={self.port}", "--innodb-buffer-pool-size=32M",
                 "--skip-name-resolve", "--replica-net-timeout=5", *self.options]
 
     def slave(self):

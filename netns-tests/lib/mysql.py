@@ -1,0 +1,173 @@
+"""What the tests of MySQL-family roles share: a client through the VIP, a look at who takes writes, and a pair of servers on two hosts
+as the manual of the module sets it up."""
+import os
+
+import pymysql
+
+from lib import roles  # first: it knows where the servers are
+from lib.daemons import Service, plugin_dir
+from lib.proc import wait_until
+
+import mysql_server  # noqa: E402
+from mysql_server import MariaDB, numbers, statements  # noqa: E402
+
+VIP = "10.77.0.50"
+PORT = 3306
+SHOP = ("CREATE DATABASE shop", "CREATE TABLE shop.orders (n BIGINT PRIMARY KEY) ENGINE=InnoDB",
+        "CREATE USER app@'%' IDENTIFIED BY 'app-secret'", "GRANT SELECT, INSERT ON shop.* TO app@'%'")
+
+
+class Client:
+    """One connection to the VIP; each write is a row of its own, committed."""
+
+    def __init__(self, timeout):
+        self.connection = pymysql.connect(host=VIP, port=PORT, user="app", password="app-secret", autocommit=True,
+                                          connect_timeout=timeout, read_timeout=timeout, write_timeout=timeout)
+
+    def write(self, number):
+        with self.connection.cursor() as cursor:
+            cursor.execute("INSERT INTO shop.orders (n) VALUES (%d)" % number)
+
+    def close(self):
+        self.connection.close()
+
+
+class Look:
+    """Whether a server takes writes: as a client would, by its socket, and taken back. Leaves no trace in the data."""
+
+    def __init__(self, server):
+        self.server, self.connection = server, None
+
+    def __call__(self):
+        try:
+            if self.connection is None:
+                self.connection = self.server.connect("app", "app-secret", connect_timeout=1, read_timeout=1)
+            with self.connection.cursor() as cursor:
+                try:
+                    cursor.execute("BEGIN")
+                    cursor.execute("INSERT INTO shop.orders (n) VALUES (-1)")
+                    return True
+                finally:
+                    cursor.execute("ROLLBACK")
+        except Exception:
+            if self.connection is not None and not self.connection.open:
+                self.connection = None
+            raise
+
+
+def secrets(scene):
+    """The files with the passwords of the manual's accounts, by user."""
+    found = {}
+    for who in ("check", "drive", "repl"):
+        found[who] = os.path.join(scene.lab.directory, who + ".password")
+        with open(found[who], "w", encoding="ascii") as file:
+            file.write(who + "-secret\n")
+        os.chmod(found[who], 0o600)
+    return found
+
+
+class MariaDBs:
+    """How MariaDB servers are made and first put together."""
+
+    def __init__(self, options=()):
+        self.options = options
+
+    def server(self, lab, host, number):
+        return MariaDB(host, number, namespace=lab.namespace(host), address="*", port=PORT, options=self.options)
+
+    def join(self, one, other, address):
+        one.sql(*statements(mysql_server.GRANTS), *SHOP)
+        other.sql("CHANGE MASTER TO MASTER_HOST='%s', MASTER_PORT=%d, MASTER_USER='baton_repl', MASTER_PASSWORD='repl-secret', "
+                  "MASTER_USE_GTID=slave_pos" % (address, PORT), "START SLAVE")
+
+    def upstream(self, server):
+        status = server.slave()
+        return status.get("Master_Host"), status.get("Slave_IO_Running") == "Yes" and status.get("Slave_SQL_Running") == "Yes"
+
+
+class MySQLs:
+    """The same for MySQL, in the given root."""
+
+    def __init__(self, root):
+        self.root = root
+
+    def server(self, lab, host, number):
+        from mysql_root import MySQL
+        return MySQL(self.root, host, number, namespace=lab.namespace(host), address=lab.ip4(host))
+
+    def join(self, one, other, address):
+        import mysql_root
+        other.sql("SET GLOBAL super_read_only=1")
+        one.sql(*statements(mysql_root.GRANTS), *SHOP)
+        other.sql("CHANGE REPLICATION SOURCE TO SOURCE_HOST='%s', SOURCE_PORT=%d, SOURCE_USER='baton_repl', SOURCE_PASSWORD='repl-secret', "
+                  "SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1" % (address, PORT), "START REPLICA")
+
+    def upstream(self, server):
+        status = server.slave()
+        return status.get("Source_Host"), status.get("Replica_IO_Running") == "Yes" and status.get("Replica_SQL_Running") == "Yes"
+
+
+class Pair:
+    """Two servers, Baton on both hosts, and the witness on the client's side."""
+
+    def __init__(self, scene, kind, lines=(), section=()):
+        self.scene, self.kind, self.servers = scene, kind, {}
+        for number, host in enumerate(("db1", "db2"), 1):
+            self.servers[host] = kind.server(scene.lab, host, number)
+            scene.lab.undo.callback(self.servers[host].remove)
+            self.servers[host].launch()
+        for server in self.servers.values():
+            server.wait()
+        one, other = self.servers.values()
+        kind.join(one, other, scene.lab.ip4("db1"))
+        wait_until(lambda: other.value("SELECT COUNT(*) FROM mysql.user WHERE user='app'") == 1, 20, "db2 has what db1 has")
+        self.witness = roles.etcd_on(scene, "client")
+        self.daemons = {}
+        self.section, self.secrets = list(section), secrets(scene)
+        extra = ["promote = db", "check = db", "grant = witness", "witness = witness", "cooldown = 0", *lines]
+        sections = self.plugin() + [""] + roles.etcd_section(scene, "client")
+        for host, priority in (("db1", 200), ("db2", 100)):
+            service = Service(priority=priority, extra=tuple(extra), preempt=False)
+            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir())
+
+    def plugin(self):
+        lines = ["[plugin db]", "module = mysql", "interval = 400ms", "timeout = 380ms", "deadline = 20s", "settle = 200ms"]
+        lines += ["member = %s %s:%d" % (host, self.scene.lab.ip4(host), PORT) for host in self.servers]
+        lines += ["socket@%s = %s" % (host, server.socket) for host, server in self.servers.items()]
+        for who, key in (("check", "check"), ("drive", "drive"), ("repl", "replication")):
+            lines += ["%s_user = baton_%s" % (key, who), "%s_password_file = %s" % (key, self.secrets[who])]
+        return lines + self.section
+
+    def start(self):
+        """db1 first, so that it becomes the holder."""
+        self.daemons["db1"].start()
+        self.serving("db1", 30)
+        self.daemons["db2"].start()
+        self.follows("db2", "db1", 30)
+        wait_until(lambda: roles.data_of(self.daemons["db2"].wait_ready()).get("role") == "standby", 20, "db2 is a standby")
+        return self
+
+    def serving(self, host, deadline=20.0):
+        self.scene.wait_holder(host, VIP, deadline)
+        assert Look(self.servers[host])(), "%s takes writes" % host
+
+    def follows(self, host, other, deadline=30.0):
+        wait_until(lambda: self.kind.upstream(self.servers[host]) == (self.scene.lab.ip4(other), True), deadline, "%s replicates from %s" % (host, other))
+
+    def writer(self):
+        return roles.Writer(self.scene.lab.namespace("client"), Client)
+
+    def sampler(self):
+        return roles.Sampler({host: Look(server) for host, server in self.servers.items()})
+
+    def numbers(self, host):
+        return numbers(self.servers[host])
+
+    def crash(self, host):
+        """As when its power is lost: Baton, the database and the link at once."""
+        self.daemons[host].kill()
+        self.servers[host].kill()
+        self.scene.faults.unplug(host)
+
+    def role(self, host):
+        return roles.data_of(self.daemons[host]).get("role")
