@@ -341,6 +341,7 @@ void Promotion::serve(Instant now) {
   std::fill(contrary_since_.begin(), contrary_since_.end(), Instant{});
   unproven_ = permitted_ = stuck_ = false;
   followed_known_ = false;
+  wanted_upstream_.clear();  // who had the role before need not have it after
   penalty_ = kFirstPenalty;
   trouble_ = Reason::kNone;
   record_.promoted = record_.generation;

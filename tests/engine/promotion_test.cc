@@ -158,6 +158,26 @@ TEST_F(PromotionTest, TheWayDownBlocksClearsAndDemotes) {
   EXPECT_TRUE(promotion->left());
 }
 
+TEST_F(PromotionTest, WhoHadTheRoleBeforeIsNotTakenForTheOneThatHasItAfter) {
+  make(one_section());
+  settle_as_standby();
+  promotion->follow(now, "db2");
+  EXPECT_THAT(ask(), ElementsAre("demote db2"));
+  answer();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote db2"));
+  answer();
+  answer();
+  answer();
+  ASSERT_TRUE(promotion->may_hold());
+  promotion->leave(now);
+  ask();
+  answer();
+  promotion->addresses_gone(now);
+  EXPECT_THAT(ask(), ElementsAre("demote")) << "db2 is a standby, and there is nothing to join";
+  EXPECT_THAT(answer(), ElementsAre("[standby 1 dirty]"));
+}
+
 TEST_F(PromotionTest, SeveralSectionsGoUpInOrderAndDownInReverse) {
   Promotion::Setup setup = one_section();
   setup.promote.push_back(setup.promote.front());
