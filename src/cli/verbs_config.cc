@@ -2,6 +2,7 @@
 #include "cli/config_json.h"
 #include "cli/load.h"
 #include "cli/output.h"
+#include "cli/protection_text.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
@@ -43,6 +44,8 @@ int check(const Options& options, const FileArguments& arguments) {
   if (!loaded.config) return report_invalid(options, loaded, std::move(document));
   document["host"] = loaded.config->host;
   document["config_hash"] = loaded.config->hash;
+  const std::vector<config::Protection> protections = config::protections(*loaded.config);
+  document["protection"] = protection_json(protections);
   if (options.json) {
     print_json(document);
     return 0;
@@ -51,6 +54,7 @@ int check(const Options& options, const FileArguments& arguments) {
   print(arguments.file + ": valid for host " + loaded.config->host + ": " +
         count_words(loaded.config->instances.size(), "instance") + ", " +
         count_words(loaded.config->groups.size(), "group") + "\n");
+  for (const config::Protection& one : protections) print(render_protection(one));
   return 0;
 }
 

@@ -110,6 +110,11 @@ class Builder : private SectionReader {
     }
     number(section, "history_limit", 10, 100000, daemon.history_limit);
     duration(section, "recorder", 0s, 1h, daemon.recorder);
+    one(section, "watchdog", parse_path, [&](const std::string& path) { daemon.watchdog = path; });
+    duration(section, "watchdog_timeout", 2s, 1h, daemon.watchdog_timeout);
+    if (daemon.watchdog_timeout % 1s != Nanos{0}) {
+      report(*section.find("watchdog_timeout", host_), {Code::kBadValue, "watchdogs count whole seconds", {}});
+    }
   }
 
   /// True if `name` is a [plugin] that can do what `entry` asks (`use`: what for); reports it otherwise.

@@ -126,6 +126,10 @@ constexpr auto kTable = std::to_array<CodeEntry>({
     {"E060", "no safe promotion",
      "`promote` needs a `grant` that says who alone may promote, and must not be set off by a priority: `grant = "
      "witness` (with `witness = NAME`), `peer`, `manual`, `follow`, or, written out, `unsafe`."},
+    {"E061", "times in the wrong order",
+     "Where a database is promoted, the old host must have stopped before another may start: address lifetime < "
+     "watchdog_timeout < lease of the witness <= takeover_wait. These times are the other way round, so that the "
+     "protection would be none."},
     {"E099", "more errors than shown", "Only the first 1000 errors are listed."},
     {"W001", "address outside every prefix",
      "No address of the interface has a prefix that holds this virtual address, so that clients on that network "
@@ -159,6 +163,9 @@ constexpr auto kTable = std::to_array<CodeEntry>({
      "VRRP alone decides who promotes. On a cut network both hosts are Active, both promote, and what is written to "
      "one "
      "of them is lost. Use `grant = witness` or `peer` with a fence."},
+    {"W016", "times leave a gap",
+     "The times of a promotion are not wrong but leave a gap, or one makes another useless. What each instance's "
+     "protection guarantees and what it does not is shown by `batonctl check`."},
     {"W099", "more warnings than shown", "Only the first 1000 warnings are listed."},
 });
 static_assert(kTable.size() == static_cast<std::size_t>(Code::kTooManyWarnings) + 1);

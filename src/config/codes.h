@@ -69,6 +69,7 @@ enum class Code : std::uint8_t {
   kTooMany,
   kBadSource,
   kGrant,
+  kTimes,
   kTooManyDiagnostics,
   // Warnings.
   kOutsidePrefix,
@@ -86,6 +87,7 @@ enum class Code : std::uint8_t {
   kOwnAddress,
   kSecretUnread,
   kWeakGrant,
+  kTimesGap,
   kTooManyWarnings,
 };
 

@@ -168,6 +168,8 @@ struct Daemon {
   std::string metrics_listen;
   std::uint32_t history_limit = 1000;
   Nanos recorder = std::chrono::seconds{10};
+  std::string watchdog;  ///< a watchdog device; "" = none
+  Nanos watchdog_timeout = std::chrono::seconds{5};
   bool operator==(const Daemon&) const = default;
 };
 

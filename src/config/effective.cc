@@ -117,6 +117,8 @@ Properties properties(const Daemon& daemon) {
   lines.add("metrics_listen", daemon.metrics_listen.empty() ? "off" : daemon.metrics_listen);
   lines.number("history_limit", daemon.history_limit);
   lines.duration("recorder", daemon.recorder);
+  lines.add_if("watchdog", daemon.watchdog);
+  lines.duration("watchdog_timeout", daemon.watchdog_timeout);
   return lines.take();
 }
 

@@ -81,6 +81,12 @@ constexpr auto kOther = std::to_array<KeySpec>({
         "How many transitions the history keeps."),
     key(S::kDaemon, "recorder", V::kDuration, kIgnoredOne, "0..1h", "10s",
         "How much traffic the flight recorder keeps; 0 = off."),
+    key(S::kDaemon, "watchdog", V::kPath, kRefusedOne, "", "",
+        "Watchdog device, such as /dev/watchdog. It is fed while nothing here is the writable one, or what is holds "
+        "its "
+        "grant; without it nothing is promoted here."),
+    key(S::kDaemon, "watchdog_timeout", V::kDuration, kOne, "2s..1h", "5s",
+        "After what time without being fed the watchdog resets the host; whole seconds."),
 
     key(S::kInstance, "interface", V::kInterface, kNeeded, "", "", "Network interface of the virtual router."),
     key(S::kInstance, "virtual_router_id", V::kInteger, kNeeded, "1..255", "",

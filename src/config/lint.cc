@@ -6,6 +6,7 @@
 #include <tuple>
 
 #include "config/effective.h"
+#include "config/protection.h"
 
 namespace baton::config {
 namespace {
@@ -54,6 +55,7 @@ class HostLint {
       check_election(*document_.find(SectionType::kGroup, group.name), group.election);
       check_group(group);
     }
+    lint_promotion_times(document_, config_, report_);
   }
 
  private:

@@ -299,7 +299,7 @@ void exchange(Archive& archive, Peer& peer) {
 template <class Archive>
 void exchange(Archive& archive, Daemon& daemon) {
   auto& [log_level, log_file, realtime, memory_lock, peer_key_files, peer_keys, peer_port, metrics_listen,
-         history_limit, recorder] = daemon;
+         history_limit, recorder, watchdog, watchdog_timeout] = daemon;
   exchange_enum(archive, log_level, LogLevel::kTrace, LogLevel::kError);
   exchange(archive, log_file);
   exchange(archive, realtime);
@@ -310,6 +310,8 @@ void exchange(Archive& archive, Daemon& daemon) {
   exchange(archive, metrics_listen);
   exchange(archive, history_limit);
   exchange(archive, recorder);
+  exchange(archive, watchdog);
+  exchange(archive, watchdog_timeout);
 }
 
 template <class Archive>

@@ -160,6 +160,7 @@ TEST(BatonctlTest, ValidFileIsExitZero) {
   EXPECT_NE(outcome.output.find(": valid for host "), std::string::npos) << outcome.output;
   const auto document = nlohmann::json::parse(batonctl("check --json " + file).output, nullptr, false);
   EXPECT_EQ(document["valid"], true);
+  EXPECT_EQ(document["protection"], nlohmann::json::array());
 }
 
 TEST(BatonctlTest, ExitStatusOfARefusalIsTheDaemons) {

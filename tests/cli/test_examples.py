@@ -46,6 +46,44 @@ def test_what_the_readme_shows_can_be_pasted(number):
             assert set(re.findall(r"(?:error|warning)\[(\w+)\]", done.stdout)) <= ACCEPTED, done.stdout
 
 
+def test_check_says_what_the_protection_of_a_database_is_worth():
+    text = """[instance pg]
+interface = lo
+virtual_router_id = 51
+address = 10.0.0.50/32
+promote = cache
+grant = witness
+witness = etcd
+takeover_wait = 2s
+[plugin cache]
+module = redis
+member = db1 10.0.0.1:6379
+member = db2 10.0.0.2:6379
+[plugin etcd]
+module = etcd
+endpoint = http://10.0.0.1:2379
+endpoint = http://10.0.0.2:2379
+endpoint = http://10.0.0.3:2379
+[peer db1]
+address = 10.0.0.1
+[peer db2]
+address = 10.0.0.2
+"""
+    with tempfile.TemporaryDirectory(prefix="baton-protection-", dir="/tmp") as directory:
+        os.chmod(directory, 0o755)
+        file = pathlib.Path(directory, "baton.conf")
+        file.write_text(text)
+        done = check(file, "db1")
+        # etcd's lease is 10s by default: the module said so.
+        assert done.returncode == 5 and "warning[W016]: takeover_wait: 2s is shorter than the lease of 10s" in done.stdout, done.stdout
+        assert "error[E061]: takeover_wait: 2s is shorter than the address lifetime of 3s" in done.stdout
+        file.write_text(text.replace("takeover_wait = 2s\n", ""))
+        done = check(file, "db1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "instance pg: grant = witness (etcd), no fence, no watchdog\n" in done.stdout
+    assert "times: address lifetime 3s, lease 10s, takeover wait 3s" in done.stdout
+
+
 def test_a_wrong_key_in_an_example_is_found():
     file = next(file for file in FILES if file.name == "plugin-http.conf")
     with tempfile.TemporaryDirectory(prefix="baton-example-", dir="/tmp") as directory:

@@ -149,7 +149,9 @@ TEST(Codes, KeepTheirNumbers) {
   EXPECT_EQ(code_text(Code::kBadInterval), "E033");
   EXPECT_EQ(code_text(Code::kVridTwice), "E050");
   EXPECT_EQ(code_text(Code::kGrant), "E060");
+  EXPECT_EQ(code_text(Code::kTimes), "E061");
   EXPECT_EQ(code_text(Code::kWeakGrant), "W015");
+  EXPECT_EQ(code_text(Code::kTimesGap), "W016");
   EXPECT_EQ(code_text(Code::kTooManyDiagnostics), "E099");
   EXPECT_EQ(code_text(Code::kOutsidePrefix), "W001");
   EXPECT_EQ(code_text(Code::kOwnAddress), "W013");

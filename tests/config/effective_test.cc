@@ -39,6 +39,7 @@ TEST(Effective, ShowsEveryDefaultAndTheDerivedLinkLocal) {
             "metrics_listen = off\n"
             "history_limit = 1000\n"
             "recorder = 10s\n"
+            "watchdog_timeout = 5s\n"
             "\n"
             "[instance web]\n"
             "interface = eth0\n"

@@ -60,7 +60,8 @@ Config full_config() {
   instance.defined_at = "f:1";
   Config config;
   config.host = "db1";
-  config.daemon = {LogLevel::kError, "/log", true, true, {"/k1", "/k2"}, {"secret"}, 5113, "0.0.0.0:1", 5, 1s};
+  config.daemon = {LogLevel::kError, "/log", true, true, {"/k1", "/k2"}, {"secret"}, 5113, "0.0.0.0:1", 5, 1s,
+                   "/dev/watchdog",  4s};
   config.instances = {instance, Instance{}};
   config.groups = {{"g", {"web"}, election, "f:2"}};
   VerbSet verbs;
