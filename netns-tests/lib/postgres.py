@@ -74,3 +74,17 @@ class Look:
                 self.session.close()
             self.session = None
             raise
+
+
+def runs_as_standby(server):
+    """Whether it answers, and as one that takes no writes."""
+    try:
+        session = Session(str(server.directory), 1.0, port=server.port)
+    except Exception:
+        return False
+    try:
+        return session.query("SELECT pg_is_in_recovery()")
+    except Exception:
+        return False
+    finally:
+        session.close()

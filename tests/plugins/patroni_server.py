@@ -3,6 +3,9 @@ user postgres. Ends with its `with` block.
 
     with EtcdCluster(directory) as etcd, PatroniCluster(directory, etcd.endpoints) as cluster:
         cluster.leader() ..."""
+import base64
+import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -38,7 +41,7 @@ bootstrap:
   initdb: [encoding: UTF8, locale: C.UTF-8, no-sync]
   pg_hba: ["local all all trust", "host all all all scram-sha-256", "host replication replicator all scram-sha-256"]
 postgresql:
-  listen: {address}:{port}
+  listen: "{listen}:{port}"
   connect_address: {address}:{port}
   data_dir: {directory}/data
   bin_dir: {bin}
@@ -51,10 +54,27 @@ postgresql:
 """
 
 
-class Member(Server):
-    """One Patroni with its server; the clients of postgres_server.Server serve for it."""
+@contextlib.contextmanager
+def inside(namespace):
+    """This thread is in the network namespace meanwhile; None: where it is."""
+    if namespace is None:
+        yield
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", "rb") as home, open("/run/netns/" + namespace, "rb") as there:
+        if libc.setns(there.fileno(), 0) != 0:
+            raise OSError(ctypes.get_errno(), "setns " + namespace)
+        try:
+            yield
+        finally:
+            libc.setns(home.fileno(), 0)
 
-    def __init__(self, name, directory, etcd, address="127.0.0.1", port=None, api=None, namespace=None):
+
+class Member(Server):
+    """One Patroni with its server; the clients of postgres_server.Server serve for it. `listen`: the server's addresses, if not
+    only its own."""
+
+    def __init__(self, name, directory, etcd, address="127.0.0.1", port=None, api=None, namespace=None, listen=None):
         self.name, self.address, self.namespace = name, address, namespace
         self.port, self.api = port or free_port(), api or free_port()
         self.directory = pathlib.Path(directory) / name
@@ -64,7 +84,7 @@ class Member(Server):
         os.chmod(self.directory, 0o755)
         self.configuration = self.directory / "patroni.yml"
         self.configuration.write_text(CONFIGURATION.format(
-            name=name, address=address, api=self.api, port=self.port, directory=self.directory, bin=BIN,
+            name=name, address=address, listen=listen or address, api=self.api, port=self.port, directory=self.directory, bin=BIN,
             etcd=", ".join(one.removeprefix("http://") for one in etcd)))
         self.process = self.helper = None
 
@@ -81,7 +101,7 @@ class Member(Server):
     def get(self, path):
         """(status, body) of its API."""
         try:
-            with urllib.request.urlopen(f"http://{self.address}:{self.api}{path}", timeout=2) as answer:
+            with inside(self.namespace), urllib.request.urlopen(f"http://{self.address}:{self.api}{path}", timeout=2) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             body = error.read()
@@ -89,12 +109,16 @@ class Member(Server):
         except OSError:
             return 0, {}
 
+    def order(self, method, path, words, timeout=5):
+        """As an administrator; the answer's body."""
+        request = urllib.request.Request(f"http://{self.address}:{self.api}{path}", json.dumps(words).encode(), method=method,
+                                         headers={"Authorization": "Basic " + base64.b64encode(b"baton:api-secret").decode()})
+        with inside(self.namespace):
+            return urllib.request.urlopen(request, timeout=timeout).read()
+
     def patch(self, changes):
         """Changes the cluster's configuration, such as {"pause": True}."""
-        import base64
-        request = urllib.request.Request(f"http://{self.address}:{self.api}/config", json.dumps(changes).encode(), method="PATCH",
-                                         headers={"Authorization": "Basic " + base64.b64encode(b"baton:api-secret").decode()})
-        urllib.request.urlopen(request, timeout=5).read()
+        self.order("PATCH", "/config", changes)
 
     def kill_patroni(self):
         self.process.kill()

@@ -1,0 +1,116 @@
+"""A Patroni cluster of two members whose store is one etcd on the client's side: the address is where the leader is that the store
+confirms, wherever Patroni moves it, and nowhere else."""
+import os
+import signal
+import time
+
+import pytest
+
+from lib import postgres, roles  # first: they know where the servers are
+from lib.daemons import Service, plugin_dir
+from lib.proc import wait_until
+
+from patroni_server import PatroniCluster  # noqa: E402
+
+VIP = "10.77.0.50"
+HOSTS = ("db1", "db2")
+
+
+class Followed:
+    """The cluster, led by db1, and Baton on both hosts."""
+
+    def __init__(self, scene):
+        self.scene, self.daemons = scene, {}
+        etcd = roles.etcd_on(scene, "client")
+        directory = os.path.join(scene.lab.directory, "patroni")
+        os.makedirs(directory)
+        places = [{"address": scene.lab.ip4(host), "port": postgres.PORT, "api": 8008, "namespace": scene.lab.namespace(host), "listen": "*"}
+                  for host in HOSTS]
+        self.cluster = PatroniCluster(directory, etcd.endpoints, HOSTS, places)
+        scene.lab.undo.callback(self.cluster.__exit__)
+        self.cluster.__enter__()
+        self.members = dict(zip(HOSTS, self.cluster.members))
+        for statement in ("CREATE ROLE writer LOGIN PASSWORD 'writer'", "CREATE TABLE rows (n bigint PRIMARY KEY, filler text)",
+                          "GRANT SELECT, INSERT ON rows TO writer"):
+            self.members["db1"].sql(statement)
+        sections = ["[plugin pg]", "module = patroni", "interval = 500ms", "timeout = 500ms", "stale_after = 20s"]
+        sections += ["member = %s %s:8008" % (host, scene.lab.ip4(host)) for host in HOSTS]
+        for host, priority in zip(HOSTS, (200, 100)):
+            service = Service(priority=priority, extra=("promote = pg", "check = pg", "grant = follow"))
+            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir()).start()
+        self.serving("db1", 30)
+
+    def serving(self, host, deadline):
+        self.scene.wait_holder(host, VIP, deadline)
+        assert self.members[host].is_primary()
+
+    def writer(self):
+        return roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout))
+
+    def holders_are_leaders(self):
+        """Who takes writes and holds the address, every 20 ms; and never two."""
+        return roles.Sampler({host: postgres.Look(member) for host, member in self.members.items()})
+
+
+@pytest.mark.limit(120)
+def test_the_address_follows_a_switchover_under_load_without_loss(scene):
+    followed = Followed(scene)
+    writer, sampler = followed.writer(), followed.holders_are_leaders()
+    writer.wait_more(200)
+    began = time.monotonic()
+    followed.members["db1"].order("POST", "/switchover", {"leader": "db1", "candidate": "db2"}, timeout=40)
+    followed.serving("db2", 40)
+    writer.wait_more(200)
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    missing = set(acknowledged) - followed.members["db2"].rows()
+    roles.measure("patroni planned", writer, began, len(missing))
+    assert not missing
+
+
+@pytest.mark.limit(150)
+def test_a_crash_of_the_leader_moves_the_address_to_the_new_one(scene):
+    followed = Followed(scene)
+    writer, sampler = followed.writer(), followed.holders_are_leaders()
+    writer.wait_more(200)
+    began = time.monotonic()
+    scene.faults.unplug("db1")
+    followed.members["db1"].kill()
+    followed.daemons["db1"].kill()
+    followed.serving("db2", 80)
+    writer.wait_more(50)
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    missing = roles.lost_tail(acknowledged, followed.members["db2"].rows())
+    roles.measure("patroni crash", writer, began, len(missing))
+
+
+@pytest.mark.limit(150)
+def test_a_leader_that_its_store_does_not_confirm_loses_the_address_and_the_other_has_it_only_once_it_leads(scene):
+    followed = Followed(scene)
+    writer, sampler = followed.writer(), followed.holders_are_leaders()
+    writer.wait_more(100)
+    began = time.monotonic()
+    scene.faults.cut("db1")
+    followed.serving("db2", 80)
+    writer.wait_more(50)
+    wait_until(lambda: postgres.runs_as_standby(followed.members["db1"]), 30, "db1 has stepped down")
+    assert not scene.lab.holds("db1", VIP)
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    missing = roles.lost_tail(acknowledged, followed.members["db2"].rows())
+    roles.measure("patroni cut off", writer, began, len(missing))
+
+
+@pytest.mark.limit(120)
+def test_without_patroni_nobody_vouches_for_the_server_and_the_address_leaves(scene):
+    followed = Followed(scene)
+    os.kill(followed.members["db1"].process.pid, signal.SIGSTOP)
+    wait_until(lambda: "db1" not in scene.owners.holders(VIP), 30, "db1 does not hold the address")
+    followed.serving("db2", 80)
+    os.kill(followed.members["db1"].process.pid, signal.SIGCONT)
+    wait_until(lambda: postgres.runs_as_standby(followed.members["db1"]), 40, "db1 follows")
+    assert scene.owners.holders(VIP) == ["db2"]
