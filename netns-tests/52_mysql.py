@@ -2,11 +2,14 @@
 nothing, a crash only the newest tail, and a host that comes back with writes of its own stays out and keeps them."""
 import time
 
+import pymysql
 import pytest
 
 from lib import roles
-from lib.mysql import VIP, MariaDBs, Pair
-from lib.proc import wait_until
+from lib.mysql import VIP, Look, MariaDBs, Pair
+from lib.proc import hold, wait_until
+
+from mysql_pair import SEMI_SYNC
 
 
 @pytest.mark.limit(150)
@@ -47,7 +50,6 @@ def test_a_crash_of_the_holder_moves_the_role_and_only_the_newest_tail_may_be_mi
     bound = roles.reported_bound(pair.daemons["db2"])
     assert bound is None or len(missing) <= bound, "%d are missing, and the promotion said at most %d" % (len(missing), bound)
     assert roles.data_of(pair.daemons["db2"])["generation"] == 2
-    print([e["text"] if "text" in e else e for e in pair.daemons["db2"].events()][-12:])
 
 
 @pytest.mark.limit(150)
@@ -67,7 +69,6 @@ def test_a_cut_between_the_hosts_moves_nothing_while_the_witness_sees_the_holder
     sampler.never_two()
     assert acknowledged <= pair.numbers("db1")
     wait_until(lambda: acknowledged <= pair.numbers("db2"), 20, "db2 has all of it")
-    print("gap", writer.longest_gap())
 
 
 @pytest.mark.limit(150)
@@ -91,3 +92,133 @@ def test_a_holder_that_is_cut_off_gives_up_before_the_other_begins(scene):
     sampler.stop()
     sampler.never_two()
     assert scene.owners.holders(VIP) == ["db2"]
+
+
+@pytest.mark.limit(200)
+def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_reboot_and_keeps_them(scene):
+    pair = Pair(scene, MariaDBs(), lines=("startup_delay = 0",)).start()
+    comes_back_diverged(scene, pair)
+
+
+def comes_back_diverged(scene, pair):
+    """db1, of the highest priority, is cut off, takes a write that db2 never sees, and dies; db2 takes over."""
+    one, server = pair.daemons["db1"], pair.servers["db1"]
+    one.pause()  # or it would block writes at once
+    scene.faults.unplug("db1")
+    server.sql("INSERT INTO shop.orders (n) VALUES (999999)", user="app", password="app-secret")
+    one.kill()
+    server.kill()
+    pair.serving("db2", 40)
+    pair.servers["db2"].sql("INSERT INTO shop.orders (n) VALUES (1)", user="app", password="app-secret")
+    scene.faults.heal()
+    for reboot in ("the first start", "one more reboot"):
+        server.start()
+        one.start()
+        wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 40, "db1 knows that its data is no part of db2's: " + reboot)
+        assert pair.numbers("db1") == {999999}, "what it has alone is kept, and nothing is mixed with it"
+        assert not takes_writes(server), "and it takes no more"
+        assert scene.owners.holders(VIP) == ["db2"]
+        wait_until(lambda: "rejoin" in one.control("explain").stdout and "db2" in one.control("explain").stdout, 10, "explain says it")
+        conflict = [line for line in one.control("history").stdout.splitlines() if "conflict" in line][-1]
+        assert "stay in its binary logs binlog.000001" in conflict, conflict
+        one.kill()
+        server.kill()
+    # Nobody else is there any more: it still does not come forward.
+    server.start()
+    one.start()
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 40, "db1 remembers")
+    pair.daemons["db2"].kill()
+    wait_until(lambda: scene.owners.holders(VIP) == [], 15, "nobody holds the address")
+    hold(lambda: scene.owners.holders(VIP) == [] and not takes_writes(server), 6, "db1 stays out")  # longer than a lease
+
+
+def takes_writes(server):
+    try:
+        return Look(server)()
+    except pymysql.Error:
+        return False
+
+
+@pytest.mark.limit(150)
+def test_a_wrong_password_of_the_check_user_says_nothing_about_the_database_and_moves_nothing(scene):
+    pair = Pair(scene, MariaDBs()).start()
+    writer = pair.writer()
+    writer.wait_more(50)
+    pair.servers["db1"].sql("SET sql_log_bin=0", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'another'")
+    wait_until(lambda: check(pair, "db1").get("result") == "config", 20, "the check of db1 says that it may not look")
+    assert check(pair, "db1")["latest"]["facts"]["cause"] == "auth"
+    scene.sole("db1", seconds=5)
+    writer.wait_more(50)
+    pair.servers["db1"].sql("SET sql_log_bin=0", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'")
+    wait_until(lambda: check(pair, "db1").get("result") == "ok", 20, "it may look again")
+    assert set(writer.stop()) <= pair.numbers("db1")
+    assert scene.owners.holders(VIP) == ["db1"] and pair.role("db1") == "active"
+
+
+def check(pair, host):
+    return next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "db")
+
+
+@pytest.mark.limit(200)
+def test_a_standby_that_has_not_applied_what_it_received_is_not_promoted_until_it_has(scene):
+    pair = Pair(scene, MariaDBs(), section=("drain_timeout = 2s",)).start()
+    writer = pair.writer()
+    writer.wait_more(50)
+    behind = pair.servers["db2"].connect()
+    with behind.cursor() as cursor:
+        cursor.execute("LOCK TABLES shop.orders READ")
+    writer.wait_more(100)
+    received = set(writer.acknowledged[:-50])
+    pair.crash("db1")
+    before = len(writer.acknowledged)
+    two = pair.daemons["db2"]
+    refused = wait_until(lambda: [entry for entry in two.events() if entry.get("verb") == "promote"], 40, "a promotion is tried")[0]
+    assert refused["result"] == "refused" and "is not applied within 2 s (drain_timeout)" in refused["text"], refused
+    assert "promotion" in two.control("explain").stdout
+    assert scene.owners.holders(VIP) == []
+    behind.close()
+    pair.serving("db2", 60)
+    writer.wait_more(50)
+    acknowledged = writer.stop()
+    present = pair.numbers("db2")
+    assert received <= present
+    roles.lost_tail(acknowledged[:before], present)
+
+
+@pytest.mark.limit(200)
+def test_semi_synchronous_nothing_acknowledged_is_lost_by_a_move_nor_by_a_crash_and_the_crashed_one_follows(scene):
+    pair = Pair(scene, MariaDBs(SEMI_SYNC), section=("durability = strict",)).start()
+    wait_until(lambda: waits_for_standby(pair, 1), 20, "writes wait for the standby")
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(200)
+    began = time.monotonic()
+    roles.move_away(pair.daemons["db1"])
+    pair.serving("db2", 30)
+    writer.wait_more(50)
+    pair.follows("db1", "db2")
+    planned = set(writer.acknowledged) - pair.numbers("db2")
+    roles.measure("mariadb semi-sync planned", writer, began, len(planned))
+    assert not planned, sorted(planned)
+    assert pair.daemons["db1"].control("undrain").returncode == 0
+    wait_until(lambda: waits_for_standby(pair, 2), 20, "writes wait for the new standby")
+    writer.gaps.clear()
+    writer.wait_more(100)
+    began = time.monotonic()
+    pair.crash("db2")
+    pair.serving("db1", 40)
+    writer.wait_more(50)
+    missing = set(writer.stop()) - pair.numbers("db1")
+    roles.measure("mariadb semi-sync crash", writer, began, len(missing))
+    assert not missing, sorted(missing)
+    scene.faults.heal()
+    pair.servers["db2"].start()
+    pair.daemons["db2"].start()
+    pair.follows("db2", "db1", 40)
+    sampler.stop()
+    sampler.never_two()
+
+
+def waits_for_standby(pair, generation):
+    """Both know that this generation's commits wait for the other's acknowledgement."""
+    row = "SELECT generation, strict FROM baton.baton_generation ORDER BY generation DESC LIMIT 1"
+    return all(server.sql(row) == ((generation, 1),) for server in pair.servers.values())
