@@ -1,5 +1,7 @@
 """Redis pairs: the address appears only where the data is proven writable and alone in being so, and a host that comes back with
 stale data stays out."""
+import time
+
 import pytest
 
 from lib import roles
@@ -69,6 +71,28 @@ def test_a_drain_under_load_loses_no_acknowledged_write_and_the_old_holder_follo
     print("drain: acknowledged %d, longest gap %.2f s" % (len(acknowledged), writer.longest_gap()))
     assert acknowledged <= pair.numbers("db2")
     wait_until(lambda: roles.data_of(pair.daemons["db1"]).get("dirty") is False, 10, "db1 is clean")
+
+
+@pytest.mark.limit(120)
+def test_a_role_that_was_moved_there_and_back_is_moved_again_and_nothing_is_lost(scene):
+    pair = RedisPair(scene, lines=("promotion_budget = 10 per 1h",)).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    giver, taker = "db1", "db2"
+    for _ in range(3):
+        writer.wait_more(100)
+        began = time.monotonic()
+        roles.move_away(pair.daemons[giver])
+        pair.serving(taker, 30)
+        wait_until(lambda: pair.servers[giver].upstream()[0] == scene.lab.ip4(taker) and pair.servers[giver].linked(), 20, "%s follows %s" % (giver, taker))
+        assert pair.daemons[giver].control("undrain").returncode == 0
+        giver, taker = taker, giver
+    writer.wait_more(100)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    assert acknowledged <= pair.numbers(giver)
+    writer.gaps = [(gap, last) for gap, last in writer.gaps if last + gap > began]
+    roles.measure("planned move of a Redis pair", writer, began, 0)
 
 
 @pytest.mark.limit(120)

@@ -7,82 +7,10 @@ import time
 import pytest
 
 from lib import proc, roles
-from lib.gate import Gates
 from lib.proc import wait_until
-from lib.redis_pair import VIP, RedisPair
-
-
-def record(baton):
-    """What is on disk, as {word: value}; {} if there is nothing."""
-    try:
-        with open(os.path.join(baton.state, "instances", "svc.state"), encoding="ascii") as file:
-            return dict(line.rstrip("\n").split(" ", 1) for line in file)
-    except OSError:
-        return {}
-
-
-def stands_at(baton, wanted, deadline=30):
-    wait_until(lambda: roles.data_of(baton.wait_ready()).get("step") == wanted, deadline, "%s is at %s" % (baton.host, wanted))
-
-
-class CrashedPair(RedisPair):
-    """db1 serves and db2 replicates; gates before and after Redis in the row, and a writer through the address."""
-
-    def __init__(self, scene, section=()):
-        self.gates = Gates(scene.lab, ("first", "last"))
-        # These tests promote more often than anybody should.
-        super().__init__(scene, promote=("first", "redis", "last"), sections=self.gates.sections(), section=section,
-                         lines=("fence = first", "promotion_budget = 100 per 1h"))
-        self.start()
-        self.clients, self.samples = self.writer(), self.sampler()
-        self.clients.wait_more(200)
-
-    def lose_db1(self):
-        """With its server: from here on db2 is alone."""
-        self.scene.faults.unplug("db1")
-        self.daemons["db1"].kill()
-        self.servers["db1"].kill()
-
-    def freeze_scribe(self, host):
-        """No record reaches the disk; it is still so when all of Baton dies."""
-        os.kill(wait_until(lambda: self.daemons[host].process_of("scribe"), 5, "a scribe"), signal.SIGSTOP)
-
-    def stop_at(self, host, line):
-        """`line`: step or (gate, verb). Before the host gets there."""
-        if line in ("claiming", "deciding"):
-            if line == "deciding":
-                self.gates.stop(host, "last", "can_promote")
-            else:
-                self.freeze_scribe(host)
-        elif line == "granting":
-            self.witness.members[0].freeze()
-        elif line != "waiting":
-            self.gates.stop(host, *line)
-
-    def wait_at(self, host, line):
-        if line == "deciding":
-            self.gates.wait(host, "last", "can_promote")
-            self.freeze_scribe(host)
-            self.gates.open()
-        if isinstance(line, str):
-            return stands_at(self.daemons[host], line)
-        return self.gates.wait(host, *line)
-
-    def let_go(self):
-        self.witness.members[0].thaw()
-        self.gates.open()
-
-    def without_address(self, host):
-        assert host not in self.scene.owners.holders(VIP)
-
-    def ended(self, host):
-        """The clients write to `host` again; what was acknowledged since the beginning and is not there."""
-        self.serving(host, 40)
-        self.clients.wait_more(50)
-        acknowledged = self.clients.stop()
-        self.samples.stop()
-        self.samples.never_two()
-        return roles.lost_tail(acknowledged, self.numbers(host)) if set(acknowledged) - self.numbers(host) else []
+from lib.redis_crash import CrashedPair, record
+from lib.redis_pair import VIP
+from lib.watch import GROUPS, AddressTable
 
 
 @pytest.mark.limit(150)
@@ -139,3 +67,102 @@ def test_killed_after_the_point_of_no_return_the_promotion_is_taken_up_again(sce
     roles.measure("three deaths of Baton in one planned move", pair.clients, began, len(lost))
 
 
+def kill_when_the_address_leaves(pair, host):
+    """At CLEARING, or as soon after it as a process can be killed."""
+    baton = pair.daemons[host]
+    pids = baton.pids()
+    with AddressTable(pair.scene.lab.namespace(host), GROUPS) as view:
+        roles.move_away(baton)
+        wait_until(lambda: (view.poll(), not view.holds(VIP))[1], 20, "the address leaves " + host, every=0.0005)
+    proc.signal_all(pids, signal.SIGKILL)
+    baton.kill()
+
+
+@pytest.mark.limit(240)
+def test_killed_on_the_way_down_the_demotion_is_finished_and_the_other_host_takes_over(scene):
+    """Before writes are blocked, after that, when the address leaves, before the database is demoted, after that."""
+    pair = CrashedPair(scene)
+    giver, taker = "db1", "db2"
+    for line in (("last", "block_writes"), ("first", "block_writes"), "clearing", ("last", "demote"), ("first", "demote")):
+        baton, server = pair.daemons[giver], pair.servers[giver]
+        began = time.monotonic()
+        if line == "clearing":
+            kill_when_the_address_leaves(pair, giver)
+        else:
+            pair.stop_at(giver, line)
+            roles.move_away(baton)
+            pair.wait_at(giver, line)
+            shown = roles.data_of(baton)
+            assert (shown["role"], shown["step"]) == ("demoting", "demoting" if line[1] == "demote" else "blocking")
+            baton.kill()
+        # Nothing on the way down waits for a disk: that this host has to be demoted is there already.
+        assert (record(baton)["role"], record(baton)["dirty"]) == ("active", "yes"), line
+        assert server.role() == ("slave" if line == ("first", "demote") else "master"), line
+        pair.let_go()
+        baton.start()
+        wait_until(lambda: giver not in scene.owners.holders(VIP), 10, "no address is left on " + giver)
+        pair.serving(taker, 40)
+        pair.clients.wait_more(50)
+        wait_until(lambda: server.upstream()[0] == scene.lab.ip4(taker) and server.linked(), 30, "%s follows %s" % (giver, taker))
+        wait_until(lambda: roles.data_of(baton.wait_ready()).get("role") == "standby", 20, giver + " is a standby")
+        print(line, "%.1f s" % (time.monotonic() - began))
+        assert baton.control("undrain").returncode == 0
+        giver, taker = taker, giver
+    assert pair.ended(giver) == []
+
+
+@pytest.mark.limit(150)
+def test_a_holder_whose_baton_dies_and_returns_serves_again_and_nothing_is_lost(scene):
+    """First while db2's Baton is away too, so that nobody can take over; then while it is there and may."""
+    pair = CrashedPair(scene)
+    one, two = pair.daemons["db1"], pair.daemons["db2"]
+    assert two.stop() == 0
+    one.kill()
+    assert record(one)["role"] == "active"
+    one.start()
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("generation") == 2, 40, "db1 is promoted for a generation of its own")
+    pair.serving("db1", 20)
+    pair.clients.wait_more(50)
+    two.start()
+    wait_until(lambda: roles.data_of(two.wait_ready()).get("role") == "standby" and pair.servers["db2"].linked(), 20, "db2 follows again")
+    began = time.monotonic()
+    one.kill()
+    one.start()
+    holder = wait_until(lambda: next((host for host in scene.owners.holders(VIP) if pair.servers[host].role() == "master"
+                                      and roles.data_of(pair.daemons[host].wait_ready()).get("generation", 0) >= 3), None), 40, "somebody serves")
+    lost = pair.ended(holder)
+    assert lost == []
+    pair.clients.gaps = [(gap, last) for gap, last in pair.clients.gaps if last + gap > began]
+    roles.measure("Baton of the holder dies and returns, the database lives (%s serves)" % holder, pair.clients, began, len(lost))
+
+
+@pytest.mark.limit(150)
+def test_an_unreadable_record_fences_through_restarts_until_an_operator_accepts_the_loss(scene):
+    pair = CrashedPair(scene)
+    one, two = pair.daemons["db1"], pair.daemons["db2"]
+    one.kill()
+    path = os.path.join(one.state, "instances", "svc.state")
+    with open(path, "r+", encoding="ascii") as file:
+        text = file.read().replace("generation 1", "generation 7")  # its checksum is of the text before
+        file.seek(0)
+        file.write(text)
+    one.start()
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "fenced", 20, "db1 is fenced")
+    assert "checksum" in one.log()
+    pair.serving("db2", 40)
+    wait_until(lambda: pair.servers["db1"].role() == "slave", 10, "db1 takes no writes")
+    pair.clients.wait_more(50)
+    one.kill()
+    one.start()
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "fenced", 20, "db1 is still fenced")
+    # Nobody else is there any more: it does not come forward.
+    two.kill()
+    wait_until(lambda: scene.owners.holders(VIP) == [], 10, "nobody holds the address")
+    proc.hold(lambda: scene.owners.holders(VIP) == [], 3, "db1 stays out")
+    assert one.control("forgive", "svc").returncode == 2
+    assert roles.data_of(one)["role"] == "fenced"
+    two.start()
+    pair.serving("db2", 40)
+    assert one.control("forgive", "svc", "--i-accept-loss").returncode == 0
+    wait_until(lambda: roles.data_of(one).get("role") == "standby", 10, "an operator's word clears it")
+    assert pair.ended("db2") == []
