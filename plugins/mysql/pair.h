@@ -51,6 +51,8 @@ class Pair {
   void refuse_setup(const State& state, std::vector<std::string>& reasons) const;
   void refuse_disk(const State& state, const Call& call, std::vector<std::string>& reasons) const;
   void refuse_replica(Server& server, const State& state, const Call& call, std::vector<std::string>& reasons) const;
+  void refuse_unacknowledged(Server& server, const State& state, const Other& other,
+                             std::vector<std::string>& reasons) const;
   void refuse_crash(Server& server, const State& state, const Call& call, std::vector<std::string>& reasons) const;
   void refuse_planned(Server& server, const State& state, const Call& call, std::vector<std::string>& reasons) const;
   bool stream_lives(Server& server, const Replication& before, Clock::time_point since) const;

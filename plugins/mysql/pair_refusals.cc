@@ -63,6 +63,21 @@ bool Pair::stream_lives(Server& server, const Replication& before, Clock::time_p
   }
 }
 
+void Pair::refuse_unacknowledged(Server& server, const State& state, const Other& other,
+                                 std::vector<std::string>& reasons) const {
+  // Where the other database is there to be compared with, nothing is missing of which it did not wait for us.
+  const bool level = other.life == Other::Life::kReadOnly && other.state &&
+                     server.missing(other.state->position, state.history).none();
+  if (level) return;
+  if (!state.generation_strict) {
+    reasons.push_back("durability = strict: generation " + std::to_string(state.generation) +
+                      " did not wait for this standby's acknowledgements, so acknowledged writes may be missing");
+  }
+  if (!state.semi_sync.replica_enabled) {
+    reasons.push_back("durability = strict: semi-synchronous replication is off here");
+  }
+}
+
 void Pair::refuse_crash(Server& server, const State& state, const Call& call, std::vector<std::string>& reasons) const {
   const Replication& replication = state.replication;
   const auto since = Clock::now();
@@ -80,6 +95,7 @@ void Pair::refuse_crash(Server& server, const State& state, const Call& call, st
     reasons.push_back("replication from " + replication.host + ":" + std::to_string(replication.port) +
                       " is alive (heartbeats or transactions still come): the other database is not dead");
   }
+  if (settings_.strict && replication.configured) refuse_unacknowledged(server, state, other, reasons);
   if (call.position().empty()) return;
   const Missing missing = server.missing_after(call.position(), state.history, replication.received);
   if (missing.count > settings_.max_lag) {
@@ -150,13 +166,6 @@ void Pair::refuse_replica(Server&, const State& state, const Call& call, std::ve
                           errant.what.substr(0, 100));
       }
     }
-  }
-  if (settings_.strict && !call.planned() && !state.generation_strict) {
-    reasons.push_back("durability = strict: generation " + std::to_string(state.generation) +
-                      " did not wait for this standby's acknowledgements, so acknowledged writes may be missing");
-  }
-  if (settings_.strict && !call.planned() && !state.semi_sync.replica_enabled) {
-    reasons.push_back("durability = strict: semi-synchronous replication is off here");
   }
 }
 

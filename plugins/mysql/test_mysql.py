@@ -434,6 +434,18 @@ def test_strict_refuses_a_generation_that_did_not_wait(pair):
     assert pair.act("db2", "promote", target="db1", generation=2, settings=strict).status == "refused"
 
 
+def test_strict_does_not_ask_for_acknowledgements_of_a_source_that_is_read_only_and_level(pair):
+    strict = {"durability": "strict"}
+    blocked = pair.act("db1", "block_writes")
+    wait_until(lambda: pair.db2.value("SELECT @@gtid_binlog_pos") == blocked.position)
+    assert pair.act("db2", "can_promote", target="db1", settings=strict).status == "ok"
+    # One transaction that is not here, and it matters.
+    pair.db2.sql("STOP SLAVE IO_THREAD")
+    pair.db1.sql("INSERT INTO shop.orders VALUES (1)")
+    answer = pair.act("db2", "can_promote", target="db1", settings=strict)
+    assert any("generation 1 did not wait for this standby's acknowledgements" in reason for reason in answer.refusals), answer
+
+
 def test_strict_primary_that_waits_can_be_demoted_without_acknowledging(strict):
     with Writer(lambda: strict.db1) as writer:
         writer.wait_for(10)
