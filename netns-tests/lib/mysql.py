@@ -69,6 +69,8 @@ def secrets(scene):
 class MariaDBs:
     """How MariaDB servers are made and first put together."""
 
+    name = "mariadb"
+
     def __init__(self, options=()):
         self.options = options
 
@@ -87,6 +89,8 @@ class MariaDBs:
 
 class MySQLs:
     """The same for MySQL, in the given root."""
+
+    name = "mysql"
 
     def __init__(self, root):
         self.root = root

@@ -99,6 +99,7 @@ class MySQL(MariaDB):
         self.root, self.name, self.server_id, self.namespace, self.address = root, name, server_id, namespace, address
         self.port, self.options, self.process = port or (3306 if namespace else free_port()), list(options), None
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"baton-{name}-", dir=root / "var/tmp"))
+        self.home.chmod(0o755)
         self.inside = "/" + str(self.home.relative_to(root))
         self.datadir, self.socket = self.home / "data", str(self.home / "sock")
         shutil.copytree(root / "var/tmp/template", self.datadir)
