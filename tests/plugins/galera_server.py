@@ -1,4 +1,4 @@
-"""A Galera cluster for tests: two MariaDB nodes and garbd, the third vote, on loopback; ended by process id."""
+"""A Galera cluster for tests: two MariaDB nodes and garbd, the third vote, on loopback or in network namespaces; ended by process id."""
 import shutil
 import subprocess
 
@@ -6,25 +6,26 @@ from mysql_server import MariaDB
 from servers import free_port, wait_until
 
 LIBRARY = "/usr/lib/galera/libgalera_smm.so"
+TIMES = "evs.keepalive_period=PT0.2S;evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S"
 
 
 class Node(MariaDB):
-    def __init__(self, name, server_id, ports, own):
-        super().__init__(name, server_id)
-        self.ports, self.own = ports, own
+    def __init__(self, name, server_id, place, members):
+        """place: (namespace, address) of this node; members: ADDRESS:PORT of all, this one at server_id - 1."""
+        self.namespace, self.host = place
+        super().__init__(name, server_id, namespace=self.namespace, address="*" if self.namespace else self.host)
+        self.members, self.own = members, members[server_id - 1]
 
     def command(self):
-        options = f"gmcast.listen_addr=tcp://127.0.0.1:{self.own};ist.recv_addr=127.0.0.1:{free_port()};evs.keepalive_period=PT0.2S;evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1S;" \
-                  "evs.inactive_timeout=PT3S;evs.install_timeout=PT3S;gcache.size=16M"
-        others = ",".join(f"127.0.0.1:{port}" for port in self.ports)
+        options = f"gmcast.listen_addr=tcp://{self.own};ist.recv_addr={self.host}:{free_port()};{TIMES};evs.install_timeout=PT3S;gcache.size=16M"
         # Not as root: rsync would then give its rights up, and could not write here.
         subprocess.run(["chown", "-R", "mysql:mysql", str(self.home)], check=True)
         words = [word for word in super().command()
                  if word not in ("--read-only=1", "--gtid-strict-mode=1", "--user=root")]
-        return words + ["--user=mysql", "--wsrep-on=1", f"--wsrep-provider={LIBRARY}", f"--wsrep-cluster-address=gcomm://{others}",
-                        "--wsrep-cluster-name=baton", f"--wsrep-node-name={self.name}", "--wsrep-node-address=127.0.0.1",
+        return words + ["--user=mysql", "--wsrep-on=1", f"--wsrep-provider={LIBRARY}", f"--wsrep-cluster-address=gcomm://{','.join(self.members)}",
+                        "--wsrep-cluster-name=baton", f"--wsrep-node-name={self.name}", f"--wsrep-node-address={self.host}",
                         f"--wsrep-provider-options={options}", "--wsrep-sst-method=rsync",
-                        f"--wsrep-sst-receive-address=127.0.0.1:{free_port()}", "--binlog-format=ROW",
+                        f"--wsrep-sst-receive-address={self.host}:{free_port()}", "--binlog-format=ROW",
                         "--innodb-autoinc-lock-mode=2"]
 
     def status(self, name):
@@ -32,9 +33,13 @@ class Node(MariaDB):
 
 
 class Galera:
+    def __init__(self, places=((None, "127.0.0.1"),) * 3):
+        """places: (namespace, address) of the two nodes and of garbd."""
+        self.places = places
+
     def __enter__(self):
-        self.ports = [free_port() for _ in range(3)]
-        self.one, self.two = (Node(f"db{i + 1}", i + 1, self.ports, self.ports[i]) for i in range(2))
+        self.members = [f"{address}:{free_port()}" for _, address in self.places]
+        self.one, self.two = (Node(f"db{i + 1}", i + 1, self.places[i], self.members) for i in range(2))
         self.arbiter = None
         try:
             # The second node begins as a copy of the first, so that it only needs what came since then.
@@ -52,10 +57,11 @@ class Galera:
         return self
 
     def start_arbiter(self):
-        peers = ",".join(f"127.0.0.1:{port}" for port in self.ports[:2])
+        namespace, _ = self.places[2]
         self.arbiter = subprocess.Popen(
-            ["garbd", "--address", f"gcomm://{peers}", "--group", "baton", "--name", "arbiter", "--options",
-             f"gmcast.listen_addr=tcp://127.0.0.1:{self.ports[2]};evs.keepalive_period=PT0.2S;evs.inactive_check_period=PT0.2S;evs.suspect_timeout=PT1S;evs.inactive_timeout=PT3S"],
+            (["ip", "netns", "exec", namespace] if namespace else []) +
+            ["garbd", "--address", f"gcomm://{','.join(self.members[:2])}", "--group", "baton", "--name", "arbiter", "--options",
+             f"gmcast.listen_addr=tcp://{self.members[2]};{TIMES}"],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.one.home)
         wait_until(lambda: self.one.status("wsrep_cluster_size") == "3", 30)
 

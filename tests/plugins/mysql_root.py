@@ -124,16 +124,15 @@ class MySQL(MariaDB):
 
 
 class Group:
-    """Three members in single-primary mode; the first is the primary."""
+    """Three members in single-primary mode; the first is the primary. places: (namespace, address) of each."""
 
-    def __init__(self, root, grants=""):
-        self.grants = grants
-        ports = [free_port() for _ in range(3)]
-        seeds = ",".join(f"127.0.0.1:{port}" for port in ports)
+    def __init__(self, root, places=((None, "127.0.0.1"),) * 3):
+        own = [f"{address}:{free_port()}" for _, address in places]
+        seeds = ",".join(own)
         name = str(uuid.uuid4())
-        self.members = [MySQL(root, f"db{i + 1}", i + 1, [
+        self.members = [MySQL(root, f"db{i + 1}", i + 1, namespace=places[i][0], address=places[i][1], options=[
             "--plugin-load-add=group_replication.so", f"--loose-group-replication-group-name={name}",
-            f"--loose-group-replication-local-address=127.0.0.1:{ports[i]}",
+            f"--loose-group-replication-local-address={own[i]}",
             f"--loose-group-replication-group-seeds={seeds}", "--loose-group-replication-start-on-boot=OFF",
             "--loose-group-replication-bootstrap-group=OFF", "--loose-group-replication-recovery-get-public-key=ON",
             "--loose-group-replication-member-expel-timeout=0",
@@ -164,10 +163,10 @@ class Group:
     def primary(self):
         for one in self.members:
             if one.process.poll() is None:
-                rows = one.sql("SELECT MEMBER_PORT FROM performance_schema.replication_group_members WHERE "
+                rows = one.sql("SELECT MEMBER_HOST, MEMBER_PORT FROM performance_schema.replication_group_members WHERE "
                                "MEMBER_ROLE='PRIMARY' AND MEMBER_STATE='ONLINE'")
                 for other in self.members:
-                    if rows and rows[0][0] == other.port:
+                    if rows and rows[0] == (other.address, other.port):
                         return other
         return None
 
