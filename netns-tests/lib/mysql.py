@@ -175,3 +175,34 @@ class Pair:
 
     def role(self, host):
         return roles.data_of(self.daemons[host]).get("role")
+
+
+class Followed:
+    """Servers of a cluster that elects for itself, by host, and Baton there, whose address follows."""
+
+    def __init__(self, scene, cluster, servers):
+        self.scene, self.servers, self.daemons = scene, servers, {}
+        known = secrets(scene)
+        lines = ["[plugin db]", "module = mysql", "mode = follow", "cluster = " + cluster, "interval = 400ms", "timeout = 380ms",
+                 "check_user = baton_check", "check_password_file = " + known["check"],
+                 "drive_user = baton_drive", "drive_password_file = " + known["drive"]]
+        lines += ["member = %s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in servers]
+        lines += ["socket@%s = %s" % (host, server.socket) for host, server in servers.items()]
+        for host, priority in zip(servers, (200, 150, 100)):
+            service = Service(priority=priority, preempt=False, extra=("promote = db", "check = db", "grant = follow"))
+            self.daemons[host] = scene.daemon("baton", host, service, sections=lines, plugins=plugin_dir())
+
+    def start(self, holder):
+        self.daemons[holder].start()
+        self.serving(holder, 30)
+        for host in self.servers:
+            if host != holder:
+                self.daemons[host].start()
+                self.daemons[host].wait_ready()
+                wait_until(lambda: self.check(host).get("state") == "pass", 20, "the check of %s passes" % host)
+        return self
+
+    def check(self, host):
+        return next((one for one in self.daemons[host].json("status")["checks"] if one["name"] == "db"), {})
+
+    serving, writer, numbers, crash = Pair.serving, Pair.writer, Pair.numbers, Pair.crash

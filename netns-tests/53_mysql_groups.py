@@ -1,0 +1,169 @@
+"""Galera and Group Replication elect for themselves: the address follows the host that may write and that a majority knows of, and
+what was acknowledged through it is on the next one."""
+import time
+
+import pytest
+
+from lib import roles
+from lib.mysql import SHOP, VIP, Client, Followed, Look
+from lib.proc import hold, wait_until
+
+import galera_server  # noqa: E402
+import mysql_root  # noqa: E402
+from mysql_server import statements  # noqa: E402
+
+
+class InsideClient(Client):
+    """Writes other numbers than Client does."""
+
+    def write(self, number):
+        super().write(1_000_000 + number)
+
+
+# Galera: two nodes, and garbd on the client's side.
+
+def galera(scene):
+    places = [(scene.lab.namespace(who), scene.lab.ip4(who)) for who in ("db1", "db2", "client")]
+    cluster = galera_server.Galera(places)
+    scene.lab.undo.callback(cluster.__exit__)
+    cluster.__enter__()
+    cluster.one.sql("CREATE USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'", *SHOP)
+    followed = Followed(scene, "galera", {"db1": cluster.one, "db2": cluster.two})
+    followed.cluster = cluster
+    return followed
+
+
+def all_there(followed, host, acknowledged):
+    """What was acknowledged is on `host`, as soon as it has applied what it certified; what is missing then."""
+    try:
+        wait_until(lambda: set(acknowledged) <= followed.numbers(host), 10)
+    except AssertionError:
+        pass
+    return sorted(set(acknowledged) - followed.numbers(host))
+
+
+@pytest.mark.limit(150)
+def test_galera_a_planned_move_and_a_crash_lose_nothing_acknowledged(scene):
+    followed = galera(scene).start("db1")
+    writer = followed.writer()
+    writer.wait_more(200)
+    began = time.monotonic()
+    roles.move_away(followed.daemons["db1"])
+    followed.serving("db2", 30)
+    writer.wait_more(100)
+    missing = all_there(followed, "db2", list(writer.acknowledged))
+    roles.measure("galera planned", writer, began, len(missing))
+    assert not missing, missing
+    assert followed.daemons["db1"].control("undrain").returncode == 0
+    writer.gaps.clear()
+    writer.wait_more(50)
+    began = time.monotonic()
+    followed.crash("db2")
+    followed.serving("db1", 40)
+    writer.wait_more(50)
+    missing = all_there(followed, "db1", writer.stop())
+    roles.measure("galera crash", writer, began, len(missing))
+    assert not missing, missing
+
+
+@pytest.mark.limit(150)
+def test_galera_a_node_that_is_cut_off_gives_the_address_up_and_acknowledges_nothing_more(scene):
+    followed = galera(scene).start("db1")
+    writer, inside = followed.writer(), roles.Writer(scene.lab.namespace("db1"), InsideClient)
+    writer.wait_more(50)
+    inside.wait_more(50)
+    scene.faults.cut("db1")
+    before = len(inside.acknowledged)
+    wait_until(lambda: not scene.lab.holds("db1", VIP), 20, "db1 gives the address up")
+    followed.serving("db2", 20)
+    writer.wait_more(50)
+    hold(lambda: scene.owners.holders(VIP) == ["db2"], 3, "db1 does not take it back")
+    print("acknowledged inside after the cut: %d" % (len(inside.acknowledged) - before))
+    acknowledged = inside.stop() + []
+    scene.faults.heal()
+    wait_until(lambda: followed.cluster.one.status("wsrep_local_state") == "4", 40, "db1 is in the cluster again")
+    wait_until(lambda: followed.check("db1").get("state") == "pass", 20, "the check of db1 passes")
+    scene.sole("db2", seconds=1)
+    missing = all_there(followed, "db2", writer.stop()) + all_there(followed, "db2", [1_000_000 + number for number in acknowledged])
+    assert not missing, missing
+
+
+@pytest.mark.limit(150)
+def test_galera_without_a_majority_nobody_holds_the_address(scene):
+    followed = galera(scene).start("db1")
+    followed.cluster.kill_arbiter()
+    wait_until(lambda: followed.cluster.one.status("wsrep_cluster_size") == "2", 20, "garbd has left")
+    scene.sole("db1", seconds=1)
+    followed.crash("db2")
+    wait_until(lambda: scene.owners.holders(VIP) == [], 30, "db1 gives the address up")
+    assert followed.cluster.one.value("SELECT @@read_only") == 0, "which is why read_only is not asked"
+    assert followed.check("db1")["latest"]["facts"]["cause"] == "no_quorum"
+    hold(lambda: scene.owners.holders(VIP) == [], 3, "nobody holds the address")
+
+
+# Group Replication: three members.
+
+@pytest.fixture
+def group(scene):
+    with mysql_root.root() as root:
+        members = mysql_root.Group(root, [(scene.lab.namespace(who), scene.lab.ip4(who)) for who in ("db1", "db2", "db3")])
+        scene.lab.undo.callback(members.__exit__)
+        members.__enter__()
+        first = members.members[0]
+        first.sql(*statements(mysql_root.GRANTS + mysql_root.GROUP_GRANTS), *SHOP)
+        wait_until(lambda: all(one.value("SELECT COUNT(*) FROM mysql.user WHERE user='app'") == 1 for one in members.members), 20)
+        followed = Followed(scene, "group_replication", {one.name: one for one in members.members})
+        followed.cluster = members
+        yield followed.start("db1")
+
+
+def primary_host(followed):
+    primary = followed.cluster.primary()
+    return primary.name if primary else None
+
+
+@pytest.mark.limit(200)
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+def test_group_the_address_follows_the_primary_and_nothing_acknowledged_is_lost(scene, group):
+    writer = group.writer()
+    sampler = roles.Sampler({host: Look(server) for host, server in group.servers.items()})
+    writer.wait_more(200)
+    began = time.monotonic()
+    uuid = group.servers["db2"].value("SELECT @@server_uuid")
+    group.servers["db1"].sql("SELECT group_replication_set_as_primary('%s')" % uuid)
+    group.serving("db2", 30)
+    writer.wait_more(100)
+    missing = all_there(group, "db2", list(writer.acknowledged))
+    roles.measure("group replication planned", writer, began, len(missing))
+    assert not missing, missing
+    writer.gaps.clear()
+    writer.wait_more(50)
+    began = time.monotonic()
+    group.crash("db2")
+    new = wait_until(lambda: primary_host(group) not in (None, "db2") and primary_host(group), 60, "the group has another primary")
+    group.serving(new, 30)
+    writer.wait_more(50)
+    missing = all_there(group, new, writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    roles.measure("group replication crash", writer, began, len(missing))
+    assert not missing, missing
+
+
+@pytest.mark.limit(200)
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+def test_group_a_primary_that_is_cut_off_gives_the_address_up_and_acknowledges_nothing_more(scene, group):
+    writer, inside = group.writer(), roles.Writer(scene.lab.namespace("db1"), InsideClient)
+    writer.wait_more(50)
+    inside.wait_more(50)
+    scene.faults.cut("db1")
+    wait_until(lambda: not scene.lab.holds("db1", VIP), 40, "db1 gives the address up")
+    wait_until(lambda: scene.owners.holders(VIP) in (["db2"], ["db3"]), 60, "a member of the majority holds it")
+    new = scene.owners.holders(VIP)[0]
+    group.serving(new, 5)
+    writer.wait_more(50)
+    hold(lambda: scene.owners.holders(VIP) == [new], 3, "db1 does not take it back")
+    assert group.check("db1")["latest"]["facts"]["cause"] == "no_quorum"
+    acknowledged = [1_000_000 + number for number in inside.stop()]
+    missing = all_there(group, new, writer.stop()) + all_there(group, new, acknowledged)
+    assert not missing, missing
