@@ -38,6 +38,7 @@ class Pair:
             self.servers[host] = ps.Server(host, directory, template, address=scene.lab.ip4(host), port=postgres.PORT,
                                            namespace=scene.lab.namespace(host), more=SERVER + server)
             scene.lab.undo.callback(self.servers[host].end)
+            scene.daemons.append(postgres.ServerLog(self.servers[host], host))
         # As an administrator has them when Baton is installed: a primary with its standby.
         self.servers["db2"].make_standby(self.servers["db1"])
         for one in self.servers.values():
@@ -162,9 +163,8 @@ def test_a_crash_of_the_holder_moves_the_role_and_loses_only_the_newest(scene, t
     writer.wait_more(100)
     sampler.stop()
     sampler.never_two()
-    acknowledged_before = [at for at in writer.acknowledged]
     missing = pair.after_crash(writer, began, "crash")
-    assert len(missing) < len(acknowledged_before) - 100, "what was written after the move is there"
+    assert len(missing) <= 20, missing
     assert roles.data_of(pair.daemons["db2"])["generation"] == 2
 
 
@@ -192,10 +192,8 @@ def test_hosts_that_do_not_hear_each_other_are_never_both_writable_and_the_holde
     scene.faults.cut_between("db1", "db2")
     wait_until(lambda: any(entry.get("verb") == "acquire" and entry.get("result") == "refused" for entry in pair.daemons["db2"].events()), 30,
                "db2 asked the witness in vain", every=0.1)
-    began = time.time()
     writer.wait_more(300)
     scene.sole("db1", seconds=3.0)
-    assert time.time() - began < 40
     scene.faults.heal()
     pair.standby("db2", 60)
     acknowledged = writer.stop()
@@ -270,12 +268,21 @@ def test_a_wrong_password_of_the_check_user_is_named_and_moves_nothing(scene, te
     pair.servers["db1"].sql("ALTER ROLE baton_check PASSWORD 'another'")
     for server in pair.servers.values():
         server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'baton_check'")
+
     def check(host):
-        return next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "pg")
-    wait_until(lambda: all(check(host)["state"] == "unknown" for host in HOSTS), 20, "both checks know nothing", every=0.1)
-    scene.sole("db1", seconds=6.0)
+        found = next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "pg")
+        return found["state"], found["result"], found["text"]
+
+    for host in HOSTS:
+        words = "%s (%s:5432) as user baton_check: password authentication failed" % (host, scene.lab.ip4(host))
+        wait_until(lambda: check(host)[:2] == ("unknown", "config") and check(host)[2].startswith(words), 20, "%s names the password" % host,
+                   every=0.1)
+    scene.sole("db1", seconds=5.0)
     assert pair.servers["db1"].is_primary()
-    print(check("db1"))
+    pair.servers["db1"].sql("ALTER ROLE baton_check PASSWORD '%s'" % ps.PASSWORDS["check"])
+    for host in HOSTS:
+        wait_until(lambda: check(host)[0] == "pass", 20, "the check of %s passes again" % host, every=0.1)
+    assert scene.owners.holders(VIP) == ["db1"]
 
 
 @pytest.mark.limit(120)
@@ -293,7 +300,7 @@ def test_a_standby_with_paused_replay_is_refused_in_words_until_it_is_resumed(sc
 
 @pytest.mark.limit(120)
 def test_a_frozen_server_of_the_holder_is_ended_before_the_other_is_promoted(scene, template):
-    pair = Pair(scene, template).start()
+    pair = Pair(scene, template, settings={"deadline": "12s"}).start()  # half of it the server has for a clean stop
     writer, sampler = pair.writer(), pair.sampler()
     writer.wait_more(100)
     began = time.monotonic()

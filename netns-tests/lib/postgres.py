@@ -76,15 +76,33 @@ class Look:
             raise
 
 
-def runs_as_standby(server):
-    """Whether it answers, and as one that takes no writes."""
+class ServerLog:
+    """For the evidence of a test that fails, beside the daemons' logs."""
+
+    def __init__(self, server, host):
+        self.kind, self.host, self.path = server.__class__.__name__, host, server.directory / "log"
+
+    def log(self):
+        return self.path.read_text(errors="replace") if self.path.exists() else ""
+
+
+def in_recovery(server):
+    """What it answers; None if it does not."""
     try:
         session = Session(str(server.directory), 1.0, port=server.port)
     except Exception:
-        return False
+        return None
     try:
         return session.query("SELECT pg_is_in_recovery()")
     except Exception:
-        return False
+        return None
     finally:
         session.close()
+
+
+def runs_as_standby(server):
+    return in_recovery(server) is True
+
+
+def takes_writes(server):
+    return in_recovery(server) is False

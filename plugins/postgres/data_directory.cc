@@ -213,6 +213,10 @@ void DataDirectory::set_upstream(const std::string& conninfo) const {
   write("postgresql.auto.conf", text);
 }
 
+bool DataDirectory::has_upstream() const {
+  return read("postgresql.auto.conf").find("primary_conninfo = 'host=") != std::string::npos;
+}
+
 std::string DataDirectory::write_password_file(const std::string& name, const Endpoint& endpoint,
                                                const std::string& database, const std::string& user,
                                                const std::string& password) const {

@@ -44,6 +44,7 @@ class DataDirectory {
 
   /// primary_conninfo for a server that does not run.
   void set_upstream(const std::string& conninfo) const;
+  bool has_upstream() const;
   /// The conninfo of a walreceiver that follows `target`; writes the password file that it names.
   std::string conninfo_of(const Member& target) const;
   /// The part of a conninfo that says how to encrypt.

@@ -79,6 +79,7 @@ class Postgres {
   // take.cc
   std::vector<std::string> refusals(const Call& call, Connection& connection, const Server& server);
   void refuse_by_position(const Call& call, const Server& server, std::vector<std::string>& reasons) const;
+  bool old_one_is_standby(const Call& call, const Server& server, std::vector<std::string>& reasons);
   void refuse_live_upstream(const Call& call, const Server& server, std::vector<std::string>& reasons);
   void refuse_by_host(const Call& call, Connection& connection, const Server& server,
                       std::vector<std::string>& reasons) const;
@@ -101,7 +102,8 @@ class Postgres {
 
   // rejoin.cc
   Result settle(const Call& call, Purpose purpose);
-  void become_standby(const Call& call);
+  bool needs_upstream() const;
+  void become_standby(const Call& call, const Member& target);
   Connection drive_standby(const Call& call);
   Server settled_standby(const Call& call, Connection& connection);
   History own_history(const Server& server) const;

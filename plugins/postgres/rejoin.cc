@@ -15,25 +15,34 @@ namespace {
 using baton::plugin::Role;
 namespace plugin = baton::plugin;
 
+/// Lies in the data directory from a rewind until the server streams.
+constexpr const char* kRewound = "baton.rewound";
+
 }  // namespace
 
+/// Whether its data was rewound and may need more of the target's log to be consistent: alone it would let nobody in.
+bool Postgres::needs_upstream() const {
+  return data_.exists(kRewound) || data_.read("backup_label").find("pg_rewind") != std::string::npos;
+}
+
 /// Running or not, a primary or not: afterwards the server runs as a standby, and stays one through a restart.
-void Postgres::become_standby(const Call& call) {
+void Postgres::become_standby(const Call& call, const Member& target) {
   data_.guard_boot();
   if (data_.postmaster()) {
-    bool primary = true;
+    bool stays = false;
     try {
       Connection connection = drive_when_ready(call, Clock::now() + settings_.query_timeout);
-      primary = !read_server(connection).in_recovery;
+      stays = read_server(connection).in_recovery;
     } catch (const Trouble&) {
       // Who cannot be asked, or lets us not in, might take writes all the same. The control file knows.
-      primary = data_.control(call).state != "in archive recovery";
+      const bool stuck = needs_upstream() && !data_.has_upstream();
+      stays = data_.control(call).state == "in archive recovery" && !stuck;
     }
-    if (!primary) return;
+    if (stays) return;
     if (!control_.stop(call, call.remaining() / 2)) control_.stop_at_once(call, call.remaining() / 2);
   }
   data_.remove("baton.promoting");
-  data_.set_upstream("");
+  data_.set_upstream(needs_upstream() ? data_.conninfo_of(target) : "");
   control_.start(call);
 }
 
@@ -89,6 +98,7 @@ Result Postgres::follow(const Call& call, Connection& connection, const Member& 
   for (;;) {
     const Server server = read_server(connection);
     if (server.receiver && server.receiver->status == "streaming" && follows(server, target.endpoint)) {
+      data_.remove(kRewound);
       result.role = Role::kReplica;
       result.position = position_of(server, {}).text();
       result.sentence = connection.words() + " streams from " + target.endpoint.words() + result.sentence;
@@ -157,11 +167,12 @@ Connection Postgres::drive_standby(const Call& call) {
 
 Result Postgres::settle(const Call& call, Purpose purpose) {
   const Member& target = settings_.other(call.target());
-  become_standby(call);
+  become_standby(call, target);
   Connection connection = drive_standby(call);
   Server server = read_server(connection);
   const bool right = follows(server, target.endpoint);
   if (server.in_recovery && right && server.receiver && server.receiver->status == "streaming") {
+    data_.remove(kRewound);
     Result result = plugin::done(connection.words() + " streams from " + target.endpoint.words() + " already");
     result.role = Role::kReplica;
     result.position = position_of(server, {}).text();
@@ -210,9 +221,10 @@ Result Postgres::rewind(const Call& call, const Member& target, const History& o
                       "; the tail is kept in " + kept);
   }
   for (const auto& [name, text] : own_files) data_.write(name, text);
+  data_.write(kRewound, target.host + "\n");
   data_.guard_boot();
   data_.remove("baton.promoting");
-  data_.set_upstream("");
+  data_.set_upstream(data_.conninfo_of(target));
   control_.start(call);
   Connection connection = drive_when_ready(call, patience_end(call));
   const std::uint64_t bytes = own.end > inclusion.common ? own.end - inclusion.common : 0;

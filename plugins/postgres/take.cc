@@ -74,26 +74,41 @@ void Postgres::refuse_by_position(const Call& call, const Server& server, std::v
   }
 }
 
-/// Rule of all pairs: a live replication stream from the "dead" one, or the one itself, vetoes.
-void Postgres::refuse_live_upstream(const Call& call, const Server& server, std::vector<std::string>& reasons) {
-  const std::int64_t fresh = settings_.link_fresh.count() / 1'000'000;
-  if (server.receiver && server.receiver->status == "streaming" && server.receiver->last_message_ms >= 0 &&
-      server.receiver->last_message_ms < fresh) {
-    reasons.push_back("its upstream " + upstream_words(server) + " was heard " +
-                      std::to_string(server.receiver->last_message_ms) + " ms ago: it lives (link_fresh is " +
-                      std::to_string(fresh) + " ms)");
-  }
+/// True: the other one answers, as a standby. What it has more than this server and is sending comes first.
+bool Postgres::old_one_is_standby(const Call& call, const Server& server, std::vector<std::string>& reasons) {
   try {
     const Member& other = settings_.other(call.target());
     Connection connection = drive_remote(call, other);
-    const Table table = connection.query("SELECT pg_is_in_recovery()");
-    if (!table.flag(0, 0)) reasons.push_back(connection.words() + " answers and is a primary that takes writes");
+    const Server theirs = read_server(connection);
+    if (!theirs.in_recovery) {
+      reasons.push_back(connection.words() + " answers and is a primary that takes writes");
+      return false;
+    }
+    const bool sends = server.receiver && server.receiver->status == "streaming" && follows(server, other.endpoint);
+    if (sends && theirs.end() > server.received) {
+      reasons.push_back(connection.words() + " is a standby that sends this server what it has more: " +
+                        bytes_words(theirs.end() - server.received));
+    }
+    return true;
   } catch (const Trouble& trouble) {
     // What does not answer is what a crash failover is for. One that refuses our password lives.
     if (trouble.cause() == "auth" || trouble.cause() == "connections" || trouble.cause() == "privilege" ||
         trouble.cause() == "database") {
       reasons.push_back(std::string{"the old primary lives: "} + trouble.what());
     }
+    return false;
+  }
+}
+
+/// Rule of all pairs: a live replication stream from the "dead" one, or the one itself, vetoes.
+void Postgres::refuse_live_upstream(const Call& call, const Server& server, std::vector<std::string>& reasons) {
+  if (old_one_is_standby(call, server, reasons)) return;  // it lives, but gave the role up
+  const std::int64_t fresh = settings_.link_fresh.count() / 1'000'000;
+  if (server.receiver && server.receiver->status == "streaming" && server.receiver->last_message_ms >= 0 &&
+      server.receiver->last_message_ms < fresh) {
+    reasons.push_back("its upstream " + upstream_words(server) + " was heard " +
+                      std::to_string(server.receiver->last_message_ms) + " ms ago: it lives (link_fresh is " +
+                      std::to_string(fresh) + " ms)");
   }
 }
 

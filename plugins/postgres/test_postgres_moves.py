@@ -141,6 +141,23 @@ def test_the_record_at_the_final_position_has_to_be_the_shutdown(calm):
     assert calm.act(calm.db2, "drain", timeout=5.0, **about).status == "refused"
 
 
+def test_the_stream_of_an_old_primary_that_gave_the_role_up_is_no_veto_once_all_of_it_is_here(pair):
+    receiver = pair.receiver(pair.db2)
+    os.kill(receiver, signal.SIGSTOP)
+    try:
+        pair.db1.sql("INSERT INTO rows SELECT n, repeat('x', 50) FROM generate_series(1, 200) AS n")
+        pair.good(pair.db1, "demote", timeout=25.0)
+        refused(pair.act(pair.db2, "promote", generation=7), r"db1 .* is a standby that sends this server what it has more: \d+ bytes")
+    finally:
+        os.kill(receiver, signal.SIGCONT)
+    wait_until(lambda: pair.db2.sql("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'") == "1")
+    wait_until(lambda: pair.act(pair.db2, "can_promote").status == "ok")
+    assert pair.db2.sql("SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming' AND "
+                        "last_msg_receipt_time > now() - interval '5s'") == "1"
+    pair.good(pair.db2, "promote", generation=7)
+    assert len(pair.db2.rows()) == 200
+
+
 def test_promotion_that_ended_before_its_stamp_is_finished(pair):
     pair.db1.kill()
     pair.db2.sql("SELECT pg_promote()")
@@ -294,6 +311,24 @@ def test_a_rewind_keeps_the_tail_aside(pair):
     pair.db2.wait_streaming_to(pair.db1)
     assert pair.db1.rows() == pair.db2.rows() and not pair.db1.is_primary()
     assert not (pair.db1.data / "baton.rewind-pgpass").exists()
+
+
+def test_a_rewind_ends_though_the_new_primary_writes_meanwhile(pair):
+    _, position = crash_with_tail(pair)
+    pair.good(pair.db2, "promote", position=position, generation=7)
+    writer = Writer(lambda: pair.db2)
+    writer.tried = 1000000  # beside what the first writer left
+    with writer:
+        pair.good(pair.db1, "rejoin", more={"rejoin": "rewind"})
+        assert not (pair.db1.data / "baton.rewound").exists()
+        # Ended between the rewind and its start: the next attempt starts it so that it gets what it lacks.
+        pair.db1.stop()
+        (pair.db1.data / "baton.rewound").write_text("db2\n")
+        (pair.db1.data / "postgresql.auto.conf").write_text("primary_conninfo = ''\n")
+        pair.good(pair.db1, "rejoin", more={"rejoin": "rewind"})
+        writer.stop()
+    pair.db2.wait_streaming_to(pair.db1)
+    assert pair.db1.rows() == pair.db2.rows() and set(writer.acknowledged) <= pair.db1.rows()
 
 
 def test_two_that_were_both_promoted_do_not_follow_each_other(pair):
