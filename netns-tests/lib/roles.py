@@ -84,14 +84,20 @@ class Sampler:
 
     def _run(self):
         while not self.stopped.wait(0.02):
-            writable = set()
-            for host, look in self.looks.items():
-                try:
-                    if look():
-                        writable.add(host)
-                except Exception:
-                    pass
+            writable = self._writable()
+            if len(writable) > 1:  # or did the role move between one look and the next?
+                writable &= self._writable()
             self.samples.append((time.time(), frozenset(writable)))
+
+    def _writable(self):
+        found = set()
+        for host, look in self.looks.items():
+            try:
+                if look():
+                    found.add(host)
+            except Exception:
+                pass
+        return found
 
     def stop(self):
         self.stopped.set()
