@@ -71,7 +71,7 @@ def test_a_cut_between_the_hosts_moves_nothing_while_the_witness_sees_the_holder
     scene.faults.cut_between("db1", "db2")
     wait_until(lambda: any(e.get("verb") == "acquire" for e in pair.daemons["db2"].events()), 20, "db2 asks the witness")
     writer.wait_more(300)
-    scene.sole("db1", seconds=6)  # longer than a lease
+    scene.sole("db1", seconds=4)  # longer than a lease
     scene.faults.heal()
     pair.follows("db2", "db1")
     writer.wait_more(50)
@@ -136,7 +136,7 @@ def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_reboo
     wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 40, "db1 remembers")
     pair.daemons["db2"].kill()
     wait_until(lambda: scene.owners.holders(VIP) == [], 15, "nobody holds the address")
-    hold(lambda: scene.owners.holders(VIP) == [] and not takes_writes(server), 6, "db1 stays out")  # longer than a lease
+    hold(lambda: scene.owners.holders(VIP) == [] and not takes_writes(server), 4, "db1 stays out")  # longer than a lease
 
 
 def takes_writes(server):
@@ -154,7 +154,7 @@ def test_a_wrong_password_of_the_check_user_says_nothing_about_the_database_and_
     pair.servers["db1"].sql("SET sql_log_bin=0", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'another'")
     wait_until(lambda: check(pair, "db1").get("result") == "config", 20, "the check of db1 says that it may not look")
     assert check(pair, "db1")["latest"]["facts"]["cause"] == "auth"
-    scene.sole("db1", seconds=5)
+    scene.sole("db1", seconds=4)
     writer.wait_more(50)
     pair.servers["db1"].sql("SET sql_log_bin=0", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'")
     wait_until(lambda: check(pair, "db1").get("result") == "ok", 20, "it may look again")

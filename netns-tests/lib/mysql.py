@@ -56,14 +56,19 @@ class Look:
 
 
 def secrets(scene):
-    """The files with the passwords of the manual's accounts, by user."""
+    """The files with the passwords of the manual's accounts, by user, and with the hosts' common key ("peer")."""
     found = {}
-    for who in ("check", "drive", "repl"):
-        found[who] = os.path.join(scene.lab.directory, who + ".password")
+    for who, secret in (("check", "check-secret"), ("drive", "drive-secret"), ("repl", "repl-secret"), ("peer", "k" * 32)):
+        found[who] = os.path.join(scene.lab.directory, who + ".secret")
         with open(found[who], "w", encoding="ascii") as file:
-            file.write(who + "-secret\n")
+            file.write(secret + "\n")
         os.chmod(found[who], 0o600)
     return found
+
+
+def daemon_on(scene, host, service, sections, known):
+    return scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir(),
+                        daemon_keys=("log_level = debug", "peer_key_file = " + known["peer"]))
 
 
 class MariaDBs:
@@ -132,7 +137,7 @@ class Pair:
         sections = self.plugin() + [""] + roles.etcd_section(scene, "client")
         for host, priority in (("db1", 200), ("db2", 100)):
             service = Service(priority=priority, extra=tuple(extra), preempt=False)
-            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir())
+            self.daemons[host] = daemon_on(scene, host, service, sections, self.secrets)
 
     def plugin(self):
         lines = ["[plugin db]", "module = mysql", "interval = 400ms", "timeout = 380ms", "deadline = 20s", "settle = 200ms"]
@@ -184,13 +189,14 @@ class Followed:
         self.scene, self.servers, self.daemons = scene, servers, {}
         known = secrets(scene)
         lines = ["[plugin db]", "module = mysql", "mode = follow", "cluster = " + cluster, "interval = 400ms", "timeout = 380ms",
-                 "check_user = baton_check", "check_password_file = " + known["check"],
-                 "drive_user = baton_drive", "drive_password_file = " + known["drive"]]
+                 "check_user = baton_check", "check_password_file = " + known["check"]]
+        if cluster == "group_replication":
+            lines += ["drive_user = baton_drive", "drive_password_file = " + known["drive"]]
         lines += ["member = %s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in servers]
         lines += ["socket@%s = %s" % (host, server.socket) for host, server in servers.items()]
         for host, priority in zip(servers, (200, 150, 100)):
             service = Service(priority=priority, preempt=False, extra=("promote = db", "check = db", "grant = follow"))
-            self.daemons[host] = scene.daemon("baton", host, service, sections=lines, plugins=plugin_dir())
+            self.daemons[host] = daemon_on(scene, host, service, lines, known)
 
     def start(self, holder):
         self.daemons[holder].start()
