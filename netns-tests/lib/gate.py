@@ -10,8 +10,8 @@ STATUS = {"transient": 1, "refused": 2, "config": 3, "conflict": 4, "fatal": 5}
 class Gates:
     """Sections `names` on all hosts of the lab. Before Baton's user asks for a verb, stop() or fail() says what it is to meet."""
 
-    def __init__(self, lab, names):
-        self.names, self.directory = names, os.path.join(lab.directory, "gates")
+    def __init__(self, lab, names, deadline="20s"):
+        self.names, self.deadline, self.directory = names, deadline, os.path.join(lab.directory, "gates")
         place = os.path.join(museum.PLACE, lab.prefix)
         os.makedirs(place, mode=0o755, exist_ok=True)
         lab.undo.callback(proc.run, "rm", "-rf", place, check=False)
@@ -22,7 +22,7 @@ class Gates:
 
     def sections(self):
         return [line for name in self.names for line in ("", "[plugin %s]" % name, "module = " + self.module, "directory = " + self.directory,
-                                                         "interval = 1s", "deadline = 20s")]
+                                                         "interval = 1s", "deadline = " + self.deadline)]
 
     def path(self, host, name, verb, what):
         return os.path.join(self.directory, host, "%s.%s.%s" % (name, verb, what))

@@ -28,7 +28,7 @@ class CrashedPair(RedisPair):
         self.gates = Gates(scene.lab, ("first", "last"))
         # These tests promote more often than anybody should.
         super().__init__(scene, promote=("first", "redis", "last"), sections=self.gates.sections(), section=section,
-                         lines=("fence = first", "promotion_budget = 100 per 1h"))
+                         lines=("fence = first", "promotion_budget = 100 per 1h"), interval_ms=300)
         self.start()
         self.clients, self.samples = self.writer(), self.sampler()
         self.clients.wait_more(200)

@@ -27,17 +27,18 @@ class Client:
 def writable(server):
     """Whether it takes a write, by its local socket. One that makes writers wait does not. The key does not exist, so that nothing is
     changed: a look must not be what makes the data of two hosts differ."""
-    if server.process.poll() is not None:
+    try:
+        with server.local() as connection:
+            connection.socket.settimeout(0.3)
+            return connection.command("DEL", "sampler") == 0
+    except (OSError, rs.RedisError):
         return False
-    with server.local() as connection:
-        connection.socket.settimeout(0.3)
-        return connection.command("DEL", "sampler") == 0
 
 
 class RedisPair:
     """Two servers as the manual sets them up, Baton on both hosts, and the witness on the client's side."""
 
-    def __init__(self, scene, grant="witness", lines=(), options=(), promote=("redis",), sections=(), section=()):
+    def __init__(self, scene, grant="witness", lines=(), options=(), promote=("redis",), sections=(), section=(), interval_ms=100, witness_port=roles.WITNESS_PORT):
         """promote: the row of sections; sections: lines of those among them that are not Redis; section: further lines of Redis' own."""
         self.scene, self.servers = scene, {}
         directory = os.path.join(scene.lab.directory, "redis")
@@ -66,11 +67,11 @@ class RedisPair:
         extra = ["promote = " + name for name in promote] + ["check = redis", "grant = " + grant, "cooldown = 0", *lines]
         if grant == "witness":
             self.witness = roles.etcd_on(scene, "client")
-            sections += [""] + roles.etcd_section(scene, "client")
+            sections += [""] + roles.etcd_section(scene, "client", port=witness_port)
             extra.append("witness = witness")
         self.daemons = {}
         for host, priority in (("db1", 200), ("db2", 100)):
-            service = Service(priority=priority, extra=tuple(extra), preempt=False)
+            service = Service(priority=priority, extra=tuple(extra), preempt=False, interval_ms=interval_ms)
             self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir())
 
     def start(self, first="db1"):
@@ -95,3 +96,16 @@ class RedisPair:
 
     def numbers(self, host):
         return {int(key[2:]) for key in self.servers[host].keys() if key.startswith("n:")}
+
+    def nothing_lost(self, writer, sampler, host):
+        """At the end: never two were writable, and every acknowledged write is on `host`."""
+        acknowledged = set(writer.stop())
+        sampler.stop()
+        sampler.never_two()
+        missing = acknowledged - self.numbers(host)
+        assert not missing, sorted(missing)[:20]
+
+
+def calm_pair(scene, **options):
+    """Its adverts are slow: a machine that is busy for a moment moves nothing."""
+    return RedisPair(scene, interval_ms=300, **options)

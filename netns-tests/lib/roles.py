@@ -119,8 +119,8 @@ def etcd_on(scene, host):
     return cluster
 
 
-def etcd_section(scene, host, lease="3s"):
-    return ["[plugin witness]", "module = etcd", "endpoint = http://%s:%d" % (scene.lab.ip4(host), WITNESS_PORT), "lease = " + lease,
+def etcd_section(scene, host, lease="3s", port=WITNESS_PORT):
+    return ["[plugin witness]", "module = etcd", "endpoint = http://%s:%d" % (scene.lab.ip4(host), port), "lease = " + lease,
             "query_timeout = 500ms", "interval = 1s"]
 
 
