@@ -30,15 +30,16 @@ bool same_election(const ports::InstanceState& a, const ports::InstanceState& b)
 
 Checker::Checker(World& world) : world_(world) {
   const config::Config& config = world.scenario().configs.front();
-  for (const config::Group& group : config.groups) units_.push_back({group.name, {}, {}});
+  for (const config::Group& group : config.groups) units_.push_back({group.name, {}, {}, false});
   for (const config::Instance& instance : config.instances) {
-    if (instance.group.empty()) units_.push_back({instance.name, {}, {}});
+    if (instance.group.empty()) units_.push_back({instance.name, {}, {}, false});
     const int unit = unit_of(instance);
     const int index = static_cast<int>(instance_names_.size());
     const int link = instance.interface.back() - '0';
     instance_names_.push_back(instance.name);
     unit_of_instance_.push_back(unit);
     units_[static_cast<std::size_t>(unit)].instances.push_back(index);
+    units_[static_cast<std::size_t>(unit)].promotes = !instance.election.promote.empty();
     for (const Family family : {Family::kIpv4, Family::kIpv6}) {
       const auto has = [family](const Prefix& prefix) { return prefix.address.family() == family; };
       if (std::none_of(instance.addresses.begin(), instance.addresses.end(), has)) continue;
@@ -239,6 +240,7 @@ void Checker::reported(Host& host, const ports::Report& report) {
   }
   // Frames that were delayed arrive a little after the last fault.
   const bool late = world_.healed() && world_.now() > world_.healed_at() + world_.scenario().longest_interval;
+  if (units_[static_cast<std::size_t>(unit)].promotes) return;  // where nothing grants it, the role goes round
   if (late && from != State::kInitialize && report.to != State::kInitialize) ++there.moves_since_heal;
   if (world_.now() > settled_at_) fail("I1", &host, "a transition long after the last fault");
   // I1: a node that was there when the last fault ended moves at most twice.
@@ -256,6 +258,10 @@ void Checker::published(Host& host, std::uint32_t slot, const ports::InstanceSta
   auto& before = view(host).board.at(slot);
   if (!before || !same_election(*before, state)) ++board_changes_;
   if (state.against != 0 || state.yielded_until_ns != 0) there.patient_since = world_.now();
+  const auto active = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
+  if (state.promotion_step == active && (!before || before->promotion_step != active)) {
+    there.serves_since = world_.now();
+  }
   before = state;
 }
 
@@ -303,11 +309,13 @@ void Checker::turn_ends(Host& host) {
   for (const RouterView& router : there.routers) {
     if (router.releases < 0) fail("I4", &host, "priority 0 without a voluntary release, or twice");
   }
-  for (UnitView& unit : there.units) {
+  for (std::size_t i = 0; i < there.units.size(); ++i) {
+    UnitView& unit = there.units[i];
     if (unit.must_leave && unit.state == State::kActive) fail("I5", &host, "still Active after a long stall");
     // Addresses first, for an interval or a second at most; then the role.
     const Nanos patience = std::min<Nanos>(world_.scenario().longest_interval, std::chrono::seconds{1}) + 2 * kLateness;
-    if (there.drained && unit.state == State::kActive && world_.now() - there.interrupted > patience) {
+    const bool promotes = units_[i].promotes;  // demoting takes as long as it takes
+    if (!promotes && there.drained && unit.state == State::kActive && world_.now() - there.interrupted > patience) {
       fail("I4", &host, "still Active although drained");
     }
     unit.must_leave = false;
@@ -452,7 +460,10 @@ void Checker::check_addresses_gone(Host& host) {
       if (instance < 0 || !there.known.contains({static_cast<int>(link), id})) continue;
       const UnitView& unit =
           there.units[static_cast<std::size_t>(unit_of_instance_[static_cast<std::size_t>(instance)])];
-      if (unit.state == State::kActive && wanted(host, address.prefix.address)) continue;
+      const bool promotes =
+          units_[static_cast<std::size_t>(unit_of_instance_[static_cast<std::size_t>(instance)])].promotes;
+      // What is no longer configured stays until writes are blocked.
+      if (unit.state == State::kActive && (promotes || wanted(host, address.prefix.address))) continue;
       const ports::AddressCommand* last = host.last_command(static_cast<int>(link), address.prefix);
       if (last == nullptr || last->verb != ports::AddressVerb::kRemove) {
         return fail("I3", &host, "keeps " + address_text(id) + " while not Active");

@@ -62,6 +62,7 @@ class Checker {
   void all_healed();
   void tick();
   void run_ends();
+  void fail(const char* invariant, const Host* host, const std::string& what);
 
  private:
   struct RouterModel {
@@ -77,10 +78,12 @@ class Checker {
     std::string name;
     std::vector<int> routers;
     std::vector<int> instances;
+    bool promotes = false;  ///< DataChecker's matter is when it serves, and where
   };
   struct UnitView {
     vrrp::State state = vrrp::State::kInitialize;
     Nanos since{0};
+    Nanos serves_since{0};  ///< promotes: its data may be written
     Reason reason = Reason::kNone;
     int slot = -1;
     bool configured = true;
@@ -133,7 +136,6 @@ class Checker {
   };
 
   HostView& view(const Host& host) { return hosts_[static_cast<std::size_t>(host.index())]; }
-  void fail(const char* invariant, const Host* host, const std::string& what);
   int unit_of(const config::Instance& instance) const;
   int unit_of_slot(const Host& host, std::uint32_t slot) const;
   int instance_of(const IpAddress& address) const;

@@ -155,7 +155,9 @@ void Checker::starting(Host& host, bool adopt) {
     UnitView& unit = there.units[i];
     unit.state = State::kInitialize;
     unit.since = world_.now();
-    for (std::uint32_t slot = 0; slot < Board::kInstanceSlots && adopt; ++slot) {
+    // Removed from the configuration, and the engine died before it had left: a successor knows nothing of it.
+    const bool known = configured(host, units_[i].instances.front()) != nullptr;
+    for (std::uint32_t slot = 0; slot < Board::kInstanceSlots && adopt && known; ++slot) {
       const auto& state = host.board().instances.at(slot);
       if (!state || unit_of_slot(host, slot) != static_cast<int>(i)) continue;
       unit.state = state->state;
@@ -388,7 +390,8 @@ void Checker::check_patience(Host& host) {
       skew = std::max(skew, longest - 3 * model.slowest);
       resigned = resigned && there.routers[static_cast<std::size_t>(index)].resigned_at;
     }
-    if (resigned) down = skew;  // §6.4.2, S-04
+    // §6.4.2, S-04; where promotions fail the role goes round, and resignations come too often to be obeyed (T-04).
+    if (resigned && !units_[i].promotes) down = skew;
     if (world_.now() - unit.patient_since > with_drift(down) + 2 * kLateness) {
       return fail("I2", &host, "Backup hears nobody and does not take over unit " + units_[i].name);
     }
@@ -410,6 +413,10 @@ void Checker::check_installed(Host& host) {
     // Leaving by itself it gives the addresses away first and goes on sending adverts for at most an interval.
     if (board && board->holding == ports::HoldingState::kReleasing) continue;
     if (state.state != State::kActive || now - state.since < milliseconds{101}) continue;
+    if (units_[static_cast<std::size_t>(unit)].promotes) {
+      const bool serves = board && board->promotion_step == static_cast<std::uint8_t>(ports::PromotionStep::kActive);
+      if (!serves || now - state.serves_since < milliseconds{101}) continue;
+    }
     const KernelLink& link = host.kernel().links[static_cast<std::size_t>(instance.interface.back() - '0')];
     for (const auto* list : {&instance.addresses, &instance.extra_addresses}) {
       for (const Prefix& prefix : *list) {
@@ -458,6 +465,7 @@ void Checker::check_dual_active() {
 /// else's.
 void Checker::check_one_active() {
   for (std::size_t i = 0; i < units_.size() && !failed(); ++i) {
+    if (units_[i].promotes) continue;
     int active = 0, best = 0, won = 0;
     bool preempt = true, everywhere = true;
     for (int h = 0; h < world_.hosts(); ++h) {

@@ -7,7 +7,9 @@
 
 namespace baton::sim {
 
-Host::Doors::Doors(Host& host) { frames.host = links.host = addresses.host = reports.host = intents.host = &host; }
+Host::Doors::Doors(Host& host) {
+  frames.host = links.host = addresses.host = reports.host = intents.host = plugins.host = &host;
+}
 
 void Host::Doors::Frames::send_frame(ports::LinkId link, ConstBytes frame) {
   if (!host->alive()) return;
@@ -51,6 +53,7 @@ void Host::Doors::Addresses::submit(const ports::AddressCommand& command) {
                            address_id(command.prefix.address));
   host->submitted_.push_back(command);
   host->world_.checker().submitted(*host, command);
+  host->world_.data_checker().submitted(*host, command);
 }
 
 void Host::Doors::Addresses::flush() {
@@ -65,6 +68,7 @@ void Host::Doors::Reports::publish_instance(std::uint32_t slot, const ports::Ins
   if (!host->alive()) return;
   host->board_.instances.at(slot) = state;
   host->world_.checker().published(*host, slot, state);
+  host->world_.data_checker().published(*host, state);
 }
 
 void Host::Doors::Reports::publish_router(std::uint32_t slot, const ports::RouterState& state) {
@@ -86,13 +90,30 @@ ports::RouterCounters& Host::Doors::Reports::counters(std::uint32_t slot) {
   return host->calls_left_ == 0 ? lost : host->board_.counters.at(slot);
 }
 
-std::uint64_t Host::Doors::Intents::record(const ports::DataRecord&) { return record("", ""); }
+std::uint64_t Host::Doors::Intents::record(const ports::DataRecord& record) {
+  return host->alive() ? host->remember(record) : 0;
+}
 
 std::uint64_t Host::Doors::Intents::record(std::string_view, std::string_view) {
   if (!host->alive()) return 0;
   const std::uint64_t ticket = ++host->tickets_;
   host->tell(IntentDone{ticket}, std::chrono::milliseconds{1});
   return ticket;
+}
+
+void Host::Doors::Plugins::use_plugin(ports::PluginId id, const config::Plugin& plugin) {
+  if (host->alive()) host->acts_->use(id, plugin);
+}
+
+void Host::Doors::Plugins::forget_plugin(ports::PluginId id) {
+  if (host->alive()) host->acts_->forget(id);
+}
+
+/// Memory: no call that a death could come before.
+ports::ProbeReading Host::Doors::Plugins::read_probe(ports::PluginId id) { return host->acts_->read(id); }
+
+void Host::Doors::Plugins::act(const ports::ActOrder& order) {
+  if (host->alive()) host->acts_->act(order);
 }
 
 /// One port call; false once the engine has died in this turn.

@@ -43,11 +43,11 @@ struct Host::Doors {
     std::uint64_t record(const ports::DataRecord& record) override;
   };
   struct Plugins : ports::PluginPort {
-    // The scenarios have no [plugin] sections.
-    void use_plugin(ports::PluginId, const config::Plugin&) override {}
-    void forget_plugin(ports::PluginId) override {}
-    ports::ProbeReading read_probe(ports::PluginId) override { return {}; }
-    void act(const ports::ActOrder&) override {}
+    Host* host = nullptr;
+    void use_plugin(ports::PluginId id, const config::Plugin& plugin) override;
+    void forget_plugin(ports::PluginId id) override;
+    ports::ProbeReading read_probe(ports::PluginId id) override;
+    void act(const ports::ActOrder& order) override;
   };
 
   explicit Doors(Host& host);

@@ -18,7 +18,7 @@ bool is_network(FaultKind kind) { return kind <= FaultKind::kReflect; }
 void World::begin(const Fault& fault) {
   trace_.add(now_, -1, What::kFaultBegins, static_cast<std::uint64_t>(fault.kind), fault.argument & 0xFFFF,
              static_cast<std::uint64_t>(fault.host * 16 + fault.link));
-  disturb();
+  if (fault.kind != FaultKind::kMove) disturb();  // what an operator may do any time
   checker_.fault_begins(fault);
   if (is_network(fault.kind)) return apply_active();
   switch (fault.kind) {
@@ -40,7 +40,7 @@ void World::begin(const Fault& fault) {
     case FaultKind::kSwitchover:
     case FaultKind::kFreeze:
     case FaultKind::kDrain: return begin_operator_fault(fault);
-    default: return begin_host_fault(fault);
+    default: return fault.kind < kFirstOfData ? begin_host_fault(fault) : begin_data_fault(fault);
   }
 }
 
@@ -172,7 +172,7 @@ void World::end(const Fault& fault) {
     case FaultKind::kFreeze: return there.command({engine::Verb::kThaw, "", Nanos{0}, false});
     case FaultKind::kSwitchover:
     case FaultKind::kDrain: return there.command({engine::Verb::kUndrain, "", Nanos{0}, false});
-    default: return;
+    default: return end_data_fault(fault);
   }
 }
 
@@ -199,6 +199,7 @@ void World::heal() {
     there.command({engine::Verb::kThaw, "", Nanos{0}, false});
     there.command({engine::Verb::kUndrain, "", Nanos{0}, false});
   }
+  if (!scenario_.data.empty()) heal_data();
   healed_at_ = calm_since_ = now_;
   trace_.add(now_, -1, What::kHealed);
   checker_.all_healed();

@@ -35,7 +35,8 @@ Host::Host(World& world, int index)
       config_(world.scenario().configs[static_cast<std::size_t>(index)]),
       next_config_(config_),
       kernel_([this](const KernelChange& change) { kernel_changed(change); }),
-      doors_(std::make_unique<Doors>(*this)) {
+      doors_(std::make_unique<Doors>(*this)),
+      acts_(std::make_unique<ActHosts>(world, *this)) {
   const Scenario& scenario = world.scenario();
   send_errno_.assign(static_cast<std::size_t>(scenario.links), 0);
   for (int link = 0; link < scenario.links; ++link) {
@@ -75,6 +76,7 @@ void Host::start(bool adopt) {
   if (!adopt) board_ = Board{};
   world_.trace().add(world_.now(), index_, What::kStarted, adopted.size());
   world_.checker().starting(*this, adopt);
+  power_on();
   watched_.clear();
   calls_left_ = -1;
   stopping_ = false;
@@ -89,12 +91,15 @@ void Host::start(bool adopt) {
   in_turn_ = false;
   world_.count_step();
   world_.checker().started(*this, adopt);
+  world_.data_checker().started(*this, adopt);
   schedule_next();
 }
 
 /// What goes with the process: its queues. The kernel's table and the board stay.
 void Host::forget_process() {
   engine_.reset();
+  acts_->engine_died();
+  world_.data_checker().engine_gone(*this);
   for (const std::uint32_t packet : frames_) world_.release(packet);
   for (const std::uint32_t packet : outgoing_) world_.release(packet);
   frames_.clear();
@@ -139,6 +144,10 @@ void Host::power_off() {
   forget_process();
   kernel_.remove_ours();
   board_ = Board{};
+  powered_ = false;
+  acts_->end_all();
+  scribe_.lose_memory();
+  world_.databases().host_down(index_);
   world_.disturb();
 }
 
@@ -157,6 +166,7 @@ void Host::stall(Nanos length, Stall kind) {
   stall_kind_ = kind;
   resumed_ = true;
   if (paused()) kernel_.postpone_expiry(length);
+  world_.data_checker().interrupted(*this);
   world_.trace().add(world_.now(), index_, What::kStalled, static_cast<std::uint64_t>(length.count()),
                      static_cast<std::uint64_t>(kind));
   world_.disturb();
@@ -169,7 +179,8 @@ void Host::reload(int kind, config::Config config) {
   next_config_ = std::move(config);
   const bool same = next_config_ == config_;
   world_.checker().reloading(*this, next_config_);
-  request_turn([this](Instant now) { engine_->reload(now, next_config_); }, same);
+  world_.data_checker().interrupted(*this);
+  request_turn([this](Instant now) { engine_->reload(now, next_config_); }, same && acts_->all_pass());
   config_ = next_config_;
   world_.checker().reloaded(*this);
 }
@@ -178,8 +189,10 @@ void Host::command(const engine::Command& command) {
   if (!running() || stopping_ || stalled()) return;
   engine::CommandResult result;
   world_.checker().commanding(*this, command);
+  world_.data_checker().commanding(*this, command);
   request_turn([&](Instant now) { result = engine_->on_command(now, command); }, command.dry_run);
   world_.trace().add(world_.now(), index_, What::kOperator, static_cast<std::uint64_t>(command.verb), result.accepted);
+  if (!result.accepted) world_.data_checker().refused(*this, command);
 }
 
 void Host::block_worker(Nanos until) { worker_blocked_until_ = std::max(worker_blocked_until_, until); }
@@ -281,6 +294,7 @@ void Host::turn() {
   if (resumed) {
     world_.trace().add(world_.now(), index_, What::kResumed);
     world_.checker().resumed(*this, world_.now() - stall_began_);
+    world_.data_checker().interrupted(*this);
     world_.disturb();
   }
   world_.checker().turn_begins(*this);
@@ -307,6 +321,7 @@ void Host::turn_over() {
     return die(adopt_after_death_, restart_after_);
   }
   world_.checker().turn_ends(*this);
+  world_.data_checker().turn_ends(*this);
   if (stopping_ && engine_->finished()) return finish_stop();
   schedule_next();
 }
@@ -321,7 +336,9 @@ void Host::request_turn(const std::function<void(Instant)>& request, bool must_c
   const auto before = engine_->next_deadline();
   request(now);
   engine_->end_turn(now);
-  if (must_change_nothing) world_.checker().unchanged(*this, "I9", before, engine_->next_deadline());
+  // A look at the probes renews what they said; that may move a deadline.
+  const auto after = world_.scenario().data.empty() ? engine_->next_deadline() : before;
+  if (must_change_nothing) world_.checker().unchanged(*this, "I9", before, after);
   turn_over();
 }
 
@@ -333,6 +350,13 @@ void Host::finish_stop() {
   forget_process();
   board_ = Board{};
   stopping_ = false;
+  if (world_.scenario().data.empty()) return;
+  acts_->end_all();
+  scribe_.lose_memory();
+  // To stop takes as long as a demotion does: whoever wanted a restart gets it now.
+  world_.schedule(
+      world_.now() + world_.random().between(Nanos{std::chrono::milliseconds{50}}, Nanos{std::chrono::seconds{3}}),
+      EventType::kStart, index_);
 }
 
 void Host::schedule_next() {
@@ -386,6 +410,8 @@ void Host::deliver(Instant now, const Fact& fact) {
     engine_->on_send_error(now, error->link, error->sys_errno);
   } else if (const auto* intent = std::get_if<IntentDone>(&fact)) {
     engine_->on_intent_recorded(now, intent->ticket);
+  } else {
+    deliver_data(now, fact);
   }
 }
 

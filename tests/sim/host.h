@@ -10,8 +10,10 @@
 #include <vector>
 
 #include "engine/engine.h"
+#include "tests/sim/act_hosts.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/scenario.h"
+#include "tests/sim/scribe.h"
 #include "tests/sim/wire.h"
 
 namespace baton::sim {
@@ -38,8 +40,12 @@ struct SendError {
 struct IntentDone {
   std::uint64_t ticket;
 };
-using Fact =
-    std::variant<ports::LinkState, ports::AddressFact, DumpBegin, DumpEnd, ports::AddressResult, SendError, IntentDone>;
+struct PluginNews {
+  ports::PluginId plugin;
+};
+struct AllRecalled {};
+using Fact = std::variant<ports::LinkState, ports::AddressFact, DumpBegin, DumpEnd, ports::AddressResult, SendError,
+                          IntentDone, ports::ActResult, PluginNews, ports::PeerFact, ports::DataRecord, AllRecalled>;
 
 struct Packet {
   Bytes bytes;
@@ -101,6 +107,20 @@ class Host {
   void hear(std::uint32_t packet);
   void die_within_turn(int port_calls, bool adopt, Nanos restart_after);
 
+  // ---- Databases (host_data.cc) ----
+  ActHosts& acts() { return *acts_; }
+  const Scribe& scribe() const { return scribe_; }
+  bool powered() const { return powered_; }
+  int boot() const { return boot_; }
+  Nanos stalled_until() const { return stalled_until_; }
+  void act_done(const ports::ActResult& result);
+  void plugin_news(ports::PluginId plugin);
+  void save_records();
+  void recall(int life);
+  /// What its steward says to the others; nullopt: nothing.
+  std::optional<ports::PeerFact> word_about(int unit) const;
+  void hear_word(const ports::PeerFact& fact);
+
  private:
   struct Doors;
   friend struct Doors;
@@ -123,6 +143,9 @@ class Host {
   void kernel_changed(const KernelChange& change);
   std::optional<ports::LinkId> id_of(int link) const;
   bool alive();
+  std::uint64_t remember(const ports::DataRecord& record);
+  void deliver_data(Instant now, const Fact& fact);
+  void power_on();
   void flush_frames();
   void flush_commands();
   void forget_process();
@@ -160,6 +183,11 @@ class Host {
   Stall stall_kind_ = Stall::kThread;
   bool resumed_ = false;
   std::uint64_t tickets_ = 0;
+  std::unique_ptr<ActHosts> acts_;
+  Scribe scribe_;
+  bool powered_ = true;
+  int boot_ = 1;
+  int life_ = 0;  ///< of the engine
 };
 
 }  // namespace baton::sim

@@ -66,6 +66,35 @@ void print_failure(std::uint64_t seed, World& world) {
   std::printf("commit %s\nreproduce: sim --seed %" PRIu64 " --verbose\n", commit().c_str(), seed);
 }
 
+/// What the runs with databases were about.
+struct DataTotals {
+  DataChecker::Totals sum;
+  std::uint64_t runs = 0, steps = 0;
+
+  void add(World& world) {
+    if (world.scenario().data.empty()) return;
+    const DataChecker::Totals& one = world.data_checker().totals();
+    ++runs;
+    steps += world.steps();
+    sum.promotions += one.promotions;
+    sum.moves += one.moves;
+    sum.crashes += one.crashes;
+    sum.lost += one.lost;
+    sum.acts += one.acts;
+    sum.adopted_midway += one.adopted_midway;
+    sum.held_by_record += one.held_by_record;
+    sum.calm_moves += one.calm_moves;
+  }
+  void print() const {
+    std::printf("databases: %" PRIu64 " steps, %" PRIu64 " seeds, %" PRIu64 " acts, %" PRIu64 " promotions, %" PRIu64
+                " moves (%" PRIu64 " planned and undisturbed), %" PRIu64 " engines ended, %" PRIu64
+                " successors in the middle of a transaction, %" PRIu64 " writes lost by crashes, %" PRIu64
+                " runs ended with nobody permitted\n",
+                steps, runs, sum.acts, sum.promotions, sum.moves, sum.calm_moves, sum.crashes, sum.adopted_midway,
+                sum.lost, sum.held_by_record);
+  }
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,18 +104,21 @@ int main(int argc, char** argv) {
     return 2;
   }
   std::uint64_t steps = 0, runs = 0, hash = 0;
+  DataTotals all;
   for (std::uint64_t seed = options.first;; ++seed) {
     if (options.steps > 0 ? steps >= options.steps : runs >= options.seeds) break;
     World world{make_scenario(seed), options.verbose};
     const bool clean = world.run();
     steps += world.steps();
     ++runs;
+    all.add(world);
     hash = (hash ^ world.trace().hash()) * 0x9E3779B97F4A7C15;
     if (clean) continue;
     print_failure(seed, world);
     std::printf("sim: %" PRIu64 " steps, %" PRIu64 " seeds, hash %016" PRIx64 ", 1 violation\n", steps, runs, hash);
     return 1;
   }
+  all.print();
   std::printf("sim: %" PRIu64 " steps, %" PRIu64 " seeds, hash %016" PRIx64 ", 0 violations\n", steps, runs, hash);
   return 0;
 }

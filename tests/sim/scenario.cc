@@ -4,6 +4,8 @@
 #include <array>
 #include <numeric>
 
+#include "tests/sim/scenario_data.h"
+
 namespace baton::sim {
 namespace {
 
@@ -31,7 +33,9 @@ int host_number(const Scenario& scenario, int host, int flip) {
 
 class Maker {
  public:
-  explicit Maker(std::uint64_t seed) : random_(seed * 0x2545F4914F6CDD1D + 0x9E37) { made_.seed = seed; }
+  explicit Maker(std::uint64_t seed) : random_(seed * 0x2545F4914F6CDD1D + 0x9E37), data_random_(seed ^ 0xDA7A) {
+    made_.seed = seed;
+  }
 
   Scenario make() {
     made_.hosts = random_.permille(500) ? 2 : static_cast<int>(random_.between(3, kMaxHosts));
@@ -41,6 +45,9 @@ class Maker {
       made_.drift_ppm.push_back(random_.between(-200, 200));
     }
     make_shape();
+    // A generator of its own: what other runs are made of does not depend on it.
+    if (data_random_.permille(330)) add_databases(data_random_, made_, shape_, groups_, owner_);
+    if (!made_.data.empty()) plain_election();
     for (int host = 0; host < made_.hosts; ++host) made_.configs.push_back(make_config(host));
     measure();
     make_faults();
@@ -97,6 +104,13 @@ class Maker {
     return instance;
   }
 
+  /// What databases are tested with: no preemption, and times that leave room for promotions.
+  void plain_election() {
+    preempt_ = mixed_ = false;
+    preempt_delay_ = Nanos{0};
+    interval_ = shape_.front().advertisement_interval;
+  }
+
   void make_group(int count) {
     config::Group group;
     group.name = "g";
@@ -132,6 +146,7 @@ class Maker {
     }
     for (int other = 0; other < made_.hosts; ++other) config.peers.push_back(make_peer(other));
     config.hash = std::string(64, 'a');
+    if (!made_.data.empty()) configure_databases(made_, config);
     return config;
   }
 
@@ -170,6 +185,7 @@ class Maker {
   // ---- Faults ------------------------------------------------------------------------------------------------------
 
   void make_faults() {
+    if (!made_.data.empty()) return make_data_faults();
     const Nanos down = made_.longest_down;
     const int count = static_cast<int>(random_.between(2, 14));
     // One run in three keeps to the election's own times, so that I1's bound is tested without any back-off.
@@ -179,6 +195,28 @@ class Maker {
       made_.faults.push_back(make_fault(plain, at));
       made_.heal = std::max(made_.heal, made_.faults.back().ends);
       at += random_.permille(300) ? random_.between(Nanos{0}, down) : random_.between(down, down * 4);
+    }
+  }
+
+  void make_data_faults() {
+    const int count = static_cast<int>(random_.between(2, 16));
+    Nanos at = made_.longest_down * 2 + made_.longest_start_delay + random_.between(seconds{1}, seconds{40});
+    for (int i = 0; i < count; ++i) {
+      Fault fault = make_fault(true, at);
+      if (data_random_.permille(550)) {
+        const auto first = static_cast<std::int64_t>(kFirstOfData);
+        fault.kind =
+            static_cast<FaultKind>(data_random_.between(first, static_cast<std::int64_t>(FaultKind::kCount) - 1));
+      }
+      if (data_random_.permille(150)) fault.kind = FaultKind::kMove;
+      const bool command =
+          fault.kind == FaultKind::kSwitchover || fault.kind == FaultKind::kDrain || fault.kind == FaultKind::kMove;
+      fault.ends = at + (command ? random_.between(seconds{5}, seconds{60})
+                                 : random_.between(Nanos{milliseconds{500}}, Nanos{seconds{40}}));
+      made_.heal = std::max(made_.heal, fault.ends);
+      made_.faults.push_back(fault);
+      at += random_.permille(400) ? random_.between(Nanos{0}, Nanos{seconds{5}})
+                                  : random_.between(Nanos{seconds{5}}, Nanos{seconds{60}});
     }
   }
 
@@ -198,7 +236,7 @@ class Maker {
 
   FaultKind random_kind(bool plain) {
     while (true) {
-      const auto kind = static_cast<FaultKind>(random_.below(static_cast<std::uint64_t>(FaultKind::kCount)));
+      const auto kind = static_cast<FaultKind>(random_.below(static_cast<std::uint64_t>(kFirstOfData)));
       const bool holds = kind == FaultKind::kRefuse || kind == FaultKind::kFight || kind == FaultKind::kForeignAdd ||
                          kind == FaultKind::kRival || kind == FaultKind::kSlowWorker ||
                          kind == FaultKind::kForeignRemove || kind == FaultKind::kReflect;
@@ -209,6 +247,7 @@ class Maker {
   }
 
   Random random_;
+  Random data_random_;
   Scenario made_;
   Nanos interval_{0};
   std::vector<config::Instance> shape_;
@@ -221,12 +260,18 @@ class Maker {
 }  // namespace
 
 std::string_view fault_name(FaultKind kind) {
-  static constexpr std::string_view kNames[] = {
-      "loss",       "delay",         "duplicate",  "reorder",     "one_way",        "partition",   "partition_all",
-      "reflect",    "hostile",       "stall",      "pause",       "crash_adopt",    "hang",        "crash_forget",
-      "power_off",  "restart",       "refuse",     "slow_worker", "foreign_remove", "fight",       "foreign_add",
-      "overrun",    "carrier",       "admin_down", "recreate",    "rival",          "reload_same", "reload_priority",
-      "reload_vip", "reload_remove", "switchover", "freeze",      "drain"};
+  static constexpr std::string_view kNames[] = {"loss",         "delay",         "duplicate",      "reorder",
+                                                "one_way",      "partition",     "partition_all",  "reflect",
+                                                "hostile",      "stall",         "pause",          "crash_adopt",
+                                                "hang",         "crash_forget",  "power_off",      "restart",
+                                                "refuse",       "slow_worker",   "foreign_remove", "fight",
+                                                "foreign_add",  "overrun",       "carrier",        "admin_down",
+                                                "recreate",     "rival",         "reload_same",    "reload_priority",
+                                                "reload_vip",   "reload_remove", "switchover",     "freeze",
+                                                "drain",        "data_crash",    "data_freeze",    "act_trouble",
+                                                "witness_away", "witness_slow",  "witness_down",   "slow_disk",
+                                                "peers_lost",   "slow_copies",   "forgive",        "failover",
+                                                "crash_midway", "move"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(FaultKind::kCount));
   return kNames[static_cast<std::size_t>(kind)];
 }
@@ -261,6 +306,7 @@ std::string describe(const Scenario& scenario) {
              instance.addresses.front().text() + " to " + instance.addresses.back().text() + "\n";
     }
   }
+  out += describe_databases(scenario);
   return out;
 }
 

@@ -52,8 +52,23 @@ enum class FaultKind : std::uint8_t {
   kSwitchover,
   kFreeze,
   kDrain,
+  // Databases: only where there are some.
+  kDataCrash,    ///< a database dies and is started again
+  kDataFreeze,   ///< a database stands still
+  kActTrouble,   ///< acts are slow, fail, die, or are done and nobody is told
+  kWitnessAway,  ///< one host does not reach the witness
+  kWitnessSlow,  ///< one host's questions and answers take long
+  kWitnessDown,  ///< nobody reaches it; it keeps what it knows
+  kSlowDisk,     ///< records take seconds until they are on disk (F52)
+  kPeersLost,    ///< one host's word is not heard by the others
+  kSlowCopies,   ///< replication lags
+  kForgive,      ///< an operator's word
+  kFailover,     ///< an operator's word
+  kCrashMidway,  ///< the engine dies in the middle of a transaction, in the step that the argument says; adopted
+  kMove,         ///< switchover of the host that serves
   kCount,
 };
+inline constexpr FaultKind kFirstOfData = FaultKind::kDataCrash;
 std::string_view fault_name(FaultKind kind);
 
 struct Fault {
@@ -67,6 +82,20 @@ struct Fault {
   std::uint32_t argument = 0;
 };
 
+/// An instance that promotes a database.
+struct DataUnit {
+  int unit = 0;  ///< which of the instances
+  std::string instance;
+  config::Grant grant = config::Grant::kWitness;
+  int sets = 1;  ///< promote sections
+  int witnesses = 1;
+  Nanos lease{0};
+  bool fence = false;
+  bool power_switch = false;  ///< fences by it; else through the other's database
+  bool boot_guard = true;     ///< a database that is started cannot be written
+  bool rebuild = false;       ///< rejoin gives up its own data
+};
+
 struct Scenario {
   std::uint64_t seed = 0;
   int hosts = 2;
@@ -74,13 +103,15 @@ struct Scenario {
   std::vector<config::Config> configs;  ///< one a host
   std::vector<Nanos> origins;           ///< of each host's clock
   std::vector<std::int64_t> drift_ppm;  ///< of each host's clock
+  std::vector<DataUnit> data;
   std::vector<Fault> faults;
   Nanos heal{0};  ///< when the last fault is over
   Nanos longest_interval{0};
   Nanos longest_down{0};  ///< longest Active_Down_Interval of any router on any host
   Nanos longest_start_delay{0};
   Nanos longest_preempt_delay{0};
-  bool long_holds = false;  ///< faults whose back-off outlasts the election's own times
+  bool long_holds = false;   ///< faults whose back-off outlasts the election's own times
+  unsigned act_trouble = 0;  ///< per mille of all acts, without any fault
 };
 Scenario make_scenario(std::uint64_t seed);
 /// Several lines for people: what is configured on which host.

@@ -31,6 +31,33 @@ std::string status(std::uint64_t value) {
 
 std::string address(std::uint64_t id) { return address_text(id); }
 
+std::string data_words(const TraceEvent& event) {
+  const std::uint64_t a = event.a, b = event.b, c = event.c;
+  const auto role = [](std::uint64_t value) {
+    return std::string{ports::data_role_token(static_cast<ports::DataRole>(value))};
+  };
+  const auto step = [](std::uint64_t value) {
+    return std::string{ports::step_token(static_cast<ports::PromotionStep>(value))};
+  };
+  switch (event.what) {
+    case What::kActAsked:
+      return "asks section " + number(c) + " to " + std::string{verb_token(static_cast<PluginVerb>(a))} +
+             ", generation " + number(b);
+    case What::kActDone:
+      return "section " + number(c & 0xFF) + " " + std::string{verb_token(static_cast<PluginVerb>(a))} + ": " +
+             std::string{status_token(static_cast<VerbStatus>(b))} + (c >> 8 ? ", for nobody" : "");
+    case What::kRecord: return "records " + role(a) + " " + number(b) + (c ? " dirty" : "");
+    case What::kOnDisk: return "has on disk " + role(a) + " " + number(b);
+    case What::kRecalled: return "is told its records";
+    case What::kStep: return "data unit " + number(a) + " is " + step(b) + ", " + role(c);
+    case What::kWritable: return "data unit " + number(a) + "/" + number(b) + (c ? " is writable" : " is not writable");
+    case What::kNews: return "hears of section id " + number(a);
+    case What::kWord: return "hears that host" + number(a) + " is " + step(b) + " " + number(c);
+    case What::kDatabaseUp: return "data unit " + number(a) + (b ? " starts" : " dies");
+    default: return "?";
+  }
+}
+
 std::string words(const TraceEvent& event) {
   const std::uint64_t a = event.a, b = event.b, c = event.c;
   switch (event.what) {
@@ -62,6 +89,7 @@ std::string words(const TraceEvent& event) {
     case What::kFaultEnds: return "fault over " + std::string{fault_name(static_cast<FaultKind>(a))};
     case What::kHealed: return "all faults are over";
     case What::kWorker: return "address worker, queue " + number(a);
+    default: return data_words(event);
   }
   return "?";
 }

@@ -34,6 +34,17 @@ enum class What : std::uint8_t {
   kFaultEnds,
   kHealed,
   kWorker,  ///< queue length
+  // Databases.
+  kActAsked,  ///< verb, generation, section
+  kActDone,   ///< verb, status, orphan * 256 + section
+  kRecord,    ///< role, generation, dirty
+  kOnDisk,    ///< role, generation
+  kRecalled,
+  kStep,        ///< unit, step, data role
+  kWritable,    ///< unit, set, writable
+  kNews,        ///< plugin
+  kWord,        ///< of host, step, generation
+  kDatabaseUp,  ///< unit, up
 };
 
 struct TraceEvent {

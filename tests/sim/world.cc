@@ -5,7 +5,12 @@
 namespace baton::sim {
 
 World::World(Scenario scenario, bool verbose)
-    : scenario_(std::move(scenario)), random_(scenario_.seed ^ 0xB5297A4D), trace_(verbose), checker_(*this) {
+    : scenario_(std::move(scenario)),
+      random_(scenario_.seed ^ 0xB5297A4D),
+      trace_(verbose),
+      checker_(*this),
+      data_checker_(*this),
+      databases_(*this) {
   segments_.resize(static_cast<std::size_t>(scenario_.links));
   heard_samples_.resize(static_cast<std::size_t>(scenario_.links));
   for (int i = 0; i < scenario_.hosts; ++i) hosts_.push_back(std::make_unique<Host>(*this, i));
@@ -27,14 +32,16 @@ bool World::run() {
   }
   schedule(scenario_.heal + Nanos{1}, EventType::kHeal, 0);
   schedule(scenario_.longest_interval, EventType::kTick, 0);
+  if (!scenario_.data.empty()) schedule_data();
   while (!events_.empty() && !checker_.failed()) {
     const Event event = events_.top();
     events_.pop();
     now_ = event.at;
-    if (healed() && now_ > checker_.run_until()) break;
+    if (healed() && now_ > checker_.run_until() && data_checker_.settled()) break;
     handle(event);
   }
   if (!checker_.failed()) checker_.run_ends();
+  if (!checker_.failed()) data_checker_.run_ends();
   return !checker_.failed();
 }
 
@@ -51,7 +58,7 @@ void World::handle(const Event& event) {
     case EventType::kFaultEnds:
       std::erase(active_, event.index);
       end(scenario_.faults[event.index]);
-      calm_since_ = now_;
+      if (scenario_.faults[event.index].kind != FaultKind::kMove) disturb();
       break;
     case EventType::kHeal: heal(); break;
     case EventType::kStart:
@@ -63,6 +70,7 @@ void World::handle(const Event& event) {
       checker_.tick();
       schedule(now_ + scenario_.longest_interval / 2, EventType::kTick, 0);
       break;
+    default: handle_data(event); break;
   }
 }
 

@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "tests/sim/checker.h"
+#include "tests/sim/data_checker.h"
+#include "tests/sim/databases.h"
 #include "tests/sim/host.h"
 #include "tests/sim/random.h"
 #include "tests/sim/scenario.h"
@@ -35,7 +37,16 @@ enum class EventType : std::uint8_t {
   kHeal,
   kStart,
   kKill,
-  kTick
+  kTick,
+  // Databases.
+  kData,
+  kDataStart,  ///< the databases of a host; index: 0 all, or unit + 1
+  kAct,
+  kProbe,
+  kPeerSays,
+  kPeerHeard,
+  kScribe,
+  kRecall,
 };
 
 class World {
@@ -50,6 +61,8 @@ class World {
   Random& random() { return random_; }
   Trace& trace() { return trace_; }
   Checker& checker() { return checker_; }
+  DataChecker& data_checker() { return data_checker_; }
+  Databases& databases() { return databases_; }
   const Scenario& scenario() const { return scenario_; }
   Host& host(int index) { return *hosts_[static_cast<std::size_t>(index)]; }
   int hosts() const { return static_cast<int>(hosts_.size()); }
@@ -66,6 +79,21 @@ class World {
   bool disturbed() const { return !active_.empty(); }
   Nanos calm_since() const { return calm_since_; }
   void disturb() { calm_since_ = now_; }
+  // Databases.
+  /// By any link, in both directions.
+  bool reachable(int a, int b) const;
+  bool in_force(FaultKind kind, int host) const;
+  /// Nothing but operators' moves.
+  bool undisturbed() const;
+  bool witness_away(int unit, int host) const;
+  Nanos witness_delay(int unit, int host);
+  unsigned act_trouble(int host) const;
+  Nanos fsync_time(int host);
+  /// And the host is started again some time later.
+  void cut_power(int host);
+  void start_databases(int host);
+  void step_begins(int host, std::uint8_t step);
+
   bool healed() const { return healed_at_ != Nanos::max(); }
   Nanos healed_at() const { return healed_at_; }
 
@@ -109,11 +137,26 @@ class World {
   void crash(const Fault& fault);
   void reload(const Fault& fault);
   void set_link(int host, int link, bool up);
+  void handle_data(const Event& event);
+  void begin_data_fault(const Fault& fault);
+  void end_data_fault(const Fault& fault);
+  void schedule_data();
+  void heal_data();
+  void say_to_peers(int host);
+  void hear_peer(int host, std::uint32_t index);
 
   Scenario scenario_;
   Random random_;
   Trace trace_;
   Checker checker_;
+  DataChecker data_checker_;
+  Databases databases_;
+  struct Word {
+    ports::PeerFact fact;
+    int from = 0;
+  };
+  std::deque<Word> words_;  ///< between the hosts
+  std::vector<std::uint32_t> free_words_;
   Nanos now_{0};
   std::uint64_t order_ = 0;
   std::uint64_t steps_ = 0;
