@@ -77,7 +77,9 @@ void Mover::weigh_followed() {
     facts_.check_pending |= check.settled() == Check::Settled::kPending || may_not_look;
     facts_.check_failed |= check.settled() == Check::Settled::kFail;
     facts_.check_unknown |= check.settled() == Check::Settled::kUnknown && !may_not_look;
-    facts_.not_primary |= check.passes() && check.role() != ApplicationRole::kPrimary;
+    // Who could not be asked, or may not look, has said nothing about the role; `fall` counts such answers.
+    const bool said = check.passes() && check.status() == VerbStatus::kOk;
+    facts_.not_primary |= said && check.role() != ApplicationRole::kPrimary;
   }
 }
 

@@ -252,11 +252,11 @@ TEST(MoverPromotionTest, ForgiveAndFailoverAreRefusedWhereTheyMeanNothing) {
 
 // ---- grant = follow -------------------------------------------------------------------------------------------------
 
-void answer(Bench& bench, ApplicationRole role, VerbStatus status = VerbStatus::kOk) {
+void answer(Bench& bench, ApplicationRole role, VerbStatus status = VerbStatus::kOk, std::uint32_t streak = 3) {
   ports::ProbeReading& reading = bench.doors.readings[0];
   const bool well = status == VerbStatus::kOk;
-  reading = {.sequence = reading.sequence + 3,
-             .streak = 3,
+  reading = {.sequence = reading.sequence + streak,
+             .streak = streak,
              .state = well ? ProbeState::kPass : ProbeState::kUnknown,
              .role = role,
              .status = status,
@@ -296,6 +296,22 @@ TEST(MoverPromotionTest, ARefusedLoginIsNoReasonForAFailover) {  // F75
   answer(bench, ApplicationRole::kNone, VerbStatus::kTransient);
   answer(bench, ApplicationRole::kNone, VerbStatus::kTransient);
   EXPECT_EQ(bench.state(), State::kBackup);
+}
+
+TEST(MoverPromotionTest, OneBadAnswerIsNoWordAboutWhoIsPrimary) {
+  for (const VerbStatus status : {VerbStatus::kTransient, VerbStatus::kConfig}) {
+    config::Config config = promoting(config::Grant::kFollow);
+    config.plugins[0].fall = 3;
+    Bench bench{config};
+    bench.start();
+    keep_answering(bench, ApplicationRole::kPrimary);
+    ASSERT_EQ(bench.state(), State::kActive);
+    answer(bench, ApplicationRole::kNone, status, 1);
+    answer(bench, ApplicationRole::kNone, status, 1);
+    EXPECT_EQ(bench.state(), State::kActive);
+    answer(bench, ApplicationRole::kNone, status, 1);
+    EXPECT_EQ(bench.state(), status == VerbStatus::kConfig ? State::kActive : State::kBackup);
+  }
 }
 
 }  // namespace
