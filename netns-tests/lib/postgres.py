@@ -6,6 +6,8 @@ import time
 import psycopg2
 import psycopg2.extensions as pg
 
+from lib import roles
+
 PORT = 5432
 
 
@@ -74,6 +76,31 @@ class Look:
                 self.session.close()
             self.session = None
             raise
+
+
+class Break:
+    """A moment at which the old holder stops acknowledging: a crash, a cut cable."""
+
+    def __init__(self, writer):
+        self.writer, self.at = writer, time.monotonic()
+        self.count = None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.count = len(self.writer.acknowledged)  # nothing more comes from there
+
+    def judge(self, what, present, bound=None):
+        """After the writer's end, against what the new holder has: only the newest from before the break may be missing, none from
+        after it. What is missing; measured as `what`."""
+        acknowledged = self.writer.acknowledged
+        missing = roles.lost_tail(acknowledged[:self.count], present)
+        later = [number for number in acknowledged[self.count:] if number not in present]
+        roles.measure(what, self.writer, self.at, len(missing) + len(later))
+        assert not later, "acknowledged by the new holder, and missing there: %s" % later
+        assert bound is None or len(missing) <= bound, "%d are missing, at most %d were reported" % (len(missing), bound)
+        return missing
 
 
 class ServerLog:
