@@ -41,6 +41,7 @@ bool Check::observe(Instant now, const ports::ProbeReading& reading) {
                     (!passes() && (lapsed_ || status_ != reading.status));
   warning_ = reading.warning;
   role_ = reading.role;
+  if (reading.status == VerbStatus::kOk && reading.state != ProbeState::kUnknown) told_role_ = reading.role;
   generation_ = reading.generation;
   status_ = reading.status;
   sentence_ = reading.sentence;

@@ -45,6 +45,8 @@ class Check {
   bool warning() const { return warning_; }
   bool flapping() const { return flapping_; }
   ApplicationRole role() const { return role_; }
+  /// The last that was said about it by an answer that could know: not by one that is late, lost or locked out.
+  ApplicationRole told_role() const { return told_role_; }
   VerbStatus status() const { return status_; }
   const ports::Sentence& sentence() const { return sentence_; }
   /// That stands in the data; 0: none, or not known.
@@ -75,6 +77,7 @@ class Check {
   Settled settled_ = Settled::kPending;
   bool warning_ = false;
   ApplicationRole role_ = ApplicationRole::kNone;
+  ApplicationRole told_role_ = ApplicationRole::kNone;
   std::uint64_t generation_ = 0;
   VerbStatus status_ = VerbStatus::kOk;
   ports::Sentence sentence_;

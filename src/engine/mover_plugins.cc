@@ -77,9 +77,8 @@ void Mover::weigh_followed() {
     facts_.check_pending |= check.settled() == Check::Settled::kPending || may_not_look;
     facts_.check_failed |= check.settled() == Check::Settled::kFail;
     facts_.check_unknown |= check.settled() == Check::Settled::kUnknown && !may_not_look;
-    // Who could not be asked, or may not look, has said nothing about the role; `fall` counts such answers.
-    const bool said = check.passes() && check.status() == VerbStatus::kOk;
-    facts_.not_primary |= said && check.role() != ApplicationRole::kPrimary;
+    // Who could not be asked, or may not look, has said nothing new about the role; `fall` counts such answers.
+    facts_.not_primary |= check.passes() && check.told_role() != ApplicationRole::kPrimary;
   }
 }
 

@@ -314,5 +314,19 @@ TEST(MoverPromotionTest, OneBadAnswerIsNoWordAboutWhoIsPrimary) {
   }
 }
 
+TEST(MoverPromotionTest, AReplicaThatDoesNotAnswerIsNoPrimary) {
+  for (const VerbStatus status : {VerbStatus::kTransient, VerbStatus::kConfig}) {
+    config::Config config = promoting(config::Grant::kFollow);
+    config.plugins[0].fall = 3;
+    Bench bench{config};
+    bench.start();
+    keep_answering(bench, ApplicationRole::kReplica);
+    answer(bench, ApplicationRole::kNone, status, 1);
+    bench.run_for(100ms);
+    EXPECT_EQ(bench.state(), State::kBackup);
+    EXPECT_TRUE(bench.against().has(Reason::kNotPrimary));
+  }
+}
+
 }  // namespace
 }  // namespace baton::engine
