@@ -75,10 +75,11 @@ class Scram:
 
 
 class Member:
-    """One mongod. `state`: 1 primary, 2 secondary, 3 recovering, 7 arbiter, ...; `sees`: the primary that it names, if not the real one."""
+    """One mongod. `state`: 1 primary, 2 secondary, 3 recovering, 7 arbiter, ...; `sees`: the primary that it names, if not the real one;
+    `bind`: where it listens, if not only at its address."""
 
-    def __init__(self, fake, index, priority=1, arbiter=False, hidden=False, address="127.0.0.1", port=0, namespace=None):
-        self.fake, self.index, self.address, self.namespace = fake, index, address, namespace
+    def __init__(self, fake, index, priority=1, arbiter=False, hidden=False, address="127.0.0.1", port=0, namespace=None, bind=None):
+        self.fake, self.index, self.address, self.namespace, self.bind = fake, index, address, namespace, bind
         self.priority, self.arbiter, self.hidden = (0 if arbiter else priority), arbiter, hidden
         self.state = 7 if arbiter else 2
         self.written = 1000
@@ -110,7 +111,7 @@ class Member:
                     raise OSError(f"cannot enter {self.namespace}")
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((self.address, port))
+        listener.bind((self.bind or self.address, port))
         listener.listen(64)
         self.listener = listener
 
@@ -187,7 +188,13 @@ class Member:
 
         if kind == OP_MSG:
             size = struct.unpack("<i", body[5:9])[0]
-            return bson.decode(body[5:5 + size], OPTIONS), message
+            command, at = bson.decode(body[5:5 + size], OPTIONS), 5 + size
+            while at < len(body) and body[at] == 1:  # a list of documents that stands outside of the command
+                end = at + 1 + struct.unpack("<i", body[at + 1:at + 5])[0]
+                name_end = body.index(b"\x00", at + 5)
+                command[body[at + 5:name_end].decode()] = bson.decode_all(body[name_end + 1:end], OPTIONS)
+                at = end
+            return command, message
         at = body.index(b"\x00", 4) + 1 + 8
         size = struct.unpack("<i", body[at:at + 4])[0]
         command = bson.decode(body[at:at + size], OPTIONS)
@@ -333,6 +340,9 @@ class Member:
         for one in command["documents"]:
             rows[one["_id"]] = one
         self.written += 1
+        if self.fake.replicates:
+            for one in self.fake.members:
+                one.written = self.written
         return {"n": len(command["documents"])}
 
     def _update(self, command, session):
@@ -346,10 +356,11 @@ class Member:
 
 
 class FakeSet:
-    """`members`: how many, or a list of keywords for each Member (address, port and namespace among them). With `users` ({"name": User}) every command but hello needs one."""
+    """`members`: how many, or a list of keywords for each Member (address, port and namespace among them). With `users` ({"name": User}) every command but hello needs one.
+    `replicates`: what is inserted is at once on every member."""
 
-    def __init__(self, members=3, name="rs0", users=None, tls=None, old=False, short=True, election=0.2):
-        self.lock = threading.RLock()
+    def __init__(self, members=3, name="rs0", users=None, tls=None, old=False, short=True, election=0.2, replicates=False):
+        self.lock, self.replicates = threading.RLock(), replicates
         self.name, self.users, self.old, self.short, self.election_time = name, users, old, short, election
         self.tls = None
         if tls:
