@@ -64,6 +64,34 @@ def test_a_crash_of_the_holder_moves_the_role_and_only_the_newest_tail_may_be_mi
 
 
 @pytest.mark.limit(150)
+def test_a_crash_while_replication_stood_still_loses_the_newest_tail_alone_and_the_crashed_host_keeps_it(scene):
+    pair = Pair(scene, MariaDBs()).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    sent = len(writer.acknowledged) - 50  # so many have long been received
+    pair.servers["db2"].sql("STOP SLAVE IO_THREAD")
+    writer.wait_more(60)
+    began = time.monotonic()
+    pair.crash("db1")
+    before = len(writer.acknowledged)
+    pair.serving("db2", 40)
+    writer.wait_more(50)
+    acknowledged = writer.stop()
+    missing = roles.lost_tail(acknowledged[:before], pair.numbers("db2"))
+    roles.measure("mariadb crash, replication stopped", writer, began, len(missing))
+    assert 60 <= len(missing) <= before - sent
+    bound = roles.reported_bound(pair.daemons["db2"])
+    assert bound is None or len(missing) <= bound, "%d are missing, and the promotion said at most %d" % (len(missing), bound)
+    scene.faults.heal()
+    pair.servers["db1"].start()
+    pair.daemons["db1"].start()
+    wait_until(lambda: roles.data_of(pair.daemons["db1"].wait_ready()).get("role") == "needs_rejoin", 40, "db1 knows that its data is no part of db2's")
+    assert set(missing) <= pair.numbers("db1"), "db1 keeps what db2 lacks"
+    sampler.stop()
+    sampler.never_two()
+
+
+@pytest.mark.limit(150)
 def test_a_cut_between_the_hosts_moves_nothing_while_the_witness_sees_the_holder(scene):
     pair = Pair(scene, MariaDBs()).start()
     writer, sampler = pair.writer(), pair.sampler()
