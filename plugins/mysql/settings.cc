@@ -59,6 +59,9 @@ void check_logins(const Host& host) {
     if (!host.has(user) && host.has(file.c_str())) host.complain(file.c_str(), std::string{"there is no "} + user);
   }
   if (!host.has("check_user") && !host.has("drive_user")) host.complain(nullptr, "a check_user is needed");
+  if (!host.has("check_user") && host.has("drive_password_file")) {
+    host.complain("drive_password_file", "probes do not get it: a check_user is needed");
+  }
   if (host.text("mode") != "drive") return;
   for (const char* name : {"drive_user", "replication_user"}) {
     if (!host.has(name)) host.complain(nullptr, "mode = drive needs a " + std::string{name});

@@ -91,6 +91,7 @@ std::vector<std::string> describe(const config::ModuleKey& key) {
     about[0] += ": " + domain;
   }
   if (key.list) about.emplace_back("may be repeated");
+  if (key.acts_only) about.emplace_back("for acts only");
   if (key.required) about.emplace_back("must be set");
   if (key.has_default) about.push_back("default " + (key.default_text.empty() ? "empty" : key.default_text));
   return about;
@@ -180,7 +181,11 @@ Json module_json(const config::Module& module) {
                 {"act_user", acting_user(module)}};
   Json keys = Json::array();
   for (const config::ModuleKey& key : module.keys) {
-    Json one{{"name", key.name}, {"type", type_word(key.type)}, {"required", key.required}, {"list", key.list}};
+    Json one{{"name", key.name},
+             {"type", type_word(key.type)},
+             {"required", key.required},
+             {"list", key.list},
+             {"acts_only", key.acts_only}};
     one["default"] = key.has_default ? Json(key.default_text) : Json();
     one["domain"] = key.domain;
     const bool limited = key.minimum != 0 || key.maximum != 0;

@@ -118,6 +118,7 @@ struct Setting {
 struct Secret {
   std::string key;
   std::vector<std::string> contents;
+  bool acts_only = false;  ///< not for the process of the probes
   bool operator==(const Secret&) const = default;
 };
 
@@ -163,7 +164,8 @@ struct Daemon {
   bool realtime = false;
   bool memory_lock = false;
   std::vector<std::string> peer_key_files;
-  std::vector<std::string> peer_keys;  ///< their contents, for the steward alone; never printed
+  std::vector<std::string> peer_keys;  ///< their contents, for the steward alone (daemon/fleet.h takes them out); never
+                                       ///< printed
   std::uint16_t peer_port = 5112;
   std::string metrics_listen;
   std::uint32_t history_limit = 1000;
@@ -172,6 +174,10 @@ struct Daemon {
   Nanos watchdog_timeout = std::chrono::seconds{5};
   bool operator==(const Daemon&) const = default;
 };
+
+/// An engine whose loop stands still is fed for so long at most: together with `watchdog_timeout` the longest that a
+/// host lives on without it.
+inline constexpr Nanos kWatchdogSlack = std::chrono::seconds{1};
 
 struct Config {
   std::string host;  ///< the HOST that was selected

@@ -81,7 +81,7 @@ constexpr auto kOther = std::to_array<KeySpec>({
         "How many transitions the history keeps."),
     key(S::kDaemon, "recorder", V::kDuration, kIgnoredOne, "0..1h", "10s",
         "How much traffic the flight recorder keeps; 0 = off."),
-    key(S::kDaemon, "watchdog", V::kPath, kRefusedOne, "", "",
+    key(S::kDaemon, "watchdog", V::kPath, kOne, "", "",
         "Watchdog device, such as /dev/watchdog. It is fed while nothing here is the writable one, or what is holds "
         "its "
         "grant; without it nothing is promoted here."),

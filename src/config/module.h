@@ -31,6 +31,7 @@ struct ModuleKey {
   bool required = false;
   bool list = false;
   bool has_default = false;
+  bool acts_only = false;  ///< a secret that the process of the probes does not get
   std::string domain;
   std::string default_text;
   std::string help;

@@ -230,7 +230,7 @@ class PluginReader : private SectionReader {
         setting.values.emplace_back(entry->value);
       }
     }
-    if (setting.is_secret) read_secrets(setting, entries);
+    if (setting.is_secret) read_secrets(key, setting, entries);
     plugin_.settings.push_back(std::move(setting));
   }
 
@@ -274,7 +274,7 @@ class PluginReader : private SectionReader {
     entry.key = key.name;
     entry.value = key.default_text;
     entry.key_place = entry.value_place = section_.place;
-    read_secrets(setting, {&entry});
+    read_secrets(key, setting, {&entry});
     plugin_.settings.push_back(std::move(setting));
   }
 
@@ -286,8 +286,8 @@ class PluginReader : private SectionReader {
                 key.help);
   }
 
-  void read_secrets(Setting& setting, const std::vector<const Entry*>& entries) {
-    Secret secret{.key = setting.key, .contents = {}};
+  void read_secrets(const ModuleKey& key, Setting& setting, const std::vector<const Entry*>& entries) {
+    Secret secret{.key = setting.key, .contents = {}, .acts_only = key.acts_only};
     for (const Entry* entry : entries) {
       if (auto text = read_one(*entry)) secret.contents.push_back(std::move(*text));
     }

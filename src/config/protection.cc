@@ -86,7 +86,9 @@ PromotionTimes times_of(const Config& config, const Promoting& one) {
   times.address_lifetime = lifetime_of(config, *one.lead);
   times.lease = lease_of(config, *one.election);
   if (!config.daemon.watchdog.empty()) times.watchdog = config.daemon.watchdog_timeout;
-  const Nanos least = std::max(times.address_lifetime, times.watchdog.value_or(0s));
+  // Counted from the last advert; with a witness the watchdog comes before the end of the grant.
+  const bool waits = times.watchdog && one.election->grant != Grant::kWitness;
+  const Nanos least = std::max(times.address_lifetime, waits ? *times.watchdog + kWatchdogSlack : 0s);
   // Whom nobody grants anything waits for nobody.
   if (one.election->grant != Grant::kUnsafe) times.takeover_wait = one.election->takeover_wait.value_or(least);
   return times;
@@ -157,7 +159,7 @@ void describe_unsafe(Protection& out) {
 
 void describe_watchdog(Protection& out) {
   if (out.watchdog.empty()) return;
-  const std::string after = rounded(*out.times.watchdog);
+  const std::string after = rounded(*out.times.watchdog + kWatchdogSlack);
   if (out.grant == Grant::kWitness) {
     out.holds.push_back("a host whose Baton hangs is reset by " + out.watchdog + " within " + after +
                         ", and one that has not demoted when its grant ends is reset by then");
@@ -292,11 +294,11 @@ class TimesLint {
                       ": the addresses of a host that fell silent may still be there",
                   "takeover_wait = auto");
     }
-    if (times_.watchdog && wait < *times_.watchdog) {
-      report_.add(Code::kTimes, where,
-                  own + "watchdog_timeout of " + duration_text(*times_.watchdog) +
-                      ": a host that hangs may not have been reset yet",
-                  "takeover_wait = auto");
+    if (times_.watchdog && election_.grant != Grant::kWitness && wait < *times_.watchdog + kWatchdogSlack) {
+      report_.add(
+          Code::kTimes, where,
+          own + duration_text(*times_.watchdog + kWatchdogSlack) + " in which the watchdog resets a host that hangs",
+          "takeover_wait = auto");
     }
     if (times_.lease && wait < *times_.lease) {
       report_.add(Code::kTimesGap, where,

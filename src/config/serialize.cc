@@ -251,9 +251,10 @@ void exchange(Archive& archive, Setting& setting) {
 
 template <class Archive>
 void exchange(Archive& archive, Secret& secret) {
-  auto& [key, contents] = secret;
+  auto& [key, contents, acts_only] = secret;
   exchange(archive, key);
   exchange(archive, contents);
+  exchange(archive, acts_only);
 }
 
 template <class Archive>

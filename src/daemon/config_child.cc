@@ -83,23 +83,31 @@ Result<void> answer(const ConfigRequest& request, int channel) {
   std::vector<int> fds{report->get()};
   posix::Fd configuration;
   posix::Fd fleet;
+  posix::Fd for_steward;
   if (loaded.config) {
     const config::Daemon& daemon = loaded.config->daemon;
     out.u8(static_cast<std::uint8_t>(daemon.log_level));
     out.u32(daemon.history_limit);
     out.text(daemon.log_file);
     out.i64(leaving_limit(*loaded.config).count());
+    out.text(daemon.watchdog);
+    out.i64(daemon.watchdog_timeout.count());
     auto hosts = posix::sealed_memfd("baton-fleet", ipc::encode_fleet(host_orders(*loaded.config)));
     if (!hosts) return Unexpected<Error>{hosts.error()};
     fleet = std::move(*hosts);
     strip_secrets(*loaded.config);
+    auto with_keys = posix::sealed_memfd("baton-config-steward", config::serialize(*loaded.config));
+    if (!with_keys) return Unexpected<Error>{with_keys.error()};
+    for_steward = std::move(*with_keys);
+    strip_peer_keys(*loaded.config);
     auto memory = posix::sealed_memfd("baton-config", config::serialize(*loaded.config));
     if (!memory) return Unexpected<Error>{memory.error()};
     configuration = std::move(*memory);
     fds.push_back(configuration.get());
     fds.push_back(fleet.get());
+    fds.push_back(for_steward.get());
   }
-  if (!out.ok()) return fail("answer: log_file is too long");
+  if (!out.ok()) return fail("answer: log_file or watchdog is too long");
   const auto sent = posix::send_message(channel, out.written(), fds);
   return sent ? Result<void>{} : Unexpected<Error>{sent.error()};
 }
@@ -133,13 +141,16 @@ Result<ConfigAnswer> take_apart(posix::ReceivedMessage message, ConstBytes bytes
     answer.facts.history_limit = in.u32();
     answer.facts.log_file = in.text();
     answer.facts.leaving_limit = std::clamp(Nanos{in.i64()}, Nanos{0}, kLongestStop);
+    answer.facts.watchdog = in.text();
+    answer.facts.watchdog_timeout = std::clamp<Nanos>(Nanos{in.i64()}, std::chrono::seconds{2}, std::chrono::hours{1});
   }
-  if (!in.ok() || message.truncated || message.fds.size() != (answer.valid ? 3U : 1U)) {
+  if (!in.ok() || message.truncated || message.fds.size() != (answer.valid ? 4U : 1U)) {
     return fail("read configuration: the reader's answer makes no sense");
   }
   answer.report = std::move(message.fds[0]);
   if (answer.valid) answer.configuration = std::move(message.fds[1]);
   if (answer.valid) answer.fleet = std::move(message.fds[2]);
+  if (answer.valid) answer.for_steward = std::move(message.fds[3]);
   return answer;
 }
 

@@ -24,6 +24,8 @@ struct ConfigFacts {
   std::uint32_t history_limit = 1000;
   std::string log_file;
   Nanos leaving_limit{0};  ///< daemon/stop_limit.h
+  std::string watchdog;    ///< "" = none
+  Nanos watchdog_timeout{0};
 };
 
 struct ConfigAnswer {
@@ -31,6 +33,7 @@ struct ConfigAnswer {
   ConfigFacts facts;        ///< if valid
   posix::Fd configuration;  ///< if valid: config/serialize.h
   posix::Fd fleet;          ///< if valid: ipc::encode_fleet, with secrets: for the guardian alone
+  posix::Fd for_steward;    ///< if valid: the same with the keys of the peer channel, for the steward alone
   posix::Fd report;         ///< JSON {"diagnostics":[...],"diff":[...]}
 };
 

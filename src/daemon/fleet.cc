@@ -57,4 +57,6 @@ void strip_secrets(config::Config& config) {
   for (config::Plugin& plugin : config.plugins) plugin.secrets.clear();
 }
 
+void strip_peer_keys(config::Config& config) { config.daemon.peer_keys.clear(); }
+
 }  // namespace baton::daemon

@@ -16,4 +16,7 @@ std::vector<ipc::HostOrder> host_orders(const config::Config& config);
 /// The contents go, their digests stay: a reload sees that one changed.
 void strip_secrets(config::Config& config);
 
+/// The keys of the peer channel go, too: only the steward needs them.
+void strip_peer_keys(config::Config& config);
+
 }  // namespace baton::daemon

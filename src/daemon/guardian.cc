@@ -40,11 +40,13 @@ Guardian::Guardian(const Options& options, Premises premises, ConfigAnswer first
       premises_(std::move(premises)),
       facts_(first.facts),
       configuration_(std::move(first.configuration)),
+      for_steward_(std::move(first.for_steward)),
       fleet_(std::move(first.fleet)),
       loop_(std::move(loop)),
       signals_(std::move(signals)),
       board_(std::move(board)),
       memory_(std::move(memory)),
+      feeder_(facts_.watchdog_timeout),
       hosts_(loop_, host_setting(), [this](Process process, const ipc::Message& message, std::span<const int> fds) {
         send(process, message, fds);
       }) {}
@@ -75,6 +77,7 @@ int Guardian::run() {
   // What a plugin leaves behind comes to us.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   planned_wake_ = posix::now();
+  arm_watchdog();
   start_scribe();
   // The scribe knows whether this host was drained before the reboot; an engine must not wait for a broken disk,
   // though.
@@ -108,7 +111,8 @@ Instant Guardian::next_wake() const {
   if (applying_) sooner(applying_->deadline);
   if (stop_deadline_) sooner(*stop_deadline_);
   if (const auto due = hosts_.next_deadline()) sooner(*due);
-  if (notifier_.watchdog_interval()) sooner(next_watchdog_);
+  if (notifier_.watchdog_interval()) sooner(next_notice_);
+  if (!facts_.watchdog.empty()) sooner(next_feed_);
   return wake;
 }
 
@@ -138,7 +142,8 @@ void Guardian::turn() {
   }
   hosts_.tick(now);
   if (stop_deadline_ && now >= *stop_deadline_) finish_stop();
-  feed_watchdog(now);
+  feed_watchdog(posix::now());
+  feed_manager(now);
   flush_channels();
 }
 
@@ -237,6 +242,7 @@ void Guardian::clear_board() {
     std::fill(memory_.bytes().begin(), memory_.bytes().end(), std::uint8_t{0});
   }
   ipc::format_board(memory_.bytes(), ipc::BoardCapacity{});
+  tell_watchdog_state();
 }
 
 void Guardian::engine_died(int status) {
@@ -396,6 +402,7 @@ void Guardian::finish_stop() {
     end_child(engine);
     run_last_resort_child();
   }
+  let_go_of_watchdog();
   hosts_.stop();
   for (const Process process : {Process::kSteward, Process::kScribe}) {
     Worker& one = worker(process);
@@ -411,10 +418,11 @@ void Guardian::finish_stop() {
   done_ = true;
 }
 
-void Guardian::feed_watchdog(Instant now) {
+/// The service manager's watchdog, which starts batond anew; the host's own is in guardian_watchdog.cc.
+void Guardian::feed_manager(Instant now) {
   const auto interval = notifier_.watchdog_interval();
-  if (!interval || now < next_watchdog_) return;
-  next_watchdog_ = now + *interval;
+  if (!interval || now < next_notice_) return;
+  next_notice_ = now + *interval;
   // Only a healthy election feeds the manager's watchdog; staying down on purpose is healthy too.
   if (phase_ == Phase::kStayDown || board_is_fresh(now)) notifier_.send("WATCHDOG=1");
 }

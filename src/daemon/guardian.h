@@ -16,6 +16,7 @@
 #include "daemon/plugin_hosts.h"
 #include "daemon/premises.h"
 #include "daemon/pulse.h"
+#include "daemon/watchdog.h"
 #include "ipc/channel.h"
 #include "ipc/state_board.h"
 #include "posix/event_loop.h"
@@ -75,7 +76,7 @@ class Guardian {
   void mark_board_down();
   void begin_stop();
   void finish_stop();
-  void feed_watchdog(Instant now);
+  void feed_manager(Instant now);
   void status(const std::string& text);
 
   // workers.cc: children and what they say.
@@ -95,6 +96,14 @@ class Guardian {
   ipc::SendStatus send(Process process, const ipc::Message& message, std::span<const int> fds = {});
   void flush_channels();
 
+  // guardian_watchdog.cc
+  void arm_watchdog();
+  void change_watchdog(const ConfigFacts& before);
+  void feed_watchdog(Instant now);
+  void let_go_of_watchdog();
+  void watchdog_trouble(const Error& error);
+  void tell_watchdog_state();
+
   // guardian_plugins.cc
   PluginHosts::Setting host_setting();
   std::set<pid_t> own_children() const;
@@ -111,7 +120,8 @@ class Guardian {
   Premises premises_;
   ConfigFacts facts_;
   posix::Fd configuration_;
-  posix::Fd fleet_;  ///< until the first hosts are started
+  posix::Fd for_steward_;  ///< the same with the keys of the peer channel
+  posix::Fd fleet_;        ///< until the first hosts are started
   posix::EventLoop loop_;
   posix::Fd signals_;
   posix::Fd board_;
@@ -134,7 +144,12 @@ class Guardian {
   Pulse pulse_;
   bool starving_ = false;
   std::optional<Instant> stop_deadline_;
-  Instant next_watchdog_{};
+  Instant next_notice_{};
+  WatchdogDevice watchdog_;
+  Feeder feeder_;
+  Instant next_feed_{};
+  bool hungry_ = false;         ///< it was not fed for a reason
+  std::string watchdog_words_;  ///< the trouble that was told last
   int exit_status_ = 0;
   bool done_ = false;
 

@@ -73,11 +73,13 @@ void Guardian::on_reloaded(const ipc::Reloaded& message) {
     log::warning("restart_needed", {{"key", "log_file"}}, "log_file changes when batond is started again");
     applied.answer.facts.log_file = facts_.log_file;
   }
-  facts_ = applied.answer.facts;
+  const ConfigFacts before = std::exchange(facts_, applied.answer.facts);
+  change_watchdog(before);
   log::set_level(facts_.log_level);
   configuration_ = std::move(applied.answer.configuration);
+  for_steward_ = std::move(applied.answer.for_steward);
   take_fleet(applied.answer.fleet);
-  const int fds[] = {configuration_.get()};
+  const int fds[] = {for_steward_.get()};
   send(Process::kSteward, ipc::Configuration{message.nonce}, fds);
   answer_reload(applied.wish, true, true, applied.answer.report);
   start_reader();

@@ -147,16 +147,15 @@ void Guardian::start_steward() {
     arguments.scribe = std::move(scribe);
     arguments.control.reset(premises_.control.get());
     arguments.board = std::move(*board);
-    arguments.configuration.reset(configuration_.get());
+    arguments.configuration.reset(for_steward_.get());
     arguments.config_path = options_.config_path;
     arguments.view_gid = premises_.users.view_gid;
     arguments.admin_gid = premises_.users.admin_gid;
     arguments.guardian_pid = guardian;
     return steward::run(std::move(arguments));
   };
-  const auto started =
-      start_worker(Process::kSteward, body,
-                   {engine.get(), scribe.get(), premises_.control.get(), board->get(), configuration_.get()});
+  const auto started = start_worker(
+      Process::kSteward, body, {engine.get(), scribe.get(), premises_.control.get(), board->get(), for_steward_.get()});
   if (!started) return side_process_died(Process::kSteward, 0);
   hosts_.introduce(Process::kSteward);
 }

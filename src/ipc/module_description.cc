@@ -30,7 +30,7 @@ bool fit_lines(std::string_view text, std::size_t limit) {
 Unexpected<Error> bad(const char* what) { return fail("read module description", 0, what); }
 
 std::uint64_t key_flags(const config::ModuleKey& key) {
-  return (key.required ? 1u : 0u) | (key.list ? 2u : 0u) | (key.has_default ? 4u : 0u);
+  return (key.required ? 1u : 0u) | (key.list ? 2u : 0u) | (key.has_default ? 4u : 0u) | (key.acts_only ? 8u : 0u);
 }
 
 }  // namespace
@@ -90,11 +90,13 @@ Result<config::Module> decode_module(ConstBytes bytes) {
     const std::uint64_t flags = in.u64();
     key.minimum = in.i64();
     key.maximum = in.i64();
-    if (!in.ok() || type > static_cast<std::uint64_t>(config::ModuleKeyType::kSecret) || flags > 7) return bad("a key");
+    if (!in.ok() || type > static_cast<std::uint64_t>(config::ModuleKeyType::kSecret) || flags > 15)
+      return bad("a key");
     key.type = static_cast<config::ModuleKeyType>(type);
     key.required = (flags & 1) != 0;
     key.list = (flags & 2) != 0;
     key.has_default = (flags & 4) != 0;
+    key.acts_only = (flags & 8) != 0;
   }
   if (in.remaining() != 0) return bad("trailing bytes");
   return module;

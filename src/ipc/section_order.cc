@@ -5,10 +5,10 @@
 namespace baton::ipc {
 namespace {
 
-const std::vector<std::string>& values_of(const config::Plugin& plugin, const config::Setting& setting) {
+const config::Secret* secret_of(const config::Plugin& plugin, const config::Setting& setting) {
   const auto secret = std::find_if(plugin.secrets.begin(), plugin.secrets.end(),
                                    [&](const config::Secret& one) { return one.key == setting.key; });
-  return secret == plugin.secrets.end() ? setting.values : secret->contents;
+  return secret == plugin.secrets.end() ? nullptr : &*secret;
 }
 
 }  // namespace
@@ -27,7 +27,10 @@ HostOrder section_order(const config::Config& config, const config::Plugin& plug
   order.ring_for = std::max(plugin.rise, plugin.fall);
   order.needs = plugin.about.needs;
   for (const config::Setting& setting : plugin.settings) {
-    order.settings.emplace_back(setting.key, values_of(plugin, setting));
+    const config::Secret* const secret = secret_of(plugin, setting);
+    // What a hostile answer could make a probe give away must not be more than it needs.
+    if (secret != nullptr && secret->acts_only && kind == HostKind::kProbe) continue;
+    order.settings.emplace_back(setting.key, secret == nullptr ? setting.values : secret->contents);
   }
   return order;
 }

@@ -7,7 +7,8 @@
 
 namespace baton::ipc {
 
-/// Secrets as their content if `plugin` still has it, else as where it stands.
+/// Secrets as their content if `plugin` still has it, else as where it stands; those that only acts need are left out
+/// of a probe's.
 HostOrder section_order(const config::Config& config, const config::Plugin& plugin, HostKind kind);
 
 }  // namespace baton::ipc

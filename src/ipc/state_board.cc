@@ -38,7 +38,7 @@ struct Header {
   std::uint32_t instance_bound;
   std::uint32_t router_bound;
   std::uint32_t check_bound;
-  std::uint32_t reserved;
+  std::uint32_t watchdog;
   std::uint64_t host_counters[7];
 };
 static_assert(sizeof(Header) <= kPage && std::is_trivially_copyable_v<Header>);
@@ -198,6 +198,12 @@ BoardHeartbeat BoardReader::heartbeat() const {
   return beat;
 }
 
+WatchdogState BoardReader::watchdog() const {
+  const std::uint32_t state = load(header(memory_).watchdog);
+  return state <= static_cast<std::uint32_t>(WatchdogState::kMissing) ? static_cast<WatchdogState>(state)
+                                                                      : WatchdogState::kMissing;
+}
+
 engine::HostCounters BoardReader::host_counters() const {
   const auto& words = header(memory_).host_counters;
   engine::HostCounters counters;
@@ -281,6 +287,10 @@ void BoardWriter::begin(std::int32_t pid) {
   Header& head = header(memory_);
   store(head.generation, head.generation + 1);
   store(head.engine_pid, pid);
+}
+
+void BoardWriter::set_watchdog(WatchdogState state) {
+  store(header(memory_).watchdog, static_cast<std::uint32_t>(state));
 }
 
 void BoardWriter::heartbeat(Instant now) {

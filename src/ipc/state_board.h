@@ -2,8 +2,8 @@
 // (status). This file decides the layout: header, instance records, router records, counters,
 // check records. Each record has two slots
 // with sequence and CRC-32; the writer writes the older one, so whenever it dies a reader finds the old or the new
-// value, never a mixture. No system call here: both sides are given the mapped bytes. One writer (the engine), any
-// number of readers.
+// value, never a mixture. No system call here: both sides are given the mapped bytes. One writer (the engine; of the
+// watchdog's state, the guardian), any number of readers.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,9 @@ std::size_t board_size(BoardCapacity capacity);
 /// Writes an empty board's header. REQUIRES board_size(capacity) bytes, all zero.
 void format_board(MutableBytes memory, BoardCapacity capacity);
 
+/// The guardian's word to the engine: nothing is promoted while a watchdog is wanted and not armed.
+enum class WatchdogState : std::uint32_t { kNotWanted = 0, kArmed = 1, kMissing = 2 };
+
 /// Numbers that are written alone and need no record.
 struct BoardHeartbeat {
   Instant at{};  ///< the engine's last turn; the clock's epoch = none yet
@@ -46,6 +49,7 @@ class BoardReader {
   static Result<BoardReader> open(ConstBytes memory);
 
   BoardCapacity capacity() const { return capacity_; }
+  WatchdogState watchdog() const;
   BoardHeartbeat heartbeat() const;
   engine::HostCounters host_counters() const;
   /// Slots ever used lie below these.
@@ -82,6 +86,8 @@ class BoardWriter {
   BoardCapacity capacity() const { return capacity_; }
   /// Once, by a new engine: counts it and names its process.
   void begin(std::int32_t pid);
+  /// Of the guardian, the one number on the board that is not the engine's.
+  void set_watchdog(WatchdogState state);
   void heartbeat(Instant now);
   void set_shortest_active_down_interval(Nanos interval);
   void set_host_counters(const engine::HostCounters& counters);

@@ -44,7 +44,7 @@
  *
  * Changes
  *  1.1  baton_call.flags (was reserved, 0) and baton_call.position; `target` of can_promote, promote and demote;
- *       positions up to 1023 bytes
+ *       positions up to 1023 bytes; BATON_KEY_ACTS (an older host ignores it: then probes get the secret, too)
  *  1.0  first version
  */
 #ifndef BATON_PLUGIN_H
@@ -90,6 +90,7 @@ extern "C" {
 /* baton_key.flags */
 #define BATON_KEY_REQUIRED 1u
 #define BATON_KEY_LIST 2u /* the key may be repeated */
+#define BATON_KEY_ACTS 4u /* of a SECRET: only acts need it; where purpose is "probe" the key has no value (NULL, 0) */
 
 /* baton_plugin.needs: rights beyond none. Given only to modules in Baton's own plugin directory. */
 #define BATON_NEEDS_NET_RAW 1u /* CAP_NET_RAW */

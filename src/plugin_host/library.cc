@@ -148,6 +148,11 @@ Result<config::ModuleKey> describe_key(const baton_key& from, const std::string&
   key.type = static_cast<config::ModuleKeyType>(from.type);
   key.required = (from.flags & BATON_KEY_REQUIRED) != 0;
   key.list = (from.flags & BATON_KEY_LIST) != 0;
+  key.acts_only = (from.flags & BATON_KEY_ACTS) != 0;
+  if (key.acts_only && from.type != BATON_KEY_SECRET) {
+    return fail("load plugin: " + path + " declares the key '" + key.name +
+                "' for acts only (BATON_KEY_ACTS): that is for secrets");
+  }
   key.has_default = from.default_text != nullptr;
   key.domain = line_of(from.domain);
   key.default_text = line_of(from.default_text, kMaxDefault);

@@ -53,6 +53,12 @@ static int32_t open_mirror(const baton_host* host, void** self) {
   return BATON_OK;
 }
 
+static void ticket(const baton_host* host) {
+  char value[32];
+  snprintf(value, sizeof value, "%u of %zu", host->count(host->context, "ticket"), strlen(text(host, "ticket")));
+  host->fact(host->context, "ticket", value);
+}
+
 static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   const baton_host* host = self;
   const char* mode = text(host, "mode");
@@ -64,6 +70,7 @@ static int32_t probe(void* self, const baton_call* call, baton_result* result) {
   host->fact(host->context, "capabilities", value);
   snprintf(value, sizeof value, "%zu", strlen(text(host, "token")));
   host->fact(host->context, "secret_length", value);
+  ticket(host);
   snprintf(value, sizeof value, "%d", open_files());
   host->fact(host->context, "open_files", value);
   if (strcmp(mode, "hang") == 0) {
@@ -87,6 +94,7 @@ static int32_t enter(void* self, const baton_call* call, baton_result* result) {
   (void)call, (void)result;
   snprintf(value, sizeof value, "%d", (int)getuid());
   host->fact(host->context, "uid", value);
+  ticket(host);
   host->say(host->context, "entered");
   return BATON_OK;
 }
@@ -95,6 +103,7 @@ static const baton_key keys[] = {
     {.name = "mode", .type = BATON_KEY_WORD, .domain = "pass|fail|transient|hang|crash|confess|hang-in-check|crash-in-check",
      .default_text = "pass", .help = "What it does."},
     {.name = "token", .type = BATON_KEY_SECRET, .help = "A secret."},
+    {.name = "ticket", .type = BATON_KEY_SECRET, .flags = BATON_KEY_ACTS, .help = "A secret of acts."},
     {.name = "count", .type = BATON_KEY_INTEGER, .minimum = 1, .maximum = 9, .help = "A number."},
 };
 

@@ -217,6 +217,14 @@ def test_an_act_needs_to_be_meant(plugins, tmp_path):
     assert answer["facts"]["uid"] == str(pwd.getpwnam("baton-act").pw_uid)
 
 
+def test_a_secret_that_only_acts_need_is_not_in_the_process_that_probes(plugins, tmp_path):
+    secret = tmp_path / "ticket"
+    secret.write_text("hunter2\n")
+    secret.chmod(0o600)
+    assert probe(plugins, tmp_path, f"ticket = {secret}\n", "--verb", "enter", "--really")[1]["facts"]["ticket"] == "1 of 7"
+    assert probe(plugins, tmp_path, f"ticket = {secret}\n")[1]["facts"]["ticket"] == "0 of 0"
+
+
 def test_what_cannot_be_tried_is_said_before_anything_runs(plugins, tmp_path, readable):
     assert probe(plugins, tmp_path, "count = 0\n")[0] == 5
     status, answer = probe(plugins, tmp_path, "", "--verb", "fence", "--really")

@@ -66,6 +66,46 @@ TEST(PromotionTimes, UnsafeWaitsForNothing) {
   EXPECT_THAT(findings(pg("grant = unsafe\ntakeover_wait = 2s\n")), Contains("W008 7:1"));
 }
 
+std::string watched(const std::string& timeout, const std::string& more = "") {
+  return pg("grant = witness\nwitness = etcd\n" + more) +
+         "[daemon]\nwatchdog = /dev/watchdog\nwatchdog_timeout = " + timeout + "\n";
+}
+
+// Lines 1 to 4, promote, grant, witness; then seven of the plugins, [daemon] and watchdog: watchdog_timeout is line 17.
+TEST(PromotionTimes, AWatchdogIsShorterThanHalfALeaseAndLongerThanTheAddresses) {
+  const auto of = [](const std::string& timeout) {
+    std::vector<std::string> found;
+    for (const std::string& one : findings(watched(timeout))) {
+      if (one.ends_with(" 17:20")) found.push_back(one);
+    }
+    return found;
+  };
+  EXPECT_THAT(of("3s"), ElementsAre("W016 17:20"));
+  EXPECT_THAT(of("4s"), IsEmpty());
+  EXPECT_THAT(of("5s"), IsEmpty());
+  EXPECT_THAT(of("6s"), ElementsAre("W016 17:20"));
+  EXPECT_THAT(of("10s"), ElementsAre("E061 17:20"));
+  EXPECT_THAT(of("2500ms"), Contains("E030 17:20"));
+  EXPECT_THAT(of("1s"), Contains("E031 17:20"));
+}
+
+// A loop that stands still is fed for one second more.
+TEST(PromotionTimes, WhoTakesOverWithoutAWitnessWaitsForTheWatchdog) {
+  const std::string dog = "[daemon]\nwatchdog = /dev/watchdog\n";
+  EXPECT_EQ(protection_of(pg("grant = manual\n") + dog).times.takeover_wait, 6s);
+  EXPECT_EQ(protection_of(watched("5s")).times.takeover_wait, 3s) << "with one, for the grant";
+  EXPECT_THAT(findings(pg("grant = manual\ntakeover_wait = 5s\n") + dog), Contains("E061 7:17"));
+  EXPECT_THAT(findings(pg("grant = manual\ntakeover_wait = 6s\n") + dog), Not(Contains(testing::StartsWith("E"))));
+}
+
+TEST(Protection, AWatchdogEndsAHostThatHangsAndSaysWhatItCannot) {
+  const Protection found = protection_of(watched("5s"));
+  EXPECT_EQ(found.watchdog, "/dev/watchdog");
+  EXPECT_THAT(found.holds, Contains(HasSubstr("is reset by /dev/watchdog within 6s")));
+  EXPECT_THAT(found.open, Each(Not(HasSubstr("a holder that is frozen"))));
+  EXPECT_THAT(found.open, Contains(HasSubstr("a paused machine")));
+}
+
 TEST(PromotionTimes, AddressesThatNeverLapseAreNamed) {
   EXPECT_THAT(findings(pg("grant = manual\naddress_lifetime = permanent\n")), Contains("W016 7:20"));
   EXPECT_THAT(findings(pg("grant = follow\naddress_lifetime = permanent\n")), Each(Not(testing::StartsWith("W016"))));

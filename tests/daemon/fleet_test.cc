@@ -122,6 +122,28 @@ TEST(Fleet, WhoIsWrittenRunsBoth) {
   EXPECT_EQ(orders[1].user, "me");
 }
 
+TEST(Fleet, AProbeDoesNotGetASecretThatOnlyActsNeed) {
+  config::Config config = base();
+  config.plugins[0].secrets[0].acts_only = true;
+  config.instances[0].election.promote = {"one"};
+  const std::vector<ipc::HostOrder> orders = host_orders(config);
+  ASSERT_THAT(titles(orders), ElementsAre("one probe", "one act"));
+  using Settings = std::vector<std::pair<std::string, std::vector<std::string>>>;
+  EXPECT_EQ(orders[0].settings, (Settings{{"url", {"a", "b"}}}));
+  EXPECT_EQ(orders[1].settings, (Settings{{"url", {"a", "b"}}, {"token", {"hunter2"}}}));
+}
+
+TEST(Fleet, TheKeysOfThePeerChannelAreOnlyWhereTheyAreNeeded) {
+  config::Config config = base();
+  config.daemon.peer_key_files = {"/etc/key"};
+  config.daemon.peer_keys = {"hunter2"};
+  strip_secrets(config);
+  EXPECT_THAT(config.daemon.peer_keys, ElementsAre("hunter2")) << "for the steward";
+  strip_peer_keys(config);
+  EXPECT_THAT(config.daemon.peer_keys, IsEmpty());
+  EXPECT_THAT(config.daemon.peer_key_files, ElementsAre("/etc/key"));
+}
+
 TEST(Fleet, StrippedOfSecretsOnlyTheirPlacesAndDigestsAreLeft) {
   config::Config config = base();
   strip_secrets(config);

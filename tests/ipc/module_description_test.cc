@@ -29,6 +29,7 @@ config::Module full_module() {
                   .type = config::ModuleKeyType::kSecret,
                   .list = true,
                   .has_default = true,
+                  .acts_only = true,
                   .domain = {},
                   .default_text = "5s",
                   .help = {},

@@ -126,6 +126,7 @@ TEST(PluginLayoutTest, TheNumbersOfTheInterfaceAreForEver) {
             (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7}));
   EXPECT_EQ(BATON_KEY_REQUIRED, 1u);
   EXPECT_EQ(BATON_KEY_LIST, 2u);
+  EXPECT_EQ(BATON_KEY_ACTS, 4u);
   EXPECT_EQ(BATON_NEEDS_NET_RAW, 1u);
 }
 

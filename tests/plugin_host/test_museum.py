@@ -149,6 +149,7 @@ def test_one_verb_as_the_daemon_would():
     ("bad_default", "declares the key 'pause' with a default that is no value of its own: `nonsense` is no time"),
     ("bad_word", "declares the key 'method' with a default that is no value of its own: `POST` is none of GET, HEAD"),
     ("same_key", "declares the key 'path' twice"),
+    ("acts_text", "declares the key 'user_name' for acts only (BATON_KEY_ACTS): that is for secrets"),
     ("bad_key", "declares the key 'max lag': names have 1 to 32 characters of a-z, 0-9, _ and -"),
 ])
 def test_refused_with_its_reason(exhibit, words):
