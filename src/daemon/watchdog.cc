@@ -27,6 +27,8 @@ std::string_view name_of(const ports::InstanceState& instance) {
 bool may_be_writable(const ports::InstanceState& instance) {
   const auto step = static_cast<PromotionStep>(instance.promotion_step);
   const bool between = step >= PromotionStep::kPromoting && step <= PromotionStep::kClearing;
+  // What is left after a demotion that succeeded: the grant goes back and the record is written.
+  if (step == PromotionStep::kReturning || step == PromotionStep::kClosing) return false;
   return between || instance.data_role == DataRole::kPromoting || instance.data_role == DataRole::kActive ||
          instance.data_role == DataRole::kDemoting;
 }

@@ -73,8 +73,9 @@ TEST_F(FeederTest, TheHostIsResetNoLaterThanTheGrantEnds) {
   EXPECT_FALSE(fed(kNow));
   publish("pg", DataRole::kDemoting, PromotionStep::kDemoting, kNow + 3s);
   EXPECT_FALSE(fed(kNow));
-  publish("pg", DataRole::kStandby, PromotionStep::kReturning, kNow + 3s);
-  EXPECT_TRUE(fed(kNow));
+  publish("pg", DataRole::kDemoting, PromotionStep::kReturning, kNow + 3s);
+  EXPECT_TRUE(fed(kNow)) << "demoted; the grant goes back";
+  EXPECT_TRUE(feeder_.nothing_writable());
 }
 
 TEST_F(FeederTest, EachPromotingInstanceHasToHoldItsGrant) {
