@@ -90,8 +90,7 @@ extern "C" {
 /* baton_key.flags */
 #define BATON_KEY_REQUIRED 1u
 #define BATON_KEY_LIST 2u /* the key may be repeated */
-#define BATON_KEY_ACTS 4u /* of a SECRET: only acts need it; where purpose is "probe" the key has no value (NULL, 0) \
-                           */
+#define BATON_KEY_ACTS 4u /* of a SECRET: only acts get it; in the process of the probes the key has no value */
 
 /* baton_plugin.needs: rights beyond none. Given only to modules in Baton's own plugin directory. */
 #define BATON_NEEDS_NET_RAW 1u /* CAP_NET_RAW */
