@@ -85,11 +85,16 @@ class Followed:
         assert self.servers[host].role() == "master" and self.named() == host
 
     def writer(self):
-        return roles.Writer(self.scene.lab.namespace("client"), Client)
+        return self.until_the_end(roles.Writer(self.scene.lab.namespace("client"), Client))
 
     def sampler(self):
         """Who takes writes and has the address."""
-        return roles.Sampler({host: lambda host=host: self.scene.lab.holds(host, VIP) and writable(self.servers[host]) for host in HOSTS})
+        return self.until_the_end(roles.Sampler({host: lambda host=host: self.scene.lab.holds(host, VIP) and writable(self.servers[host]) for host in HOSTS}))
+
+    def until_the_end(self, thread):
+        """Whatever becomes of the test, it does not outlive it."""
+        self.scene.lab.undo.callback(thread.stop)
+        return thread
 
     def numbers(self, host):
         return {int(key[2:]) for key in self.servers[host].keys() if key.startswith("n:")}

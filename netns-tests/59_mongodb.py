@@ -64,7 +64,9 @@ class Followed:
         assert self.fake.primary is self.members[host]
 
     def writer(self):
-        return roles.Writer(self.scene.lab.namespace("client"), Client, pause=0.01)
+        writer = roles.Writer(self.scene.lab.namespace("client"), Client, pause=0.01)
+        self.scene.lab.undo.callback(writer.stop)
+        return writer
 
     def check(self, host):
         return next((one for one in self.daemons[host].json("status").get("checks", []) if one["name"] == "mongo"), {})

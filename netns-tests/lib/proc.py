@@ -50,8 +50,8 @@ def touch(path):
 @contextlib.contextmanager
 def in_namespace(name):
     """The calling thread is in the network namespace `name`; sockets opened there stay there."""
+    target = os.open("/run/netns/" + name, os.O_RDONLY | os.O_CLOEXEC)  # first: it may not be there
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-    target = os.open("/run/netns/" + name, os.O_RDONLY | os.O_CLOEXEC)
     try:
         if _libc.setns(target, CLONE_NEWNET) != 0:
             raise OSError(ctypes.get_errno(), "setns " + name)

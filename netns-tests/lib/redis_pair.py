@@ -89,10 +89,15 @@ class RedisPair:
         assert self.servers[host].role() == "master"
 
     def writer(self):
-        return roles.Writer(self.scene.lab.namespace("client"), Client)
+        return self.until_the_end(roles.Writer(self.scene.lab.namespace("client"), Client))
 
     def sampler(self):
-        return roles.Sampler({host: lambda server=server: writable(server) for host, server in self.servers.items()})
+        return self.until_the_end(roles.Sampler({host: lambda server=server: writable(server) for host, server in self.servers.items()}))
+
+    def until_the_end(self, thread):
+        """Whatever becomes of the test, it does not outlive it."""
+        self.scene.lab.undo.callback(thread.stop)
+        return thread
 
     def numbers(self, host):
         return {int(key[2:]) for key in self.servers[host].keys() if key.startswith("n:")}
