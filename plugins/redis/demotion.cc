@@ -168,8 +168,7 @@ Sight Redis::settle(Client& client, const Server& target, Sight sight, Clock::ti
 /// Detached, since the other server does not hold what this one does (or cannot be asked).
 Result Redis::stay_detached(Client& client, const Server& target, const Sight& sight) {
   const Info own = read_info(client);
-  detach(client);
-  final_.reset();
+  detach(client);  // and from here on nothing is written: what was final remains so
   Result result;
   result.role = Role::kReplica;
   result.position = own.position().text();

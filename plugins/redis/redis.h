@@ -124,7 +124,7 @@ class Redis {
   plugin::Resolver resolver_;
   std::map<std::string, std::int64_t> counted_;  // refusals that clients have met, as of the last probe
   std::int64_t last_keys_ = -1;
-  std::optional<Position> final_;  // of block_writes, while the block stands
+  std::optional<Position> final_;  // of block_writes, while the block stands or what was blocked is detached
 };
 
 /// Runs the body of an act; a Trouble becomes its answer, with the cause as a fact.

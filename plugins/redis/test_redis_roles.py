@@ -365,6 +365,22 @@ def test_pings_after_the_final_position_are_no_writes(pair):
         assert answer.status == "ok" and answer.facts["link"] == "up"
 
 
+def test_pings_while_the_other_one_cannot_be_reached_are_no_writes_either(pair):
+    """A cable is pulled: writes are blocked, the connection attempt takes its time, and the server sends PINGs into the void."""
+    with pair.session("db1", "act") as session, Connection("127.0.0.1", pair.a.port, auth=(rs.REPLICATION_USER, rs.REPLICATION_PASSWORD)) as stream:
+        stream.socket.sendall(b"PSYNC ? -1\r\n")
+        offset = int(session.call("block_writes", 5).position.split(":")[1])
+        wait_until(lambda: int(pair.b.position().split(":")[1]) >= offset)
+        pair.b.command("REPLICAOF", "127.0.0.1", "1")
+        wait_until(lambda: int(pair.a.position().split(":")[1]) - offset >= 42)
+        pair.b.freeze()
+        assert session.call("demote", 10).facts["upstream"] == "none"
+        pair.b.thaw()
+        pair.b.command("REPLICAOF", "NO", "ONE")
+        answer = session.call("rejoin", 10, target="db2")
+        assert answer.status == "ok" and answer.facts["link"] == "up", answer.sentence
+
+
 # Demotion
 
 def test_demoting_again_is_ok_and_a_wrong_upstream_is_mended(pair):
