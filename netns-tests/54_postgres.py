@@ -98,8 +98,8 @@ class Pair:
         other = HOSTS[1 - HOSTS.index(host)]
         wait_until(lambda: self.streams(host, other) and self.role(host) == "standby", deadline, "%s streams from %s" % (host, other), every=0.1)
 
-    def writer(self):
-        return roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout))
+    def writer(self, first=0):
+        return roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout, first))
 
     def sampler(self):
         return roles.Sampler({host: postgres.Look(server) for host, server in self.servers.items()})
@@ -125,26 +125,31 @@ class Pair:
 
 
 @pytest.mark.limit(120)
-def test_a_planned_move_under_load_loses_no_acknowledged_write_and_the_old_primary_streams_without_a_rewind(scene, template):
+def test_planned_moves_there_and_back_under_load_lose_no_acknowledged_write_and_need_no_rewind(scene, template):
     pair = Pair(scene, template).start()
     assert (pair.role("db1"), roles.data_of(pair.daemons["db1"])["generation"]) == ("active", 1)
-    writer, sampler = pair.writer(), pair.sampler()
-    writer.wait_more(200)
-    began = time.monotonic()
-    roles.move_away(pair.daemons["db1"])
-    pair.serving("db2", 40)
-    writer.wait_more(200)
-    pair.standby("db1")
-    acknowledged = writer.stop()
+    sampler = pair.sampler()
+    for generation, (old, new) in ((2, ("db1", "db2")), (3, ("db2", "db1"))):
+        writer = pair.writer(first=generation * 1000000)
+        writer.wait_more(200)
+        pair.daemons[new].control("undrain")
+        began = time.monotonic()
+        roles.move_away(pair.daemons[old])
+        pair.serving(new, 40)
+        writer.wait_more(200)
+        pair.standby(old)
+        acknowledged = writer.stop()
+        missing = {generation * 1000000 + number for number in acknowledged} - pair.servers[new].rows()
+        roles.measure("postgres planned", writer, began, len(missing))
+        assert not missing
+        assert roles.data_of(pair.daemons[new])["generation"] == generation
+        wait_until(lambda: roles.data_of(pair.daemons[old]).get("dirty") is False, 20, "%s is clean" % old)
+        pair.servers[new].wait_streaming_to(pair.servers[old])
+        assert pair.servers["db1"].rows() == pair.servers["db2"].rows()
     sampler.stop()
     sampler.never_two()
-    missing = set(acknowledged) - pair.servers["db2"].rows()
-    roles.measure("postgres planned", writer, began, len(missing))
-    assert not missing
-    assert roles.data_of(pair.daemons["db2"])["generation"] == 2
-    wait_until(lambda: roles.data_of(pair.daemons["db1"]).get("dirty") is False, 20, "db1 is clean")
-    pair.servers["db2"].wait_streaming_to(pair.servers["db1"])
-    assert pair.servers["db1"].rows() == pair.servers["db2"].rows()
+    for server in pair.servers.values():
+        assert "rewind" not in (server.directory / "log").read_text()
 
 
 @pytest.mark.limit(120)
@@ -282,16 +287,26 @@ def test_a_wrong_password_of_the_check_user_is_named_and_moves_nothing(scene, te
 
 
 @pytest.mark.limit(120)
-def test_a_standby_with_paused_replay_is_refused_in_words_until_it_is_resumed(scene, template):
+def test_a_standby_that_holds_back_what_it_got_is_refused_in_words_and_then_lacks_only_what_it_never_got(scene, template):
     pair = Pair(scene, template).start()
-    pair.servers["db2"].sql("SELECT pg_wal_replay_pause()")
-    pair.crash("db1")
-    def said(where):
-        return "replay is paused" in pair.daemons["db2"].control(where).stdout
-    wait_until(lambda: said("explain") and said("history"), 30, "db2 says why it is not promoted", every=0.2)
-    assert not pair.servers["db2"].is_primary() and "db2" not in scene.owners.holders(VIP)
-    pair.servers["db2"].sql("SELECT pg_wal_replay_resume()")
+    writer = pair.writer()
+    writer.wait_more(50)
+    standby = pair.servers["db2"]
+    standby.sql("ALTER SYSTEM SET recovery_min_apply_delay = '1h'")
+    standby.sql("SELECT pg_reload_conf()")
+    scene.faults.block("ip saddr %s tcp sport %d" % (scene.lab.ip4("db1"), postgres.PORT), host="db2")
+    writer.wait_more(30)
+    with postgres.Break(writer) as point:
+        pair.crash("db1")
+
+    words = "must not be promoted: recovery_min_apply_delay is 1h"
+    wait_until(lambda: words in pair.daemons["db2"].control("history").stdout, 30, "db2 says why it is not promoted", every=0.2)
+    assert not standby.is_primary() and "db2" not in scene.owners.holders(VIP)
+    standby.sql("ALTER SYSTEM RESET recovery_min_apply_delay")
+    standby.sql("SELECT pg_reload_conf()")
     pair.serving("db2", 60)
+    writer.wait_more(20)
+    assert 25 < len(pair.missing(point, "crash with a cut stream, refused at first")) < point.count - 40
 
 
 @pytest.mark.limit(120)

@@ -48,13 +48,13 @@ class Session:
 
 
 class Client:
-    """What roles.Writer needs: each write is a row of its own, committed."""
+    """What roles.Writer needs: each write is a row of its own, committed: number N as N + first."""
 
-    def __init__(self, vip, timeout):
-        self.session = Session(vip, timeout)
+    def __init__(self, vip, timeout, first=0):
+        self.session, self.first = Session(vip, timeout), first
 
     def write(self, number):
-        self.session.query("INSERT INTO rows VALUES (%s, 'x')", number)
+        self.session.query("INSERT INTO rows VALUES (%s, 'x')", self.first + number)
 
     def close(self):
         self.session.close()
