@@ -67,6 +67,31 @@ def test_killed_after_the_point_of_no_return_the_promotion_is_taken_up_again(sce
     roles.measure("three deaths of Baton in one planned move", pair.clients, began, len(lost))
 
 
+@pytest.mark.limit(150)
+@pytest.mark.parametrize("alone", ["no", "yes"])
+def test_killed_with_its_database_promoted_a_lone_survivor_goes_on_as_resume_alone_says(scene, alone):
+    """db1 is dead with its server. What db2 was promoted to is detached at the restart; whether its data is the newest only db1 could say."""
+    pair = CrashedPair(scene, section=("resume_alone = " + alone,))
+    two, server = pair.daemons["db2"], pair.servers["db2"]
+    pair.stop_at("db2", ("last", "promote"))
+    pair.lose_db1()
+    pair.wait_at("db2", ("last", "promote"))
+    assert server.role() == "master"
+    two.kill()
+    pair.let_go()
+    two.start()
+    if alone == "no":
+        wait_until(lambda: any(entry.get("verb") == "can_promote" and "resume_alone" in entry.get("text", "") for entry in two.wait_ready().events()), 40,
+                   "db2 says what it waits for")
+        pair.without_address("db2")
+        assert server.role() == "slave"
+        scene.faults.heal()
+        pair.servers["db1"].start()
+    lost = pair.ended("db2")
+    assert len(lost) <= 20, lost
+    assert pair.servers["db1"].process.poll() is not None or pair.servers["db1"].role() == "slave"
+
+
 def kill_when_the_address_leaves(pair, host):
     """At CLEARING, or as soon after it as a process can be killed."""
     baton = pair.daemons[host]

@@ -150,8 +150,17 @@ class RedisServer:
         with self.local() as connection:
             return connection.command(*words)
 
+    def look(self, *words):
+        """A command that changes nothing. A demotion ends all sessions, and may meet this one: asked again, then."""
+        for _ in range(3):
+            try:
+                return self.command(*words)
+            except ConnectionError:
+                pass
+        return self.command(*words)
+
     def info(self):
-        return dict(line.split(":", 1) for line in self.command("INFO").split("\r\n") if ":" in line)
+        return dict(line.split(":", 1) for line in self.look("INFO").split("\r\n") if ":" in line)
 
     def role(self):
         return self.info()["role"]
@@ -169,8 +178,7 @@ class RedisServer:
         return self.info().get("master_link_status") == "up"
 
     def keys(self):
-        with self.local() as connection:
-            return set(connection.command("KEYS", "*"))
+        return set(self.look("KEYS", "*"))
 
     def configured(self, name):
         """What the configuration file on disk says, as a list of lines."""
