@@ -26,7 +26,7 @@ def connection(family, address, timeout):
     made._secure = family == socket.AF_UNIX  # what it would find out itself
     plug = socket.socket(family)
     try:
-        plug.settimeout(timeout)
+        plug.settimeout(min(timeout, 0.25))  # what waits for a second hides how long a move takes
         plug.connect(address)
         made.connect(plug)
     except BaseException:
