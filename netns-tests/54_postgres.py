@@ -99,10 +99,14 @@ class Pair:
         wait_until(lambda: self.streams(host, other) and self.role(host) == "standby", deadline, "%s streams from %s" % (host, other), every=0.1)
 
     def writer(self, first=0):
-        return roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout, first))
+        return self._until_the_end(roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout, first)))
 
     def sampler(self):
-        return roles.Sampler({host: postgres.Look(server) for host, server in self.servers.items()})
+        return self._until_the_end(roles.Sampler({host: postgres.Look(server) for host, server in self.servers.items()}))
+
+    def _until_the_end(self, thread):
+        self.scene.lab.undo.callback(thread.stop)
+        return thread
 
     def crash(self, host):
         """All of the host at once, and its link."""

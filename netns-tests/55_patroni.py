@@ -46,17 +46,20 @@ class Followed:
         assert self.members[host].is_primary()
 
     def writer(self):
-        return roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout))
+        return self._until_the_end(roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout)))
 
-    def holders_are_leaders(self):
-        """Who takes writes and holds the address, every 20 ms; and never two."""
-        return roles.Sampler({host: postgres.Look(member) for host, member in self.members.items()})
+    def sampler(self):
+        return self._until_the_end(roles.Sampler({host: postgres.Look(member) for host, member in self.members.items()}))
+
+    def _until_the_end(self, thread):
+        self.scene.lab.undo.callback(thread.stop)
+        return thread
 
 
 @pytest.mark.limit(120)
 def test_the_address_follows_a_switchover_under_load_without_loss(scene):
     followed = Followed(scene)
-    writer, sampler = followed.writer(), followed.holders_are_leaders()
+    writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(200)
     began = time.monotonic()
     followed.members["db1"].order("POST", "/switchover", {"leader": "db1", "candidate": "db2"}, timeout=40)
@@ -73,7 +76,7 @@ def test_the_address_follows_a_switchover_under_load_without_loss(scene):
 @pytest.mark.limit(150)
 def test_a_crash_of_the_leader_moves_the_address_to_the_new_one(scene):
     followed = Followed(scene)
-    writer, sampler = followed.writer(), followed.holders_are_leaders()
+    writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(200)
     with postgres.Break(writer) as point:
         scene.faults.unplug("db1")
@@ -90,7 +93,7 @@ def test_a_crash_of_the_leader_moves_the_address_to_the_new_one(scene):
 @pytest.mark.limit(150)
 def test_a_leader_that_its_store_does_not_confirm_loses_the_address_and_the_other_has_it_only_once_it_leads(scene):
     followed = Followed(scene)
-    writer, sampler = followed.writer(), followed.holders_are_leaders()
+    writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(100)
     with postgres.Break(writer) as point:
         scene.faults.cut("db1")

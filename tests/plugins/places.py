@@ -47,7 +47,7 @@ def home(build):
 
 def _files(build):
     """Paths, relative to `build`, of what is run and loaded."""
-    programs = [build / "bin" / name for name in ("batond", "batonctl", "baton-plugin-host")]
+    programs = [build / "bin" / name for name in ("batond", "batonctl", "baton-plugin-host", "baton-postgres-control")]
     return [path.relative_to(build) for path in [*programs, *sorted((build / "lib/baton").glob("*plugins/*"))] if path.is_file()]
 
 
