@@ -1,0 +1,37 @@
+// Arbitrary bytes as what another host says of itself: never a crash, and what decodes is within its limits and encodes
+// to something that says the same.
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+
+#include "ipc/plain_text.h"
+#include "steward/peer_report.h"
+
+namespace {
+
+using namespace baton;
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto report = steward::decode_peer_report({data, size});
+  if (!report) return 0;
+  require(report->engine <= 2);
+  for (const steward::PeerInstance& instance : report->instances) {
+    require(instance.data_role <= ports::DataRole::kNeedsRejoin && instance.role <= ApplicationRole::kReplica);
+    require(ipc::is_plain(instance.name, 64) && ipc::is_plain(instance.position, 1023));
+  }
+  // However many parts it takes, together they say what was said.
+  std::vector<steward::PeerInstance> again;
+  for (const std::vector<std::uint8_t>& part : steward::encode(*report)) {
+    auto read = steward::decode_peer_report(part);
+    require(read && read->config_hash == report->config_hash && read->instances_all == report->instances_all);
+    std::move(read->instances.begin(), read->instances.end(), std::back_inserter(again));
+  }
+  require(again == report->instances);
+  return 0;
+}
