@@ -89,6 +89,21 @@ def daemon_on(scene, host, service, sections, known):
                         daemon_keys=("log_level = debug", "peer_key_file = " + known["peer"]))
 
 
+class ServerLog:
+    """A database's log among the daemons', for whoever looks at a failure."""
+
+    kind = "database"
+
+    def __init__(self, server):
+        self.host, self.server = server.name, server
+
+    def log(self):
+        try:
+            return (self.server.home / "log").read_text(errors="replace")
+        except OSError:
+            return ""
+
+
 class MariaDBs:
     """How MariaDB servers are made and first put together."""
 
@@ -142,6 +157,7 @@ class Pair:
         for number, host in enumerate(("db1", "db2"), 1):
             self.servers[host] = kind.server(scene.lab, host, number)
             scene.lab.undo.callback(self.servers[host].remove)
+            scene.daemons.append(ServerLog(self.servers[host]))
             self.servers[host].launch()
         for server in self.servers.values():
             server.wait()
@@ -205,6 +221,7 @@ class Followed:
 
     def __init__(self, scene, cluster, servers):
         self.scene, self.servers, self.daemons = scene, servers, {}
+        scene.daemons += [ServerLog(server) for server in servers.values()]
         known = secrets(scene)
         lines = ["[plugin db]", "module = mysql", "mode = follow", "cluster = " + cluster, "interval = 400ms", "timeout = 380ms",
                  "check_user = baton_check", "check_password_file = " + known["check"]]

@@ -48,10 +48,16 @@ class _Template:
 
     @classmethod
     def get(cls):
-        if cls.directory is None:
-            cls.directory = tempfile.TemporaryDirectory(prefix="baton-mariadb-")
-            subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={cls.directory.name}/data", "--user=root",
-                            "--auth-root-authentication-method=normal", "--skip-test-db"], check=True, capture_output=True)
+        for tries_left in (2, 1, 0):  # mariadbd --bootstrap may crash (signal 11) where the machine is busy
+            if cls.directory is not None:
+                break
+            directory = tempfile.TemporaryDirectory(prefix="baton-mariadb-")
+            made = subprocess.run(["mariadb-install-db", "--no-defaults", f"--datadir={directory.name}/data", "--user=root",
+                                   "--auth-root-authentication-method=normal", "--skip-test-db"], capture_output=True, text=True)
+            if made.returncode == 0:
+                cls.directory = directory
+            elif not tries_left:
+                raise RuntimeError(f"mariadb-install-db: {made.stdout[-2000:]}{made.stderr[-2000:]}")
         return pathlib.Path(cls.directory.name) / "data"
 
 
