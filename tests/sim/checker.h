@@ -92,6 +92,7 @@ class Checker {
     std::uint32_t became_active = 0;
     std::uint32_t moves_since_heal = 0;
     Nanos patient_since{0};   ///< I2: nothing has been heard, and nothing spoke against it, since
+    bool leaves = false;      ///< the engine died while its data was being demoted: the role goes, too
     bool torn = false;        ///< the engine died between two records of one step
     bool must_leave = false;  ///< I5: it was Active before a long stall
     std::array<Nanos, 32> alarm_window{};

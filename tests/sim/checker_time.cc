@@ -11,6 +11,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using vrrp::State;
 
+constexpr auto kServing = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
+
 /// The bounds below allow for clocks that differ by 400 parts per million.
 Nanos with_drift(Nanos length) { return length + length / 2000; }
 
@@ -171,6 +173,7 @@ void Checker::starting(Host& host, bool adopt) {
         if (!router || router->machine.state == State::kInitialize) ++unusable;
       }
       const State rest = unusable > 0 ? State::kInitialize : State::kBackup;
+      unit.leaves = units_[i].promotes && state->promotion_step > kServing;
       unit.torn = state->state != (active == state->router_count ? State::kActive : rest) ||
                   (active > 0 && active < state->router_count);
       for (const int router : units_[i].routers) {
@@ -193,12 +196,17 @@ void Checker::started(Host& host, bool adopt) {
   const HostView& there = view(host);
   for (const Output& output : outputs_) {
     if (output.kind == OutputKind::kTransition && adopt) check_adoption(host, output);
-    if (output.kind == OutputKind::kAdvert && output.priority == 0) fail("I4", &host, "priority 0 after a death");
+    const bool leaves = there.units[static_cast<std::size_t>(output.unit)].leaves;
+    if (output.kind == OutputKind::kAdvert && output.priority == 0 && !leaves) {
+      fail("I4", &host, "priority 0 after a death");
+    }
   }
   for (const UnitView& unit : there.units) {
     if (!adopt || unit.slot < 0) continue;
     const auto& state = host.board().instances.at(static_cast<std::size_t>(unit.slot));
-    if (!state || (state->state != unit.state && !unit.torn)) fail("I4", &host, "adoption loses a role");
+    if (!state || (state->state != unit.state && !unit.torn && !unit.leaves)) {
+      fail("I4", &host, "adoption loses a role");
+    }
   }
   turn_ends(host);
 }
@@ -208,6 +216,7 @@ void Checker::started(Host& host, bool adopt) {
 void Checker::check_adoption(Host& host, const Output& output) {
   const UnitView& unit = view(host).units[static_cast<std::size_t>(output.unit)];
   if (unit.torn && output.reason == Reason::kEngineDied) return;
+  if (unit.leaves) return;
   bool old = false;
   for (const int index : units_[static_cast<std::size_t>(output.unit)].routers) {
     const RouterView& router = view(host).routers[static_cast<std::size_t>(index)];
@@ -385,7 +394,9 @@ void Checker::check_patience(Host& host) {
     bool resigned = true;
     for (const int index : units_[i].routers) {
       const RouterModel& model = routers_[static_cast<std::size_t>(index)];
-      const Nanos longest = down_interval(model.version, priority_of(host, static_cast<int>(i)), model.slowest);
+      // Who gives the role up has priority 1, which its timer keeps (S-13).
+      const int priority = units_[i].promotes ? 1 : priority_of(host, static_cast<int>(i));
+      const Nanos longest = down_interval(model.version, priority, model.slowest);
       down = std::max(down, longest);
       skew = std::max(skew, longest - 3 * model.slowest);
       resigned = resigned && there.routers[static_cast<std::size_t>(index)].resigned_at;

@@ -84,6 +84,7 @@ void DataChecker::asked(Host& host, int unit, int set, const ports::ActOrder& or
     case PluginVerb::kRejoin:
       there.maybe_writable = false;
       there.permitted = false;
+      if (order.verb != PluginVerb::kBlockWrites) there.owes_demotion = false;
       if (order.verb == PluginVerb::kBlockWrites || there.blocked[place]) return;
       // Clients get errors rather than silence: writes are blocked while the addresses are still there.
       return;
@@ -107,6 +108,10 @@ void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::Ac
     fail("I8", &host, unit, "asks for a promotion that can_promote has not agreed to in this claim");
   }
   check_generation(host, unit, order.generation);
+  there.claims_anew = false;
+  there.asked = std::max(there.asked, order.generation);
+  units_[static_cast<std::size_t>(unit)].asked =
+      std::max(units_[static_cast<std::size_t>(unit)].asked, order.generation);
   there.maybe_writable = true;
   std::fill(there.blocked.begin(), there.blocked.end(), false);
 }
@@ -138,21 +143,13 @@ void DataChecker::check_record(const Host& host, int unit, const ports::ActOrder
 /// generations on the other side of a cut: there it is each host's own.
 void DataChecker::check_generation(const Host& host, int unit, std::uint64_t generation) {
   Unit& all = units_[static_cast<std::size_t>(unit)];
-  const bool global = data(unit).grant == config::Grant::kWitness;
-  const auto known = all.generations.find(generation);
-  if (known != all.generations.end()) {
-    // The same claim again: a retry, a second section, or a successor that goes on.
-    if (known->second != host.index() && global) {
-      fail("I7", &host, unit, "asks for generation " + number(generation) + " that another host has had");
-    }
-    if (view(host, unit).claimed != generation) fail("I7", &host, unit, "promotes a generation twice");
-    return;
+  const View& there = all.hosts[static_cast<std::size_t>(host.index())];
+  // The same claim again: a retry, a second section, or a successor that goes on.
+  if (there.claimed == generation && !there.claims_anew) return;
+  if (generation <= there.asked) fail("I7", &host, unit, "claims generation " + number(generation) + " twice");
+  if (data(unit).grant == config::Grant::kWitness && generation <= all.asked) {
+    fail("I7", &host, unit, "asks for generation " + number(generation) + " after " + number(all.asked));
   }
-  for (const auto& [other, whose] : all.generations) {
-    if (other < generation || (!global && whose != host.index())) continue;
-    fail("I7", &host, unit, "asks for generation " + number(generation) + " after " + number(other));
-  }
-  all.generations[generation] = host.index();
 }
 
 /// I8: who was the writable one has been asked to stop before another host is asked to begin. That is owed by every
@@ -243,7 +240,9 @@ void DataChecker::answered(Host& host, int unit, int set, const ports::ActOrder&
     there.fenced[static_cast<std::size_t>(order.target.back() - '0')] = true;
   }
   // A plugin has looked and found the data part of the other's: that forgives, too.
-  if (order.verb == PluginVerb::kDemote || order.verb == PluginVerb::kRejoin) there.forgiven = true;
+  if (order.verb != PluginVerb::kDemote && order.verb != PluginVerb::kRejoin) return;
+  there.forgiven = true;
+  if (!order.target.empty()) there.may_hold_alone = false;
 }
 
 void DataChecker::recorded(Host& host, const ports::DataRecord& record) {
@@ -264,8 +263,11 @@ void DataChecker::recorded(Host& host, const ports::DataRecord& record) {
   if (before != nullptr && record.generation < before->generation) {
     fail("I7", &host, unit, "records a lower generation than before");
   }
+  if (record.role == DataRole::kActive) there.may_hold_alone = true;
+  if (there.may_hold_alone && !record.dirty) fail("I7", &host, unit, "forgets that it may hold writes of its own");
   if (record.role == DataRole::kClaiming) {
     there.claimed = record.generation;
+    there.claims_anew = true;
     std::fill(there.agreed.begin(), there.agreed.end(), false);
     std::fill(there.fenced.begin(), there.fenced.end(), false);
   }
@@ -274,7 +276,10 @@ void DataChecker::recorded(Host& host, const ports::DataRecord& record) {
 void DataChecker::commanding(Host& host, const engine::Command& command) {
   const int unit = unit_named(command.instance);
   if (unit < 0 || command.dry_run) return;
-  if (command.verb == engine::Verb::kForgive) view(host, unit).forgiven = true;
+  if (command.verb == engine::Verb::kForgive) {
+    view(host, unit).forgiven = true;
+    view(host, unit).may_hold_alone = false;
+  }
   if (command.verb == engine::Verb::kFailover) view(host, unit).permitted = true;
 }
 
@@ -306,6 +311,9 @@ void DataChecker::published(Host& host, const ports::InstanceState& state) {
   const auto step = static_cast<PromotionStep>(state.promotion_step);
   if (there.shown == step) return;
   there.shown = step;
+  if (there.owes_demotion && (step == PromotionStep::kClosing || step == PromotionStep::kStandby)) {
+    fail("I15", &host, unit, "a successor does not go on with a demotion");
+  }
   world_.step_begins(host.index(), state.promotion_step);
   world_.trace().add(world_.now(), host.index(), What::kStep, static_cast<std::uint64_t>(unit), state.promotion_step,
                      static_cast<std::uint64_t>(state.data_role));
@@ -348,6 +356,7 @@ void DataChecker::starting(Host& host, bool adopt) {
   for (std::size_t unit = 0; unit < units_.size(); ++unit) {
     View& there = view(host, static_cast<int>(unit));
     const ports::InstanceState* const state = adopt ? board(host, static_cast<int>(unit)) : nullptr;
+    there.owes_demotion = false;
     there.before = state == nullptr ? std::nullopt : std::optional{*state};
   }
 }
@@ -375,6 +384,7 @@ void DataChecker::started(Host& host, bool) {
         is > PromotionStep::kStandby) {
       fail("I15", &host, unit, "a successor has forgotten a demotion");
     }
+    there.owes_demotion = was >= PromotionStep::kBlocking && was <= PromotionStep::kDemoting && there.outstanding == 0;
     there.before.reset();
   }
 }

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <array>
-#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -61,9 +60,11 @@ class DataChecker {
     int outstanding = 0;          ///< acts of the transaction
     bool maybe_writable = false;  ///< asked to be promoted since it was last asked to stop
     bool forgiven = false, permitted = false;
-    ports::DataRole recorded = ports::DataRole::kNone;
-    std::uint64_t generation = 0, promoted = 0;
+    bool may_hold_alone = false;                 ///< it served, and nothing has shown that others hold what was written
+    std::uint64_t asked = 0;                     ///< the highest generation that it was asked to promote
     std::uint64_t claimed = 0;                   ///< the generation of the last claim on record
+    bool claims_anew = false;                    ///< nothing has been promoted by this claim yet
+    bool owes_demotion = false;                  ///< its predecessor had begun one
     std::vector<bool> agreed;                    ///< by set: can_promote said yes to this claim
     std::vector<bool> fenced;                    ///< by host, for this claim
     std::vector<bool> blocked;                   ///< by set, since the last promotion
@@ -74,9 +75,9 @@ class DataChecker {
   };
   struct Unit {
     std::vector<View> hosts;
-    std::map<std::uint64_t, int> generations;  ///< who was asked to promote with it
-    int holder = -1;                           ///< whose database was promoted last
-    std::vector<History> holders;              ///< by set, as the block left it
+    std::uint64_t asked = 0;       ///< the highest generation that any was asked to promote
+    int holder = -1;               ///< whose database was promoted last
+    std::vector<History> holders;  ///< by set, as the block left it
     Nanos alone_since = Nanos::max();
     Nanos idle_since = Nanos::max();
   };

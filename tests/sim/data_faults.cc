@@ -126,11 +126,13 @@ Nanos World::fsync_time(int host) {
 
 /// A transaction has come to a step: the engine may die in it.
 void World::step_begins(int index, std::uint8_t step) {
-  const bool dies = std::any_of(active_.begin(), active_.end(), [&](std::size_t each) {
-    const Fault& fault = scenario_.faults[each];
-    return fault.kind == FaultKind::kCrashMidway && fault.argument % 16 == step;
-  });
-  if (dies) schedule(now_ + random_.between(Nanos{0}, Nanos{milliseconds{25}}), EventType::kKill, index);
+  for (const std::size_t each : active_) {
+    Fault& fault = scenario_.faults[each];
+    if (fault.kind != FaultKind::kCrashMidway || 2 + fault.argument % 14 != step) continue;
+    fault.kind = FaultKind::kMove;  // once is enough
+    schedule(now_ + random_.between(Nanos{0}, Nanos{milliseconds{25}}), EventType::kKill, index);
+    return;
+  }
 }
 
 void World::cut_power(int index) {
@@ -159,6 +161,7 @@ void World::begin_data_fault(const Fault& fault) {
     case FaultKind::kSlowCopies: return databases_.slow_copies(true);
     case FaultKind::kForgive: return there.command({engine::Verb::kForgive, instance, Nanos{0}, false});
     case FaultKind::kFailover: return there.command({engine::Verb::kFailover, instance, Nanos{0}, false});
+    case FaultKind::kCrashMidway:
     case FaultKind::kMove:
       for (int host = 0; host < hosts(); ++host) {
         if (!databases_.serves(unit, host)) continue;
@@ -177,7 +180,7 @@ void World::end_data_fault(const Fault& fault) {
     schedule(now_, EventType::kDataStart, fault.host, static_cast<std::uint32_t>(unit) + 1);
   }
   if (fault.kind == FaultKind::kSlowCopies) databases_.slow_copies(false);
-  if (fault.kind == FaultKind::kMove) {
+  if (fault.kind == FaultKind::kMove || fault.kind == FaultKind::kCrashMidway) {
     for (const auto& host : hosts_) host->command({engine::Verb::kUndrain, "", Nanos{0}, false});
   }
 }

@@ -208,9 +208,11 @@ class Maker {
         fault.kind =
             static_cast<FaultKind>(data_random_.between(first, static_cast<std::int64_t>(FaultKind::kCount) - 1));
       }
-      if (data_random_.permille(150)) fault.kind = FaultKind::kMove;
-      const bool command =
-          fault.kind == FaultKind::kSwitchover || fault.kind == FaultKind::kDrain || fault.kind == FaultKind::kMove;
+      const std::uint64_t drawn = data_random_.below(1000);
+      if (drawn < 150) fault.kind = FaultKind::kMove;
+      if (drawn >= 850) fault.kind = FaultKind::kCrashMidway;
+      const bool command = fault.kind == FaultKind::kSwitchover || fault.kind == FaultKind::kDrain ||
+                           fault.kind == FaultKind::kMove || fault.kind == FaultKind::kCrashMidway;
       fault.ends = at + (command ? random_.between(seconds{5}, seconds{60})
                                  : random_.between(Nanos{milliseconds{500}}, Nanos{seconds{40}}));
       made_.heal = std::max(made_.heal, fault.ends);
