@@ -66,10 +66,11 @@ class MariaDB:
         self.name, self.server_id, self.namespace, self.address = name, server_id, namespace, address
         self.port = port or (3306 if namespace else free_port())
         self.options = list(options)
+        template = _Template.get()
         self.home = pathlib.Path(tempfile.mkdtemp(prefix=f"baton-{name}-", dir=FAST))
         self.home.chmod(0o755)
         self.datadir, self.socket = self.home / "data", str(self.home / "sock")
-        shutil.copytree(_Template.get(), self.datadir)
+        shutil.copytree(template, self.datadir)
         self.process = None
 
     def command(self):
