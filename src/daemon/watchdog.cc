@@ -27,8 +27,8 @@ std::string_view name_of(const ports::InstanceState& instance) {
 bool may_be_writable(const ports::InstanceState& instance) {
   const auto step = static_cast<PromotionStep>(instance.promotion_step);
   const bool between = step >= PromotionStep::kPromoting && step <= PromotionStep::kClearing;
-  // What is left after a demotion that succeeded: the grant goes back and the record is written.
-  if (step == PromotionStep::kReturning || step == PromotionStep::kClosing) return false;
+  // Behind a demotion that succeeded, or in a planned move whose writes are blocked: the grant goes back, or has gone.
+  if (step > PromotionStep::kDemoting) return false;
   return between || instance.data_role == DataRole::kPromoting || instance.data_role == DataRole::kActive ||
          instance.data_role == DataRole::kDemoting;
 }
@@ -53,6 +53,9 @@ bool Feeder::deserves(const ipc::BoardReader& board, Instant now) {
     const auto instance = board.instance(slot);
     if (!instance || instance->data_role == DataRole::kNone) continue;
     const Instant until{Nanos{instance->granted_until_ns}};
+    const bool demotes = static_cast<PromotionStep>(instance->promotion_step) == PromotionStep::kDemoting;
+    // The demotion after a planned move: the grant was given back before, by a host that took no writes any more.
+    if (demotes && until == Instant{}) continue;
     if (may_be_writable(*instance)) {
       writable_[std::string{name_of(*instance)}] = until;
     } else if (proves_standby(*instance)) {

@@ -119,6 +119,23 @@ TEST_F(FeederTest, AStandbyThatDemotesItselfAtItsStartIsFed) {
   EXPECT_TRUE(fed(kNow));
 }
 
+TEST_F(FeederTest, APlannedMoveThatHasGivenItsGrantBackIsFed) {
+  beat(kNow);
+  publish("pg", DataRole::kActive, PromotionStep::kActive, kNow + 9s);
+  EXPECT_TRUE(fed(kNow));
+  // Too quick for anybody to see the writes blocked: what was granted is what counts.
+  publish("pg", DataRole::kDemoting, PromotionStep::kDemoting, Instant{});
+  EXPECT_TRUE(fed(kNow));
+  beat(kNow + 5s);
+  EXPECT_FALSE(fed(kNow + 5s)) << "but no longer than that";
+  // Seen: handing over, its writes blocked. The demotion may take its time.
+  publish("pg", DataRole::kDemoting, static_cast<PromotionStep>(16), kNow + 9s);
+  EXPECT_TRUE(fed(kNow + 5s));
+  publish("pg", DataRole::kDemoting, PromotionStep::kDemoting, Instant{});
+  beat(kNow + 60s);
+  EXPECT_TRUE(fed(kNow + 60s));
+}
+
 TEST_F(FeederTest, AnInstanceThatIsNoLongerConfiguredIsForgotten) {
   publish("pg", DataRole::kActive, PromotionStep::kActive);
   beat(kNow);
