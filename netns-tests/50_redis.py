@@ -49,7 +49,8 @@ def test_a_cut_between_the_hosts_never_promotes_two(scene):
     writer.wait_more(50)
     wait_until(lambda: pair.servers["db1"].role() == "slave", 10, "db1 is not writable any more")
     scene.faults.heal()
-    wait_until(lambda: pair.servers["db1"].linked(), 30, "db1 follows db2")
+    # A write that neither its client nor db2 has heard of may have arrived just before the cut: then db1 stays out with it.
+    wait_until(lambda: pair.servers["db1"].linked() or roles.data_of(pair.daemons["db1"]).get("role") == "needs_rejoin", 30, "db1 follows db2, or knows why not")
     writer.stop()
     sampler.stop()
     sampler.never_two()
