@@ -287,6 +287,14 @@ class Baton(Daemon):
         """batonctl on this host; the completed process."""
         return self.lab.run(self.host, os.path.join(BATON_BIN, "batonctl"), "--runtime-dir", self.runtime, *argv, check=False, timeout=timeout)
 
+    def control_process(self, *argv):
+        """The same, while it runs: its Popen object."""
+        return proc.start_in(self.lab.namespace(self.host), [os.path.join(BATON_BIN, "batonctl"), "--runtime-dir", self.runtime, *argv],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def kill_process(self, name):
+        os.kill(self.process_of(name), signal.SIGKILL)
+
     def json(self, *argv):
         done = self.control(*argv, "--json")
         try:

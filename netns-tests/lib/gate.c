@@ -69,6 +69,8 @@ BATON_PLUGIN_EXPORT const baton_plugin baton_plugin_v1 = {.struct_size = sizeof(
                                                           .probe = probe,
                                                           .can_promote = pass,
                                                           .block_writes = pass,
+                                                          .unblock_writes = pass,
+                                                          .drain = pass,
                                                           .promote = pass,
                                                           .demote = pass,
                                                           .verify = pass,

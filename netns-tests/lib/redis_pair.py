@@ -38,9 +38,9 @@ def writable(server):
 class RedisPair:
     """Two servers as the manual sets them up, Baton on both hosts, and the witness on the client's side."""
 
-    def __init__(self, scene, grant="witness", lines=(), options=(), promote=("redis",), sections=(), section=(), interval_ms=100, witness_port=roles.WITNESS_PORT):
-        """promote: the row of sections; sections: lines of those among them that are not Redis; section: further lines of Redis' own."""
-        self.scene, self.servers = scene, {}
+    def __init__(self, scene, grant="witness", lines=(), options=(), promote=("redis",), sections=(), section=(), interval_ms=100, witness_port=roles.WITNESS_PORT, peers=False):
+        """promote: the row of sections; sections: lines of those among them that are not Redis; section: further lines of Redis' own; peers: the stewards talk."""
+        self.scene, self.servers, self.grant = scene, {}, grant
         directory = os.path.join(scene.lab.directory, "redis")
         os.makedirs(directory)
         os.chmod(scene.lab.directory, 0o755)
@@ -72,14 +72,19 @@ class RedisPair:
         self.daemons = {}
         for host, priority in (("db1", 200), ("db2", 100)):
             service = Service(priority=priority, extra=tuple(extra), preempt=False, interval_ms=interval_ms)
-            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir())
+            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir(),
+                                              daemon_keys=roles.daemon_keys(scene) if peers else ("log_level = debug",))
 
     def start(self, first="db1"):
         """Both hosts; `first` becomes the holder."""
         other = "db2" if first == "db1" else "db1"
         self.daemons[first].start()
-        self.serving(first, 20)
-        self.daemons[other].start()
+        if self.grant == "peer":
+            self.daemons[other].start()  # its promise is needed
+            self.serving(first, 20)
+        else:
+            self.serving(first, 20)
+            self.daemons[other].start()
         wait_until(lambda: self.servers[other].linked() and roles.data_of(self.daemons[other].wait_ready()).get("role") == "standby", 20,
                    "%s replicates from %s" % (other, first))
         return self

@@ -124,6 +124,16 @@ def etcd_section(scene, host, lease="3s", port=WITNESS_PORT):
             "query_timeout = 500ms", "interval = 1s"]
 
 
+def daemon_keys(scene):
+    """A [daemon] section whose hosts talk to each other."""
+    path = os.path.join(scene.lab.directory, "peer.key")
+    if not os.path.exists(path):
+        with open(path, "w", encoding="ascii") as file:
+            file.write("k" * 32 + "\n")
+        os.chmod(path, 0o600)
+    return ("log_level = debug", "peer_key_file = " + path)
+
+
 def data_of(baton, name="svc"):
     """The instance's part of status that concerns its data; {} while it is not known yet."""
     found = [one for one in baton.json("status").get("instances", []) if one["name"] == name]

@@ -59,6 +59,8 @@ Words words(Reason reason) {
     case Reason::kFrozen: return {"frozen", "this host is frozen"};
     case Reason::kConfigRemoved: return {"config_removed", "the instance was removed from the configuration"};
     case Reason::kConfigChanged: return {"config_changed", "the instance's configuration changed"};
+    case Reason::kHandedOver: return {"handed_over", "the other host handed the role over"};
+    case Reason::kPromised: return {"promised", "another host has been promised that it alone promotes"};
     case Reason::kAdopted: return {"adopted", "a new engine continues the state of the previous one"};
     case Reason::kEngineDied: return {"engine_died", "the engine died and its state could not be continued"};
     case Reason::kTooManyDeaths: return {"too_many_deaths", "the engine died three times in a minute"};

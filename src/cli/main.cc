@@ -25,6 +25,7 @@ struct CommandLine {
   PluginTestArguments plugin_test;
   std::string module;
   std::string instance;
+  std::string to;
   std::uint32_t limit = 20;
   bool follow = false;
   bool dry_run = false;
@@ -109,8 +110,9 @@ int freeze_verb(const CommandLine& line) {
 
 void add_changing_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "switchover", "gives the role to another host and stays yielded",
-                            [&] { return switchover(line.options, line.instance, line.dry_run); });
+                            [&] { return switchover(line.options, line.instance, line.to, line.dry_run); });
   verb->add_option("INSTANCE", line.instance, "one instance or group (default: all)");
+  verb->add_option("--to", line.to, "HOST that is to take over (default: whichever can)");
   verb->add_flag("--dry-run", line.dry_run, "only say what would happen");
   verb =
       add_verb(app, line, "freeze", "take and give nothing by itself for a while", [&] { return freeze_verb(line); });

@@ -24,7 +24,8 @@ int events(const Options& options, const std::string& instance, bool follow);
 int version(const Options& options);
 
 // verbs_change.cc
-int switchover(const Options& options, const std::string& instance, bool dry_run);
+/// `to`: HOST; "" = whichever can. Waits until the move is over.
+int switchover(const Options& options, const std::string& instance, const std::string& to, bool dry_run);
 int forgive(const Options& options, const std::string& instance, bool accepts_loss);
 int failover(const Options& options, const std::string& instance, bool force, bool dry_run);
 int freeze(const Options& options, Nanos duration);

@@ -20,6 +20,7 @@ using steward::ExitCode;
 
 constexpr Nanos kCommandPatience = 10s;
 constexpr Nanos kLockPatience = 1s;     // a daemon just killed holds its lock until its last thread is gone
+constexpr Nanos kMovePatience = 16min;  // the steward gives up after 15 minutes and says so
 constexpr Nanos kReloadPatience = 40s;  // the steward gives up after 30 s and says so
 
 Expected<Json, Trouble> ask_once(const Options& options, const Json& request, Nanos patience) {
@@ -42,10 +43,16 @@ Result<posix::Fd> daemon_lock() {
 }
 
 /// A command to the engine: its lines are what it did, or would do.
-int command(const Options& options, const Json& request) {
-  const auto answer = ask_once(options, request, kCommandPatience);
+int command(const Options& options, const Json& request, Nanos patience = kCommandPatience) {
+  const auto answer = ask_once(options, request, patience);
   if (!answer) return report_trouble(answer.error(), options);
-  if (!is_true(*answer, "ok")) return report_refusal(*answer, "", options);
+  if (!is_true(*answer, "ok")) {
+    std::string looked_at;
+    for (const Json& line : list_of(answer->value("result", Json::object()), "preflight")) {
+      if (line.is_string()) looked_at += line.get<std::string>() + "\n";
+    }
+    return report_refusal(*answer, looked_at, options);
+  }
   const Json result = answer->value("result", Json::object());
   if (options.json) {
     print_json(result);
@@ -67,10 +74,11 @@ std::string reload_text(const Json& result, const Options& options) {
 
 }  // namespace
 
-int switchover(const Options& options, const std::string& instance, bool dry_run) {
+int switchover(const Options& options, const std::string& instance, const std::string& to, bool dry_run) {
   Json request{{"verb", "switchover"}, {"dry_run", dry_run}};
   if (!instance.empty()) request["instance"] = instance;
-  return command(options, request);
+  if (!to.empty()) request["to"] = to;
+  return command(options, request, kMovePatience);
 }
 
 int forgive(const Options& options, const std::string& instance, bool accepts_loss) {

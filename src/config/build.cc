@@ -206,14 +206,12 @@ class Builder : private SectionReader {
     flag(section, "preempt", election.preempt);
     duration(section, "preempt_delay", 0s, kDay, election.preempt_delay);
     duration(section, "startup_delay", 0s, kDay, election.startup_delay);
-    many(section, "check", parse_check, [&](const Entry& entry, const CheckReference& check) {
+    many(section, "check", parse_check, [&](const Entry& entry, CheckReference check) {
       if (!check_plugin(entry, check.plugin, entry.key)) return;
-      if (check.relative) {
-        report_.add(Code::kNotAvailable, entry.value_place,
-                    "check: `relative` compares with what the peer reports, and hosts do not report to each other in "
-                    "this build yet",
-                    "remove the word");
-        return;
+      if (check.relative && config_.daemon.peer_key_files.empty()) {
+        report_.add(Code::kNoEffect, entry.value_place,
+                    "check: `relative` does nothing without `peer_key_file`: the hosts do not talk to each other");
+        check.relative = false;
       }
       const bool twice = std::any_of(election.checks.begin(), election.checks.end(),
                                      [&](const CheckReference& other) { return other.plugin == check.plugin; });

@@ -336,12 +336,12 @@ class HostLint {
     const Entry* preempt = section.find("preempt", config_.host);
     if (election.grant == Grant::kNone) {
       report_.add(Code::kGrant, promote->key_place, "promote: no `grant` says which host alone may promote",
-                  "grant = witness, manual, follow or unsafe");
+                  "grant = witness, peer, manual, follow or unsafe");
       return;
     }
-    if (election.grant == Grant::kPeer) {
-      report_.add(Code::kNotAvailable, grant->value_place, "grant: `peer` is not available in this build yet",
-                  "grant = witness or manual");
+    if (election.grant == Grant::kPeer && config_.daemon.peer_key_files.empty()) {
+      report_.add(Code::kGrant, grant->value_place, "grant: `peer` needs hosts that talk to each other",
+                  "peer_key_file = FILE in [daemon]");
     }
     if (election.grant == Grant::kWitness && election.witness.empty()) {
       report_.add(Code::kGrant, grant->value_place, "grant: `witness` needs a witness", "witness = NAME of a plugin");

@@ -22,6 +22,7 @@ std::string_view event_token(ports::EventKind kind) {
     case ports::EventKind::kHolding: return "holding";
     case ports::EventKind::kCheck: return "check";
     case ports::EventKind::kActed: return "acted";
+    case ports::EventKind::kMove: return "move";
   }
   return "notice";
 }
@@ -40,6 +41,10 @@ void write_line(const ports::Report& report, const std::string& instance) {
     fields.push_back({"verb", std::string{verb_token(report.verb)}});
     fields.push_back({"result", std::string{status_token(report.outcome)}});
   }
+  if (report.kind == ports::EventKind::kMove) {
+    fields.push_back({"phase", std::string{ports::handover_token(report.move)}});
+    fields.push_back({"gives", report.gives ? "yes" : "no"});
+  }
   if (report.alarm != ports::Alarm::kNone) fields.push_back({"alarm", std::string{ports::alarm_token(report.alarm)}});
   if (report.reason != Reason::kNone) fields.push_back({"reason", std::string{reason_token(report.reason)}});
   if (report.alarm == ports::Alarm::kAdvertsRejected) {
@@ -54,7 +59,8 @@ void write_line(const ports::Report& report, const std::string& instance) {
   if (report.duration_ns != 0) fields.push_back({"duration_us", std::to_string(report.duration_ns / 1000)});
   const bool bad = report.kind == ports::EventKind::kAlarm ||
                    (report.kind == ports::EventKind::kCheck && report.probe != ProbeState::kPass) ||
-                   (report.kind == ports::EventKind::kActed && report.outcome != VerbStatus::kOk);
+                   (report.kind == ports::EventKind::kActed && report.outcome != VerbStatus::kOk) ||
+                   report.move == ports::HandoverPhase::kAborted;
   const log::Level level = bad                                         ? log::Level::kWarning
                            : report.kind == ports::EventKind::kHolding ? log::Level::kDebug
                                                                        : log::Level::kInfo;

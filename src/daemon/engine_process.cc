@@ -329,6 +329,9 @@ void EngineProcess::reload(std::uint64_t nonce, int memory) {
 void EngineProcess::receive_steward() {
   drain(ports_.steward(), [this](const ipc::Incoming& incoming) {
     if (const auto* news = std::get_if<ipc::PeerNews>(&incoming.message)) return engine_.on_peer(now_, news->fact);
+    if (const auto* said = std::get_if<ipc::PeerCheck>(&incoming.message)) {
+      return engine_.on_peer_check(now_, said->host, said->section, said->passes);
+    }
     const auto& command = std::get<ipc::CommandMessage>(incoming.message);
     ports_.steward().send(ipc::CommandResultMessage{command.nonce, engine_.on_command(now_, command.command)});
   });

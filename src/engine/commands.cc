@@ -15,6 +15,28 @@ std::string switchover_line(const Mover& mover, bool dry_run) {
                would + " (addresses away, then priority 0) and stays Backup until the other router is lost or undrain");
 }
 
+/// With data it takes both hosts: what is said here is only that it has begun.
+CommandResult hand_over(Instant now, const Command& command, const std::vector<Mover*>& concerned) {
+  CommandResult result;
+  result.refused_by_safety = true;
+  Mover& mover = *concerned.front();
+  const std::string& name = mover.plan().name;
+  if (command.instance.empty() && concerned.size() > 1) {
+    result.lines.push_back("refused: databases are moved one by one: name the instance");
+  } else if (command.to.empty() || command.number == 0) {
+    result.lines.push_back(
+        "refused: a database is moved over the peer channel (peer_key_file), and there is none; `batonctl "
+        "drain` demotes it here and lets another host promote");
+  } else if (!mover.offer(now, command.to, command.number, command.dry_run)) {
+    result.lines.push_back("refused: " + name + " is not settled as the writable one here, or a move is under way");
+  } else {
+    result.accepted = true;
+    result.refused_by_safety = false;
+    result.lines.push_back(after(name, command.to + (command.dry_run ? " is asked" : " is asked to take over")));
+  }
+  return result;
+}
+
 /// Only an Active has something to give.
 CommandResult give_up(Instant now, const Command& command, std::vector<Mover*> concerned) {
   CommandResult result;
@@ -25,6 +47,12 @@ CommandResult give_up(Instant now, const Command& command, std::vector<Mover*> c
                                                     : "refused: " + command.instance + " is not Active here");
     return result;
   }
+  // A database that elects for itself may be writable over there already: then a HOST is named, but no number.
+  const bool addresses_only = !command.to.empty() && command.number == 0;
+  const auto moves_data = [&](const Mover* each) {
+    return each->promotes() || (each->moves_data() && !addresses_only);
+  };
+  if (std::any_of(concerned.begin(), concerned.end(), moves_data)) return hand_over(now, command, concerned);
   result.accepted = true;
   for (Mover* each : concerned) {
     result.lines.push_back(switchover_line(*each, command.dry_run));

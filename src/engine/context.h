@@ -50,9 +50,14 @@ struct Context {
   std::uint64_t sequence = 0;          ///< of tickets
   vrrp::Advert scratch;                ///< for decoding, so that a plain advert allocates nothing
   std::vector<IpAddress> known_hosts;  ///< [peer] addresses
+  std::string host;                    ///< this one
   std::vector<config::Peer> others;    ///< all hosts but this one
   /// HOST that has this address; if there is only one other host, that one. "": not known.
   std::string host_of(const IpAddress& address) const;
+  IpAddress address_of(const std::string& name) const;  ///< the first of its [peer] section
+  /// By section, then HOST: that its check passes there, and when that was said.
+  std::map<std::string, std::map<std::string, std::pair<bool, Instant>>> elsewhere;
+  bool passes_elsewhere(Instant now, const std::string& section) const;
   std::map<std::string, ports::DataRecord> records;  ///< by instance, of an earlier life
   bool recalled = false;                             ///< all of them are here
   Heard heard;

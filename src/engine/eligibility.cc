@@ -35,19 +35,21 @@ bool must_release(const Facts& facts, ReasonSet against) {
          hard.has(Reason::kNotPrimary);
 }
 
-Verdict weigh(const std::vector<config::CheckReference>& references, const std::vector<const Check*>& checks) {
+Verdict weigh(const std::vector<config::CheckReference>& references, const std::vector<const Check*>& checks,
+              const std::vector<bool>& nobody_better) {
   Verdict verdict;
   for (std::size_t i = 0; i < references.size(); ++i) {
     const config::CheckReference& reference = references[i];
     const Check& check = *checks[i];
     const bool pending = check.settled() == Check::Settled::kPending;
+    const bool passes = check.passes() || (i < nobody_better.size() && nobody_better[i] && !pending);
     switch (reference.use) {
       case config::CheckUse::kPrefer:
-        if (check.passes() == (reference.prefer > 0)) verdict.preference += reference.prefer;
+        if (passes == (reference.prefer > 0)) verdict.preference += reference.prefer;
         break;
-      case config::CheckUse::kGate: verdict.gate_closed |= !check.passes(); break;
+      case config::CheckUse::kGate: verdict.gate_closed |= !passes; break;
       case config::CheckUse::kRequired:
-        if (check.passes()) break;
+        if (passes) break;
         verdict.failed |= check.settled() == Check::Settled::kFail;
         // F75: who may not look has not seen that it is down. That takes nothing and gives nothing.
         if (check.settled() == Check::Settled::kUnknown && check.status() == VerbStatus::kConfig) {

@@ -45,9 +45,12 @@ struct Verdict {
   std::size_t culprit_index = 0;   ///< its place in `references`
   bool operator==(const Verdict&) const = default;
 };
-/// `checks`: by place in `references`. A positive `prefer` is added while the check passes, a negative one while it
-/// does not, so that what is not known never counts in favour.
-Verdict weigh(const std::vector<config::CheckReference>& references, const std::vector<const Check*>& checks);
+/// `checks`: by place in `references`; `nobody_better`: likewise, true where the check is `relative` and no other host
+/// says that it passes there: then it counts as passed, because a failure that all share is no reason to move. A
+/// positive `prefer` is added while the check passes, a negative one while it does not, so that what is not known never
+/// counts in favour.
+Verdict weigh(const std::vector<config::CheckReference>& references, const std::vector<const Check*>& checks,
+              const std::vector<bool>& nobody_better = {});
 
 /// What speaks against being Active. A frozen instance takes nothing.
 ReasonSet against(const Facts& facts);

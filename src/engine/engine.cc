@@ -291,6 +291,20 @@ void Engine::on_all_recalled(Instant now) {
 void Engine::on_peer(Instant now, const ports::PeerFact& fact) {
   if (Mover* const target = impl_->mover_named(fact.instance)) target->on_peer(now, fact);
 }
+void Engine::on_peer_check(Instant now, const std::string& host, const std::string& section, bool passes) {
+  const bool known = std::any_of(impl_->context.others.begin(), impl_->context.others.end(),
+                                 [&](const config::Peer& peer) { return peer.host == host; });
+  const bool used = std::any_of(impl_->context.plugins.begin(), impl_->context.plugins.end(),
+                                [&](const PluginPlace& place) { return place.section.name == section; });
+  if (!known || !used) return;
+  auto& said = impl_->context.elsewhere[section][host];
+  const bool news = said.first != passes || now - said.second > ports::kPeerLease;
+  said = {passes, now};
+  if (!news) return;
+  for (const auto& each : impl_->movers) {
+    if (each) each->compare_checks(now);
+  }
+}
 void Engine::on_plugin_news(Instant now, ports::PluginId plugin) { impl_->on_plugin_news(now, plugin); }
 void Engine::on_probe_lost(Instant now, ports::PluginId plugin, VerbStatus status, std::string_view sentence) {
   impl_->on_probe_lost(now, plugin, status, sentence);

@@ -30,6 +30,8 @@ struct Command {
   std::string instance;  ///< "" = all
   Nanos duration{0};     ///< freeze
   bool dry_run = false;
+  std::string to = {};       ///< switchover with data: HOST that is to take over
+  std::uint64_t number = 0;  ///< switchover with data: of the move, unlike any other
 };
 struct CommandResult {
   bool accepted = false;
@@ -75,6 +77,8 @@ class Engine {
   void on_all_recalled(Instant now);
   /// Another host's word about one of the instances.
   void on_peer(Instant now, const ports::PeerFact& fact);
+  /// Another host's word about one of its checks, for those that are `relative`; worth nothing after kPeerLease.
+  void on_peer_check(Instant now, const std::string& host, const std::string& section, bool passes);
   /// PluginPort::read_probe has something new, or something befell the section's probe host.
   void on_plugin_news(Instant now, ports::PluginId plugin);
   /// The section's probe host died without an outcome, or cannot be started (`status`: kCrashed, kGarbage,

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/defect.h"
+
 namespace baton::engine {
 
 void Lease::want(std::uint64_t generation) {
@@ -51,7 +53,7 @@ void Lease::finished(Instant now, VerbStatus status, Nanos length, std::uint64_t
   }
   if (!wanted_ || asked_generation_ != generation_) return;  // no longer the question
   if (status == VerbStatus::kOk && length > Nanos{0}) {
-    until_ = asked_ + length;
+    until_ = (BATON_DEFECT(44) ? now : asked_) + length;
     length_ = length;
     token_ = token;
     refused_ = false;

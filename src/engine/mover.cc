@@ -15,8 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int kAdvertPhases = 16;
-constexpr Nanos kJobsPatience = 10s;  ///< so long a demotion waits for follow-ups to be left
-constexpr auto kLastStep = static_cast<std::uint8_t>(PromotionStep::kClosing);
+constexpr auto kLastStep = static_cast<std::uint8_t>(ports::kLastStep);
 
 vrrp::RouterParameters election_parameters(const Plan& plan, const config::Instance& instance, Priority priority) {
   vrrp::RouterParameters parameters;
@@ -149,7 +148,9 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   make_promotion(now);
   const auto step = static_cast<PromotionStep>(std::min<std::uint8_t>(old.promotion_step, kLastStep));
   if (promotion_) {
-    promotion_->adopt(now, step, old.data_role, old.generation, old.data_dirty, Instant{Nanos{old.granted_until_ns}});
+    promotion_->adopt(now, step, old.data_role, old.generation, old.data_dirty, Instant{Nanos{old.granted_until_ns}},
+                      ports::word_of(old.handover), ports::promise_of(old.handover));
+    noted_word_ = promotion_->word();
     facts_.promotion = {};  // what it has against this host is news to run_promotion, which acts on it
   }
   const ReasonSet against = ReasonSet::from_bits(old.against);
@@ -208,7 +209,8 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
     for (Vip& vip : vips_) vips_.set_state(vip, VipState::kInstalled);
     held_reported_ = true;
     timers_[kRefresh] = now;
-  } else if (state == State::kActive && (serving || step > PromotionStep::kActive)) {
+  } else if (state == State::kActive &&
+             (serving || (step > PromotionStep::kActive && step < PromotionStep::kHanding))) {
     release(now, old.reason);
   }
   ports::Report report = report_about(nullptr);
@@ -377,8 +379,12 @@ void Mover::update_against(Instant now) {
   if (against_ != before) touch();
   if (stop_reason_) return;
   perform(now, group_.handle_all(now, vrrp::SetHold{!against_.empty()}));
-  if (group_.state() == State::kActive && must_release(facts_, against_)) {
-    ReasonSet shown = against_;
+  ReasonSet shown = against_;
+  if (promotion_ && promotion_->shielded(now)) {
+    for (const Reason check : {Reason::kCheckFailed, Reason::kCheckUnknown, Reason::kGateClosed})
+      shown.set(check, false);
+  }
+  if (group_.state() == State::kActive && must_release(facts_, shown)) {
     shown.set(Reason::kFrozen, false);
     release(now, shown.first());
   }
@@ -556,6 +562,14 @@ void Mover::switchover(Instant now) {
   facts_.switched_over = true;
   update_against(now);
   settle(now);
+}
+
+bool Mover::offer(Instant now, const std::string& host, std::uint64_t number, bool only_ask) {
+  if (releasing_ || stop_reason_) return false;
+  if (!promotion_) return ask_to_step_down(now, host, number, only_ask);
+  if (!promotion_->offer(now, host, number, only_ask)) return false;
+  settle(now);
+  return true;
 }
 
 void Mover::set_drained(Instant now, bool drained) {

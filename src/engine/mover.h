@@ -66,6 +66,7 @@ class Mover {
   /// The role that the data of a section has, looked at again.
   void on_role(Instant now, ports::PluginId plugin);
   void on_roles(Instant now);
+  void compare_checks(Instant now);
   void on_recorded(Instant now, std::uint64_t ticket);
   /// Engine's Context has the records of an earlier life.
   void on_recalled(Instant now);
@@ -75,7 +76,11 @@ class Mover {
 
   // ---- Commands ----
   void switchover(Instant now);
+  /// A planned move to `host`, or only the question; see Promotion::offer.
+  bool offer(Instant now, const std::string& host, std::uint64_t number, bool only_ask);
   bool promotes() const { return promotion_.has_value(); }
+  /// Its role moves together with a database's.
+  bool moves_data() const { return !promoted_.empty(); }
   /// Backup, and an Active that has the data is heard.
   bool hears_holder(Instant now) const;
   void set_drained(Instant now, bool drained);
@@ -232,6 +237,12 @@ class Mover {
   void ask_act(const Promotion::Act& act);
   bool on_promotion_result(Instant now, const ports::ActResult& result);
   void renew_priority(Instant now);
+  bool note_word(Instant now);
+  const ports::HandoverWord& word() const { return promotion_ ? promotion_->word() : followed_word_; }
+  bool ask_to_step_down(Instant now, const std::string& host, std::uint64_t number, bool only_ask);
+  void stepped_down(Instant now, const ports::ActResult& result);
+  void follow_handover(Instant now);
+  void look_for_conflict(Instant now);
   Instant old_addresses_gone(Instant now) const;
   bool jobs_stop(Instant now) const;
   bool serves_nothing_yet() const;
@@ -247,6 +258,7 @@ class Mover {
   std::uint64_t command(ports::AddressVerb verb, std::uint32_t vip, Instant not_after);
   const config::Instance& instance_of(std::size_t router) const { return plan_.members[plan_.routers[router].member]; }
   static constexpr Nanos kForEver = Nanos::max();
+  static constexpr Nanos kJobsPatience = std::chrono::seconds{10};  ///< so long a demotion waits for jobs to be left
 
   Context& context_;
   const MoverId id_;
@@ -316,6 +328,11 @@ class Mover {
   std::vector<Asked> witness_acts_;
   std::uint64_t record_ticket_ = 0;
   bool promoting_ = false;  ///< inside run_promotion
+  bool shielded_ = false;   ///< Promotion::shielded, as it was last looked at
+  ports::HandoverWord noted_word_;
+  ports::HandoverWord followed_word_;   ///< grant = follow: how the database was asked to move its primary
+  std::uint64_t step_down_ticket_ = 0;  ///< 0: it is not being asked
+  ports::PluginId act_plugin_of_step_down_ = 0;
   Instant started_at_{};
 
   Nanos shortest_interval_{0};

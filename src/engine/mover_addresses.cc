@@ -101,6 +101,8 @@ std::uint64_t Mover::command(AddressVerb verb, std::uint32_t index, Instant not_
   command.owner = plan_.owner();
   command.no_prefix_route = vip.prefix.address.is_ipv6() || link.covers(vip.prefix.address);
   command.not_after = not_after;
+  // Only where the data goes elsewhere, too: then nothing here will ever answer those connections.
+  command.end_connections = verb == AddressVerb::kRemove && moves_data();
   context_.ports.addresses.submit(command);
   return command.ticket;
 }

@@ -50,15 +50,19 @@ bool Mover::uses(ports::PluginId plugin) const {
   const bool transaction = promotion_ && promotion_->uses(plugin);
   return transaction || (promotion_act_ && promotion_act_->act.plugin == plugin) || in(promoted_) || in(witnesses_) ||
          in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
-         (act_ticket_ != 0 && act_plugin_ == plugin);
+         (act_ticket_ != 0 && act_plugin_ == plugin) || (step_down_ticket_ != 0 && act_plugin_of_step_down_ == plugin);
 }
 
 /// True if anything changed for the election.
-bool Mover::weigh_checks(Instant) {
+bool Mover::weigh_checks(Instant now) {
   std::vector<const Check*> checks;
   for (const ports::PluginId id : checks_) checks.push_back(&context_.plugins[id].check);
   const Verdict before = verdict_;
-  verdict_ = weigh(plan_.election.checks, checks);
+  std::vector<bool> nobody_better;
+  for (const config::CheckReference& check : plan_.election.checks) {
+    nobody_better.push_back(check.relative && !context_.passes_elsewhere(now, check.plugin));
+  }
+  verdict_ = weigh(plan_.election.checks, checks, nobody_better);
   facts_.check_failed = verdict_.failed;
   facts_.check_unknown = verdict_.unknown;
   facts_.check_pending = verdict_.pending;
@@ -80,6 +84,18 @@ void Mover::weigh_followed() {
     // Who could not be asked, or may not look, has said nothing new about the role; `fall` counts such answers.
     facts_.not_primary |= check.passes() && check.told_role() != ApplicationRole::kPrimary;
   }
+}
+
+/// What other hosts say of their checks has changed, or has become old.
+void Mover::compare_checks(Instant now) {
+  const bool compares = std::any_of(plan_.election.checks.begin(), plan_.election.checks.end(),
+                                    [](const config::CheckReference& check) { return check.relative; });
+  const Facts before = facts_;
+  if (stopped_ || !compares || (!weigh_checks(now) && facts_ == before)) return;
+  touch();
+  renew_priority(now);
+  update_against(now);
+  settle(now);
 }
 
 void Mover::on_check(Instant now, ports::PluginId plugin) {
@@ -147,6 +163,7 @@ void Mover::run_follow_ups(Instant now) {
 }
 
 void Mover::on_act_result(Instant now, const ports::ActResult& result) {
+  if (step_down_ticket_ != 0 && result.ticket == step_down_ticket_) return stepped_down(now, result);
   if (on_promotion_result(now, result)) return;
   if (act_ticket_ == 0 || result.ticket != act_ticket_) return;
   act_ticket_ = 0;

@@ -1,6 +1,7 @@
 // The transaction's hands: its acts and records go out through the ports, addresses and mastership follow its steps.
 #include <algorithm>
 
+#include "base/defect.h"
 #include "engine/mover.h"
 
 namespace baton::engine {
@@ -22,6 +23,7 @@ Promotion::Setup Mover::promotion_setup() const {
   setup.promote = sections(promoted_);
   setup.witness = sections(witnesses_);
   setup.fence = sections(fences_);
+  setup.host = context_.host;
   for (const config::Peer& peer : context_.others) setup.others.push_back(peer.host);
   setup.resume_alone = election.resume_alone;
   setup.cooldown = election.cooldown;
@@ -144,8 +146,9 @@ bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
 
 /// Leaving: whether the jobs of an Active are still being stopped.
 bool Mover::jobs_stop(Instant now) const {
-  return releasing_ && promotion_->step() == PromotionStep::kActive && !follow_up_.done() &&
-         release_reason_ != Reason::kNoGrant && now < timers_[kReleaseOver] && timers_[kReleaseOver] != kNever;
+  const bool leaves = promotion_->giving() || (releasing_ && release_reason_ != Reason::kNoGrant);
+  return leaves && promotion_->step() == PromotionStep::kActive && !promotion_->overdue(now) && !follow_up_.done() &&
+         now < timers_[kReleaseOver] && timers_[kReleaseOver] != kNever;
 }
 
 /// True: asked for something, or moved on.
@@ -160,14 +163,15 @@ bool Mover::ask_promotion(Instant now) {
         const auto& record = std::get<ports::DataRecord>(*ask);
         context_.records[plan_.name] = record;  // for a mover that takes this one's place
         record_ticket_ = context_.ports.intents.record(record);
+        if (BATON_DEFECT(51)) on_recorded(now, record_ticket_);
       }
     }
   }
   while (const auto act = promotion_->next_witness(now)) ask_act(*act);
-  if (promotion_->clearing()) {
-    if (wanted_) let_go(now);
-    if (pending_addresses() == 0) promotion_->addresses_gone(now);
-  }
+  // What it leaves for may be another reason than the grant's end, which comes while writes are being blocked.
+  const bool late = !BATON_DEFECT(60) && promotion_->overdue(now) && (releasing_ || !promotion_->may_hold());
+  if (wanted_ && (promotion_->clearing() || late)) let_go(now);
+  if (promotion_->clearing() && pending_addresses() == 0) promotion_->addresses_gone(now);
   if (promotion_->step() == before) return false;
   touch();
   return true;
@@ -184,10 +188,14 @@ void Mover::run_promotion(Instant now) {
     // Priority 1 is a claim, not yet a holder.
     if (newest->heard_priority > 1) promotion_->follow(now, context_.host_of(newest->heard));
   }
-  while (ask_promotion(now)) {
-  }
+  promotion_->host_is(against_);
+  do {
+    while (ask_promotion(now)) {
+    }
+  } while (note_word(now));
   const bool active = group_.state() == State::kActive;
-  if (active && !releasing_ && promotion_->may_hold()) hold(now);
+  const bool early = BATON_DEFECT(48) && promotion_->step() == PromotionStep::kVerifying;
+  if (active && !releasing_ && (promotion_->may_hold() || early)) hold(now);
   renew_priority(now);
   const ReasonSet against = promotion_->against(now);
   if (against != facts_.promotion) {
@@ -197,8 +205,113 @@ void Mover::run_promotion(Instant now) {
     while (ask_promotion(now)) {
     }
   }
+  if (const bool shielded = promotion_->shielded(now); shielded != shielded_) {
+    shielded_ = shielded;
+    update_against(now);
+  }
+  follow_handover(now);
+  look_for_conflict(now);
   promoting_ = false;
   if (releasing_ && promotion_->left() && pending_addresses() == 0) finish_release(now);
+}
+
+/// What this host tells the others has changed: they should hear of it at once. True: jobs are to be stopped first.
+bool Mover::note_word(Instant now) {
+  const ports::HandoverWord& said = word();
+  if (said == noted_word_) return false;
+  const bool begins = promotion_ && promotion_->giving() && said.phase == ports::HandoverPhase::kBlocking;
+  noted_word_ = said;
+  if (begins) {
+    follow_up_.leave(false);
+    timers_[kReleaseOver] = now + kJobsPatience;
+    run_follow_ups(now);
+  }
+  publish(now);  // before the report, which makes the steward look
+  ports::Report report;
+  report.instance = instance_slot_;
+  report.from = report.to = group_.state();
+  report.kind = ports::EventKind::kMove;
+  report.at = now;
+  report.move = said.phase;
+  report.gives = said.gives;
+  report.other = context_.address_of(said.with);
+  report.sentence = ports::Sentence{said.sentence};
+  context_.ports.reports.report(report);
+  return true;
+}
+
+/// grant = follow: its own consensus moves the database; the addresses follow what its probes say.
+bool Mover::ask_to_step_down(Instant now, const std::string& host, std::uint64_t number, bool only_ask) {
+  const auto found = std::find_if(promoted_.begin(), promoted_.end(), [&](ports::PluginId id) {
+    return context_.plugins[id].section.about.verbs.has(PluginVerb::kStepDown);
+  });
+  if (found == promoted_.end() || step_down_ticket_ != 0 || group_.state() != State::kActive) return false;
+  using Phase = ports::HandoverPhase;
+  followed_word_ = {
+      .phase = only_ask ? Phase::kReady : Phase::kBlocking, .gives = true, .with = host, .number = number};
+  if (!only_ask) {
+    const config::Plugin& section = context_.plugins[*found].section;
+    step_down_ticket_ = std::uint64_t{id_} << 32 | ++acts_;
+    act_plugin_of_step_down_ = *found;
+    context_.ports.plugins.act({.ticket = step_down_ticket_,
+                                .plugin = *found,
+                                .verb = PluginVerb::kStepDown,
+                                .instance = plan_.name,
+                                .from = group_.state(),
+                                .to = State::kBackup,
+                                .reason = Reason::kSwitchover,
+                                .deadline = section.deadline,
+                                .target = host,
+                                .planned = true});
+  }
+  note_word(now);
+  touch();
+  return true;
+}
+
+void Mover::stepped_down(Instant now, const ports::ActResult& result) {
+  step_down_ticket_ = 0;
+  ports::Report report = report_about(nullptr);
+  report.kind = ports::EventKind::kActed;
+  report.at = now;
+  report.plugin = ports::PluginName{context_.plugins[act_plugin_of_step_down_].section.name};
+  report.verb = PluginVerb::kStepDown;
+  report.outcome = result.status;
+  report.duration_ns = result.took.count();
+  report.sentence = result.sentence;
+  context_.ports.reports.report(report);
+  const bool done = result.status == VerbStatus::kOk;
+  followed_word_.phase = done ? ports::HandoverPhase::kTaken : ports::HandoverPhase::kAborted;
+  followed_word_.sentence = done ? "" : std::string{result.sentence.view()};
+  note_word(now);
+  touch();
+  settle(now);
+}
+
+/// The mastership goes where the data has gone.
+void Mover::follow_handover(Instant now) {
+  if (stop_reason_) return;
+  if (group_.state() == State::kActive && !releasing_ && !promotion_->wants_mastership()) {
+    release(now, Reason::kSwitchover);
+  } else if (group_.state() != State::kActive && promotion_->may_hold() && promotion_->wants_mastership()) {
+    perform(now, group_.handle_all(now, vrrp::TakeOver{Reason::kHandedOver}));
+    if (group_.state() == State::kActive) {
+      hold(now);
+      renew_priority(now);
+    } else {
+      promotion_->leave(now);  // the role was handed over to a host that may not serve any more
+    }
+    while (ask_promotion(now)) {
+    }
+  }
+}
+
+void Mover::look_for_conflict(Instant now) {
+  const std::string host = promotion_->conflicting(now);
+  if (host.empty()) return alarm_over(now, ports::Alarm::kRoleConflict);
+  ports::Report report = report_about(nullptr);
+  report.other = context_.address_of(host);
+  alarm(now, ports::Alarm::kRoleConflict, report, kForEver);
 }
 
 void Mover::renew_priority(Instant now) {

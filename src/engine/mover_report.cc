@@ -125,8 +125,10 @@ void Mover::publish(Instant) {
     state.promotion_step = static_cast<std::uint8_t>(promotion_->step());
     state.data_dirty = promotion_->record().dirty;
     state.generation = promotion_->record().generation;
+    state.promoted = promotion_->record().promoted;
     state.granted_until_ns = promotion_->granted_until().time_since_epoch().count();
   }
+  state.handover = ports::state_of(word(), promotion_ ? promotion_->promise() : ports::Promise{});
   state.addresses_wanted = static_cast<std::uint16_t>(vips_.size());
   state.addresses_held = static_cast<std::uint16_t>(held);
   state.transitions = transitions_;

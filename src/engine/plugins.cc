@@ -52,6 +52,19 @@ std::string Context::host_of(const IpAddress& address) const {
   return others.size() == 1 ? others.front().host : std::string{};
 }
 
+bool Context::passes_elsewhere(Instant now, const std::string& section) const {
+  const auto found = elsewhere.find(section);
+  return found != elsewhere.end() && std::any_of(found->second.begin(), found->second.end(), [&](const auto& said) {
+           return said.second.first && now - said.second.second <= ports::kPeerLease;
+         });
+}
+
+IpAddress Context::address_of(const std::string& name) const {
+  const auto found =
+      std::find_if(others.begin(), others.end(), [&](const config::Peer& peer) { return peer.host == name; });
+  return found == others.end() || found->addresses.empty() ? IpAddress{} : found->addresses.front();
+}
+
 /// New and changed sections; those that are gone stay until nobody needs them (drop_unused_plugins).
 void Engine::Impl::take_plugins(const config::Config& config, const std::vector<Plan>& plans) {
   const std::set<std::string> referred = referred_to(plans);
@@ -115,7 +128,9 @@ void Engine::Impl::look_at_leases(Instant now) {
     if (place.check.on_deadline(now)) check_changed(now, id, before);
   }
   for (const auto& each : movers) {
-    if (each) each->on_roles(now);
+    if (!each) continue;
+    each->on_roles(now);
+    each->compare_checks(now);
   }
   plan_leases();
 }

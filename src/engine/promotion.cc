@@ -1,18 +1,23 @@
 #include "engine/promotion.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "base/defect.h"
 
 namespace baton::engine {
 
 using ports::DataRole;
+using ports::HandoverPhase;
 using Step = PromotionStep;
 
 Promotion::Promotion(std::string instance, Setup setup)
     : instance_(std::move(instance)),
       setup_(std::move(setup)),
       leases_(setup_.witness.size()),
-      contrary_since_(setup_.promote.size()) {
+      contrary_since_(setup_.promote.size()),
+      positions_(setup_.promote.size()) {
   record_.instance = instance_;
 }
 
@@ -26,6 +31,7 @@ void Promotion::configure(Setup setup) {
   setup_ = std::move(setup);
   leases_.resize(setup_.witness.size());
   contrary_since_.assign(setup_.promote.size(), Instant{});
+  positions_.assign(setup_.promote.size(), "");
   if (step_ != Step::kActive) {
     followed_known_ = false;  // a section that is new has to be demoted, too
     return;
@@ -46,7 +52,7 @@ void Promotion::recall(Instant now, const ports::DataRecord& record) {
     // In an unfinished promotion or demotion the data may have been writable.
     case DataRole::kPromoting:
     case DataRole::kActive:
-    case DataRole::kDemoting: record_.dirty = true; [[fallthrough]];
+    case DataRole::kDemoting: record_.dirty = !BATON_DEFECT(61); [[fallthrough]];
     case DataRole::kNone:
     case DataRole::kStandby:
     case DataRole::kClaiming: record_.role = DataRole::kStandby; break;
@@ -58,8 +64,8 @@ void Promotion::recall(Instant now, const ports::DataRecord& record) {
   enter(now, Step::kStandby);
 }
 
-void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t generation, bool dirty,
-                      Instant lease_until) {
+void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t generation, bool dirty, Instant lease_until,
+                      const ports::HandoverWord& word, const ports::Promise& promise) {
   if (step == Step::kReading) return;
   record_.role = role;
   record_.generation = generation;
@@ -67,15 +73,34 @@ void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t gener
   record_.promoted = role == DataRole::kActive ? generation : record_.promoted;
   dirty_before_ = dirty;  // what it was before the promotion is not known any more
   written_ = record_;
-  if (step == Step::kActive || step == Step::kPromoting || step == Step::kVerifying) {
+  word_ = word;
+  promise_ = promise;
+  if (planned()) {
+    positions_ = positions_of(word_.position);
+    positions_.resize(setup_.promote.size());
+  }
+  const bool passed = step == Step::kPassing || step == Step::kPassed || step == Step::kRegaining;
+  // Nothing was passed on: this host decides alone, and what the other waits for will not come.
+  if ((!is_over(word_.phase) || step >= Step::kOffered) && !passed && !planned()) {
+    conclude(HandoverPhase::kAborted, "the engine of one of the hosts was started anew");
+  }
+  const bool may_be_writable = step == Step::kActive || step == Step::kPromoting || step == Step::kVerifying ||
+                               step == Step::kHanding || step == Step::kUnblocking;
+  if (may_be_writable) {
     for (Lease& lease : leases_) lease.adopt(lease_until, std::max(lease_until - now, Nanos{1}), generation);
-    target_ = Target::kActive;
+  }
+  if (may_be_writable || passed) target_ = Target::kActive;
+  if (step == Step::kActive || step == Step::kPromoting || step == Step::kVerifying) {
     step_ = step == Step::kActive ? step : Step::kPromoting;
     since_ = now;
+  } else if (step == Step::kHanding || step == Step::kUnblocking) {
+    enter(now, Step::kUnblocking);
+  } else if (passed) {
+    enter(now, step);
   } else if (step >= Step::kBlocking && step <= Step::kDemoting) {
     descending_ = true;
-    enter(now, Step::kBlocking);
-  } else if (step == Step::kStandby) {
+    enter(now, BATON_DEFECT(49) ? Step::kClosing : Step::kBlocking);
+  } else if (step == Step::kStandby || step >= Step::kOffered) {
     enter(now, Step::kStandby);
   } else {
     enter(now, Step::kReturning);
@@ -87,43 +112,25 @@ void Promotion::saw_generation(std::uint64_t generation) {
   if (!unproven_) record_.generation = std::max(record_.generation, generation);
 }
 
-void Promotion::heard(Instant now, const ports::PeerFact& fact) {
-  if (std::find(setup_.others.begin(), setup_.others.end(), fact.host) == setup_.others.end()) return;
-  heard_[fact.host] = {fact, now};
-  const bool holds = fact.data_role == DataRole::kActive;
-  if (holds) saw_generation(fact.generation);
-  // Its word counts also where its adverts do not arrive.
-  if (holds && step_ <= Step::kStandby && fact.generation >= record_.promoted) follow(now, fact.host);
-  if (unproven_ && nobody_took_over(now)) unproven_ = false;
-}
-
-/// Every other host says, freshly, that it is a standby and knows of no promotion after this host's last one.
-bool Promotion::nobody_took_over(Instant now) const {
-  return !setup_.others.empty() &&
-         std::all_of(setup_.others.begin(), setup_.others.end(), [&](const std::string& host) {
-           const auto found = heard_.find(host);
-           if (found == heard_.end() || now - found->second.at > ports::kPeerLease) return false;
-           const ports::PeerFact& fact = found->second.fact;
-           return fact.data_role == DataRole::kStandby && fact.step == Step::kStandby &&
-                  fact.generation <= record_.promoted;
-         });
-}
-
 // ---- Targets ------------------------------------------------------------------------------------------------------
 
 void Promotion::claim(Instant, Instant free_at) {
   target_ = Target::kActive;
-  free_at_ = free_at;
+  mastership_ = true;
+  if (!planned()) free_at_ = free_at;
 }
 
 void Promotion::leave(Instant) {
-  target_ = Target::kStandby;
-  permitted_ = false;
+  // In the middle of a planned move the mastership is not what decides: the word that was given is.
+  const bool passed = step_ == Step::kPassing || step_ == Step::kPassed;
+  if (!passed) target_ = Target::kStandby;
+  mastership_ = permitted_ = false;
 }
 
-void Promotion::follow(Instant, const std::string& host) {
+void Promotion::follow(Instant now, const std::string& host) {
   if (host.empty()) return;
   wanted_upstream_ = host;
+  if (step_ == Step::kPassed && host == word_.with) taken(now);
 }
 
 void Promotion::permit(Instant) {
@@ -151,16 +158,24 @@ void Promotion::enter(Instant now, Step step) {
   tries_ = 0;
   not_before_ = Instant{};
   if (step == Step::kDemoting) demoting_to_ = wanted_upstream_;
-  if (step == Step::kGranting && setup_.grant == config::Grant::kWitness) {
+  if (step == Step::kClaiming) promise_ = {};
+  if ((step == Step::kGranting || step == Step::kRegaining) && setup_.grant == config::Grant::kWitness) {
     for (Lease& lease : leases_) lease.want(record_.generation);
   }
-  if (step == Step::kReturning) {
-    for (Lease& lease : leases_) lease.let_go();
+  if (step == Step::kFencing) choose_whom_to_fence(now);
+  if (step == Step::kBlocking) positions_.assign(setup_.promote.size(), "");
+  if (step == Step::kReturning || step == Step::kPassing) {
+    for (Lease& lease : leases_) BATON_DEFECT(57) ? void() : lease.let_go();
   }
+  if (step == Step::kPassed || step == Step::kRegaining) since_ = now;
   if (step == Step::kStandby) {
     descending_ = false;
     std::fill(contrary_since_.begin(), contrary_since_.end(), Instant{});
     since_ = now;
+    if (planned()) {
+      conclude(HandoverPhase::kAborted, sentence_.view());
+      if (!mastership_) target_ = Target::kStandby;
+    }
     if (successor_) configure(*std::exchange(successor_, std::nullopt));
   }
 }
@@ -174,10 +189,14 @@ bool Promotion::move_on(Instant now) {
       return enter(now, Step::kBlocking), true;
     }
   }
+  if (target_ == Target::kStandby && giving() && (step_ == Step::kBlocking || step_ == Step::kClearing)) {
+    conclude(HandoverPhase::kAborted, "this host gives its role up meanwhile");
+    descending_ = true;
+  }
   switch (step_) {
     case Step::kStandby:
       if (target_ == Target::kActive && against(now).empty()) {
-        record_.generation += 1;
+        if (!BATON_DEFECT(47)) record_.generation += 1;
         return enter(now, Step::kClaiming), true;
       }
       if (record_.role == DataRole::kNeedsRejoin && standby_settled() && now >= rejoin_at_) {
@@ -185,44 +204,46 @@ bool Promotion::move_on(Instant now) {
         followed_known_ = false;
       }
       if (!standby_settled()) return enter(now, Step::kDemoting), true;
-      return false;
+      return answer_offer(now);
     case Step::kGranting: return grant(now);
     case Step::kWaiting:
-      if (now < free_at_) return false;
-      return enter(now, Step::kFencing), true;
+      if (now < free_at_ && !BATON_DEFECT(45)) return false;
+      // In a planned move the other host has said that it has demoted, and this one that nothing speaks against it.
+      return enter(now, planned() ? Step::kDeciding : BATON_DEFECT(54) ? Step::kAsking : Step::kFencing), true;
     case Step::kReturning:
       if (!std::all_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.gone(); })) return false;
       return enter(now, Step::kClosing), true;
+    case Step::kActive:
+    case Step::kBlocking:
+    case Step::kClearing:
+    case Step::kHanding:
+    case Step::kPassing:
+    case Step::kPassed:
+    case Step::kRegaining:
+    case Step::kUnblocking: return hand_over(now);
+    case Step::kOffered:
+    case Step::kReady:
+    case Step::kDraining:
+    case Step::kCaughtUp: return take_over(now);
     default: return false;
   }
 }
 
-/// True: moved.
-bool Promotion::grant(Instant now) {
-  if (setup_.grant == config::Grant::kWitness) {
-    for (const Lease& lease : leases_) {
-      if (!lease.refused() || lease.highest_generation() < record_.generation) continue;  // held, and may lapse
-      // Somebody has been granted more than this host knows of.
-      if (unproven_) {
-        record_.role = DataRole::kNeedsRejoin;
-        rejoin_at_ = now + kRejoinPause;
-        return abandon(now, Reason::kNeedsRejoin), true;
-      }
-      record_.generation = lease.highest_generation() + 1;
-      return enter(now, Step::kClaiming), true;
-    }
-    const bool all = std::all_of(leases_.begin(), leases_.end(), [&](const Lease& lease) { return lease.held(now); });
-    const bool held_elsewhere =
-        std::any_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.refused(); });
-    const Nanos patience = held_elsewhere ? kLeasePatience : kGrantPatience;
-    if (!all && now - since_ > patience) return abandon(now, Reason::kNoGrant), true;
-    if (!all) return false;
-  }
-  return enter(now, Step::kWaiting), true;
+bool Promotion::left() const {
+  const bool resting = step_ <= Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
+  return resting || step_ >= Step::kOffered || stuck_;
 }
 
-const std::vector<Promotion::Section>& Promotion::row() const {
-  return step_ == Step::kFencing ? setup_.fence : setup_.promote;
+std::vector<Promotion::Section> Promotion::row() const {
+  if (step_ != Step::kFencing) return setup_.promote;
+  std::vector<Section> fences;
+  // grant = peer: a database that another host's daemon does not speak for is demoted from here, before harsher means.
+  if (setup_.grant == config::Grant::kPeer) {
+    std::copy_if(setup_.promote.begin(), setup_.promote.end(), std::back_inserter(fences),
+                 [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
+  }
+  fences.insert(fences.end(), setup_.fence.begin(), setup_.fence.end());
+  return fences;
 }
 
 /// nullopt: nothing to ask of this section in this step.
@@ -230,10 +251,13 @@ std::optional<PluginVerb> Promotion::verb_for(const Section& section) const {
   const auto if_any = [&](PluginVerb verb) { return section.verbs.has(verb) ? std::optional{verb} : std::nullopt; };
   switch (step_) {
     case Step::kFencing: return PluginVerb::kFence;
-    case Step::kAsking: return if_any(PluginVerb::kCanPromote);
+    case Step::kAsking: return BATON_DEFECT(55) ? std::nullopt : if_any(PluginVerb::kCanPromote);
     case Step::kPromoting: return PluginVerb::kPromote;
     case Step::kVerifying: return if_any(PluginVerb::kVerify);
-    case Step::kBlocking: return if_any(PluginVerb::kBlockWrites);
+    case Step::kBlocking: return BATON_DEFECT(56) ? std::nullopt : if_any(PluginVerb::kBlockWrites);
+    case Step::kUnblocking: return if_any(PluginVerb::kUnblockWrites);
+    case Step::kOffered: return if_any(PluginVerb::kCanPromote);
+    case Step::kDraining: return if_any(PluginVerb::kDrain);
     case Step::kDemoting:
       if (record_.dirty && !demoting_to_.empty() && section.verbs.has(PluginVerb::kRejoin)) return PluginVerb::kRejoin;
       return PluginVerb::kDemote;
@@ -248,22 +272,39 @@ std::optional<Promotion::Ask> Promotion::ask_record(DataRole role) {
   return record_;
 }
 
+/// What a section is told, and of whom.
+void Promotion::describe(Act& act, std::size_t place) const {
+  act.generation = record_.generation;
+  act.target = wanted_upstream_;
+  if (step_ == Step::kFencing) act.target = whom_[host_];
+  if (step_ == Step::kDemoting) act.target = demoting_to_;
+  const bool offered = step_ == Step::kOffered || step_ == Step::kDraining;
+  if (giving() || planned() || offered) {
+    if (step_ == Step::kDemoting) return;
+    act.planned = true;
+    act.target = word_.with;
+    if (planned() || step_ == Step::kDraining) act.position = positions_[place];
+    if (offered) act.generation = record_.generation + 1;
+  } else if ((step_ == Step::kAsking || step_ == Step::kPromoting) && place == 0) {
+    act.position = last_position_of(act.target);
+  }
+}
+
 std::optional<Promotion::Ask> Promotion::ask_act() {
-  const std::size_t hosts = step_ == Step::kFencing ? setup_.others.size() : 1;
-  for (; index_ < row().size() && hosts > 0; ++index_) {
+  const std::size_t hosts = step_ == Step::kFencing ? whom_.size() : 1;
+  const std::vector<Section> sections = row();
+  for (; index_ < sections.size() && hosts > 0; ++index_) {
     const bool backwards = step_ == Step::kBlocking || step_ == Step::kDemoting;
-    const std::size_t place = backwards ? row().size() - 1 - index_ : index_;
-    const auto verb = verb_for(row()[place]);
+    const std::size_t place = backwards ? sections.size() - 1 - index_ : index_;
+    const auto verb = verb_for(sections[place]);
     if (!verb) continue;
     Act act;
     act.row = step_ == Step::kFencing ? Row::kFence : Row::kPromote;
     act.index = place;
-    act.plugin = row()[place].plugin;
+    act.plugin = sections[place].plugin;
     act.verb = *verb;
-    act.generation = record_.generation;
-    act.deadline = row()[place].deadline;
-    act.target = step_ == Step::kFencing ? setup_.others[host_] : wanted_upstream_;
-    if (step_ == Step::kDemoting) act.target = demoting_to_;
+    act.deadline = sections[place].deadline;
+    describe(act, place);
     asked_ = true;
     return act;
   }
@@ -280,16 +321,16 @@ std::optional<Promotion::Ask> Promotion::ask(Instant now) {
         return std::nullopt;
       }
       dirty_before_ = record_.dirty;
-      record_.dirty = true;
-      promotions_.push_back(now);
+      record_.dirty = !BATON_DEFECT(46);
+      if (!planned()) promotions_.push_back(now);  // what an operator asks for has no budget
       return ask_record(DataRole::kPromoting);
     case Step::kActive:
-      if (written_.role == DataRole::kActive) return std::nullopt;
+      if (written_.role == DataRole::kActive && written_.generation == record_.generation) return std::nullopt;
       return ask_record(DataRole::kActive);
     case Step::kPromoting:
     case Step::kVerifying:
       // Not even a retry, or what a predecessor began, once another host may have been granted it.
-      if (grant_lost(now)) {
+      if (grant_lost(now) && !BATON_DEFECT(59)) {
         undo(now, Reason::kNoGrant);
         return std::nullopt;
       }
@@ -300,11 +341,11 @@ std::optional<Promotion::Ask> Promotion::ask(Instant now) {
       }
       if (record_ == written_) return std::nullopt;
       return ask_record(record_.role);
-    case Step::kFencing:
-    case Step::kAsking:
-    case Step::kBlocking:
-    case Step::kDemoting: return ask_act();
-    default: return std::nullopt;
+    case Step::kUnblocking:
+      // A generation that was asked for anew is on disk before a write is acknowledged under it.
+      if (written_.generation != record_.generation) return ask_record(DataRole::kActive);
+      return ask_act();
+    default: return has_row(step_) ? ask_act() : std::nullopt;
   }
 }
 
@@ -315,10 +356,23 @@ std::optional<Promotion::Ask> Promotion::next(Instant now) {
     const Step before = step_;
     if (auto found = ask(now)) return found;
     if (step_ != before) continue;
-    const bool has_row = step_ >= Step::kFencing && step_ <= Step::kDemoting && step_ != Step::kDeciding &&
-                         step_ != Step::kActive && step_ != Step::kClearing;
-    if (!has_row && step_ != Step::kClosing) return std::nullopt;
+    if (!has_row(step_) && step_ != Step::kClosing) return std::nullopt;
     row_done(now);
+  }
+}
+
+bool Promotion::has_row(Step step) {
+  switch (step) {
+    case Step::kFencing:
+    case Step::kAsking:
+    case Step::kPromoting:
+    case Step::kVerifying:
+    case Step::kBlocking:
+    case Step::kDemoting:
+    case Step::kUnblocking:
+    case Step::kOffered:
+    case Step::kDraining: return true;
+    default: return false;
   }
 }
 
@@ -330,6 +384,9 @@ void Promotion::row_done(Instant now) {
     case Step::kVerifying: return serve(now);
     case Step::kBlocking: return enter(now, Step::kClearing);
     case Step::kDemoting: return standby_reached(now);
+    case Step::kUnblocking: return serve(now);
+    case Step::kOffered: return conclude(HandoverPhase::kReady, ""), enter(now, Step::kReady);
+    case Step::kDraining: return conclude(HandoverPhase::kCaughtUp, ""), enter(now, Step::kCaughtUp);
     case Step::kClosing: return enter(now, Step::kStandby);
     default: return;
   }
@@ -344,9 +401,11 @@ void Promotion::serve(Instant now) {
   wanted_upstream_.clear();  // who had the role before need not have it after
   penalty_ = kFirstPenalty;
   trouble_ = Reason::kNone;
+  if (planned()) conclude(HandoverPhase::kTaken, "");
   record_.promoted = record_.generation;
   record_.holder.clear();
   record_.position.clear();
+  if (successor_) configure(*std::exchange(successor_, std::nullopt));
 }
 
 void Promotion::standby_reached(Instant now) {
@@ -404,10 +463,16 @@ void Promotion::acted(Instant now, const ports::ActResult& result) {
     case Step::kVerifying: return climbed(now, result);
     case Step::kDemoting: return demoted(now, result);
     case Step::kBlocking:
-      // What could not be blocked is demoted all the same.
-      if (result.status == VerbStatus::kOk) record_.position = std::string{result.position};
-      ++index_;
+      if (result.status == VerbStatus::kOk) {
+        positions_[setup_.promote.size() - 1 - index_] = record_.position = result.position;
+      } else if (giving()) {
+        return resume(now, result.sentence.view());
+      }
+      ++index_;  // what could not be blocked is demoted all the same
       return;
+    case Step::kUnblocking:
+    case Step::kOffered:
+    case Step::kDraining: return offered(now, result);
     default: return;
   }
 }
@@ -423,16 +488,21 @@ bool may_work_later(VerbStatus status) {
 
 void Promotion::climbed(Instant now, const ports::ActResult& result) {
   VerbStatus status = result.status;
-  if (step_ == Step::kVerifying && status == VerbStatus::kOk &&
+  if (step_ == Step::kVerifying && !BATON_DEFECT(58) && status == VerbStatus::kOk &&
       (result.role != ApplicationRole::kPrimary || result.generation != record_.generation)) {
     status = VerbStatus::kConflict;
     sentence_ = ports::Sentence{"it is not the writable one of this generation after its promotion"};
   }
   if (status == VerbStatus::kOk) {
     tries_ = 0;
-    if (step_ == Step::kFencing && ++host_ < setup_.others.size()) return;
+    // grant = peer: one proof for each host is enough. Else each fence ends each host.
+    const bool any = setup_.grant == config::Grant::kPeer;
+    if (step_ == Step::kFencing && ++host_ < whom_.size()) {
+      if (any) index_ = 0;
+      return;
+    }
     host_ = 0;
-    ++index_;
+    index_ = step_ == Step::kFencing && any ? row().size() : index_ + 1;
     return;
   }
   if (may_work_later(status) && ++tries_ < kTries) {
@@ -445,7 +515,11 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
     not_before_ = now + kTryPause;
     return;
   }
-  if (step_ == Step::kFencing) return abandon(now, Reason::kFenceFailed);
+  if (step_ == Step::kFencing) {
+    tries_ = 0;
+    if (setup_.grant == config::Grant::kPeer && ++index_ < row().size()) return;
+    return abandon(now, Reason::kFenceFailed);
+  }
   if (step_ == Step::kAsking) {
     return abandon(now, status == VerbStatus::kRefused ? Reason::kPromoteRefused : Reason::kPromoteFailed);
   }
@@ -464,7 +538,7 @@ void Promotion::undo(Instant now, Reason reason) {
 void Promotion::demoted(Instant now, const ports::ActResult& result) {
   if (result.status == VerbStatus::kOk) {
     tries_ = 0;
-    ++index_;
+    index_ += BATON_DEFECT(63) ? setup_.promote.size() : 1;
     return;
   }
   if (result.status == VerbStatus::kConflict) {
@@ -482,7 +556,9 @@ void Promotion::demoted(Instant now, const ports::ActResult& result) {
 }
 
 void Promotion::addresses_gone(Instant now) {
-  if (step_ == Step::kClearing) enter(now, Step::kDemoting);
+  if (step_ != Step::kClearing) return;
+  if (!giving()) return enter(now, Step::kDemoting);
+  give(now);
 }
 
 std::optional<Promotion::Act> Promotion::next_witness(Instant now) {
@@ -532,88 +608,6 @@ void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, Applica
     since_ = now;
     followed_known_ = false;
   }
-}
-
-// ---- Why not, and when --------------------------------------------------------------------------------------------
-
-bool Promotion::grant_lost(Instant now) const {
-  return setup_.grant == config::Grant::kWitness &&
-         std::any_of(leases_.begin(), leases_.end(),
-                     [&](const Lease& lease) { return lease.refused() || lease.give_up_at() <= now; });
-}
-
-bool Promotion::data_lost(Instant now) const {
-  return step_ == Step::kActive && std::any_of(contrary_since_.begin(), contrary_since_.end(), [&](Instant since) {
-           return since != Instant{} && now - since >= kDriftTime;
-         });
-}
-
-/// Until when the budget is spent; the past if it is not.
-Instant Promotion::budget_free_at() const {
-  if (promotions_.size() < setup_.budget) return Instant{};
-  return promotions_[promotions_.size() - setup_.budget] + setup_.budget_window;
-}
-
-Instant Promotion::rested_at() const { return promotions_.empty() ? Instant{} : promotions_.back() + setup_.cooldown; }
-
-ReasonSet Promotion::against(Instant now) const {
-  ReasonSet set;
-  set.set(Reason::kStateUnread, step_ == Step::kReading);
-  set.set(Reason::kFenced, record_.role == DataRole::kFenced);
-  set.set(Reason::kNeedsRejoin, record_.role == DataRole::kNeedsRejoin);
-  set.set(Reason::kDemoteFailed, stuck_);
-  set.set(Reason::kDataLost, data_lost(now));
-  if (now < trouble_until_) set.set(trouble_);
-  const bool decided = step_ >= Step::kDeciding && step_ <= Step::kActive;
-  set.set(Reason::kNoGrant, set.has(Reason::kNoGrant) || (decided && grant_lost(now)));
-  if (step_ >= Step::kClaiming && step_ <= Step::kActive) return set;
-  const bool witness = setup_.grant == config::Grant::kWitness;
-  set.set(Reason::kNeedsProof, unproven_ && !witness && !setup_.resume_alone);
-  if (setup_.grant == config::Grant::kManual && !permitted_) set.set(Reason::kNoGrant);
-  set.set(Reason::kPromotionBudget, now < budget_free_at() && !permitted_);
-  set.set(Reason::kCooldown, now < rested_at() && !permitted_);
-  return set;
-}
-
-DataRole Promotion::role() const {
-  if (record_.role == DataRole::kFenced || record_.role == DataRole::kNeedsRejoin) return record_.role;
-  if (step_ == Step::kActive) return DataRole::kActive;
-  if (step_ == Step::kPromoting || step_ == Step::kVerifying) return DataRole::kPromoting;
-  if (climbing()) return DataRole::kClaiming;
-  if (descending_) return DataRole::kDemoting;
-  return step_ == Step::kReading ? DataRole::kNone : DataRole::kStandby;
-}
-
-Instant Promotion::granted_until() const {
-  if (setup_.grant != config::Grant::kWitness) return kNever;
-  Instant until = kNever;
-  for (const Lease& lease : leases_) until = std::min(until, lease.until());
-  return until;
-}
-
-Instant Promotion::next_deadline(Instant now) const {
-  Instant next = kNever;
-  const auto at = [&](Instant when) {
-    if (when > now) next = std::min(next, when);
-  };
-  at(not_before_);
-  at(trouble_until_);
-  at(budget_free_at());
-  at(rested_at());
-  for (const Instant since : contrary_since_) {
-    if (since != Instant{}) at(since + kDriftTime);
-  }
-  if (step_ == Step::kWaiting) at(free_at_);
-  if (step_ == Step::kGranting) {
-    at(since_ + kGrantPatience);
-    at(since_ + kLeasePatience);
-  }
-  if (record_.role == DataRole::kNeedsRejoin) at(rejoin_at_);
-  for (const Lease& lease : leases_) {
-    at(lease.next_deadline());
-    if (step_ >= Step::kDeciding && step_ <= Step::kActive) at(lease.give_up_at());
-  }
-  return next;
 }
 
 }  // namespace baton::engine

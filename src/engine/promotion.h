@@ -8,6 +8,7 @@
 //   down:  block_writes -> the addresses leave -> demote (in reverse order) -> give the grant back
 //          -> Standby (recorded). Nothing here waits for a disk: "Active" on disk already says that this host has to be
 //          demoted.
+//   A planned move ties the two together (promotion_handover.cc); who may promote at all: promotion_grant.cc.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +25,7 @@
 #include "config/config.h"
 #include "engine/lease.h"
 #include "ports/data_record.h"
+#include "ports/handover.h"
 #include "ports/ports.h"
 
 namespace baton::engine {
@@ -44,6 +46,7 @@ class Promotion {
     std::vector<Section> promote;
     std::vector<Section> witness;
     std::vector<Section> fence;
+    std::string host = {};            ///< this one
     std::vector<std::string> others;  ///< the other hosts: whom a fence has to end
     bool resume_alone = false;
     Nanos cooldown{0};
@@ -73,7 +76,7 @@ class Promotion {
   void recall(Instant now, const ports::DataRecord& record);
   /// Continues a predecessor engine's step, with what it published.
   void adopt(Instant now, PromotionStep step, ports::DataRole role, std::uint64_t generation, bool dirty,
-             Instant lease_until);
+             Instant lease_until, const ports::HandoverWord& word = {}, const ports::Promise& promise = {});
 
   /// Another host's word.
   void heard(Instant now, const ports::PeerFact& fact);
@@ -89,6 +92,11 @@ class Promotion {
   /// An operator takes the responsibility: lifts manual's wait, NEEDS_REJOIN, FENCED and failures.
   void permit(Instant now);
   void forgive(Instant now);
+  /// Offers the role to `host`, as move `number`; `only_ask`: no more than the question whether it could take it.
+  /// False: this host does not hold it, or a move is under way.
+  bool offer(Instant now, const std::string& host, std::uint64_t number, bool only_ask);
+  /// All that speaks against this host besides its data: an offer is refused because of it.
+  void host_is(ReasonSet against) { objections_ = against; }
 
   // ---- What is to be done ----
   /// A record or an act; it counts as running until recorded() or acted().
@@ -111,8 +119,24 @@ class Promotion {
   PromotionStep step() const { return step_; }
   bool may_hold() const { return step_ == PromotionStep::kActive; }
   bool clearing() const { return step_ == PromotionStep::kClearing; }
+  /// Another host may be granted it soon: the addresses wait for nothing any more, not for writes to be blocked,
+  /// either.
+  bool overdue(Instant now) const {
+    return (step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking) && grant_lost(now);
+  }
   /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
-  bool left() const { return step_ <= PromotionStep::kStandby || step_ > PromotionStep::kDemoting || stuck_; }
+  bool left() const;
+  /// An Active whose data is given away, or was, has no business with the mastership.
+  bool wants_mastership() const { return target_ == Target::kActive; }
+  /// In a planned move, from the moment that the jobs have to be stopped until it is over.
+  bool giving() const { return word_.gives && !is_over(word_.phase) && word_.phase != ports::HandoverPhase::kAsking; }
+  /// A planned move stops and starts the database: for so long its own checks do not decide.
+  bool shielded(Instant now) const;
+  /// What this host tells the others.
+  const ports::HandoverWord& word() const { return word_; }
+  const ports::Promise& promise() const { return promise_; }
+  /// F77: the HOST whose data is writable beside this one's; "" = none.
+  std::string conflicting(Instant now) const;
   /// What speaks against being Active; while it serves, any of these makes it leave.
   ReasonSet against(Instant now) const;
   /// The plugin's words for it.
@@ -127,11 +151,10 @@ class Promotion {
   enum class Target : std::uint8_t { kStandby, kActive };
   void enter(Instant now, PromotionStep step);
   bool move_on(Instant now);
-  bool grant(Instant now);
   std::optional<Ask> ask(Instant now);
   std::optional<Ask> ask_record(ports::DataRole role);
   std::optional<Ask> ask_act();
-  const std::vector<Section>& row() const;
+  std::vector<Section> row() const;
   std::optional<PluginVerb> verb_for(const Section& section) const;
   void row_done(Instant now);
   void abandon(Instant now, Reason reason);
@@ -142,14 +165,44 @@ class Promotion {
   void standby_reached(Instant now);
   bool standby_settled() const { return followed_known_ && followed_ == wanted_upstream_; }
   bool climbing() const { return step_ >= PromotionStep::kClaiming && step_ <= PromotionStep::kVerifying; }
-  bool grant_lost(Instant now) const;
-  bool nobody_took_over(Instant now) const;
   bool data_lost(Instant now) const;
   Instant budget_free_at() const;
   Instant rested_at() const;
-
   /// The promotion cannot be finished: what was made writable is demoted again.
   void undo(Instant now, Reason reason);
+  void describe(Act& act, std::size_t place) const;
+  static bool has_row(PromotionStep step);
+
+  // promotion_grant.cc
+  bool grant(Instant now);
+  bool ask_witnesses(Instant now);
+  bool ask_peers(Instant now);
+  bool grant_lost(Instant now) const;
+  bool nobody_took_over(Instant now) const;
+  void consider_promise(Instant now);
+  bool has_promised(const std::string& host, Instant now) const;
+  bool silent(const std::string& host, Instant now) const;
+  void choose_whom_to_fence(Instant now);
+  std::string last_position_of(const std::string& host) const;
+
+  // promotion_handover.cc
+  bool hand_over(Instant now);
+  bool take_over(Instant now);
+  bool answer_offer(Instant now);
+  const ports::HandoverWord* word_from_other() const;
+  bool hears_other(Instant now) const { return !silent(word_.with, now); }
+  void conclude(ports::HandoverPhase phase, std::string_view sentence);
+  bool taken_over(Instant now) const;
+  void give(Instant now);
+  void taken(Instant now);
+  void lose_track(Instant now);
+  void regain(Instant now);
+  bool regained(Instant now);
+  void resume(Instant now, std::string_view why);
+  void offered(Instant now, const ports::ActResult& result);
+  Nanos row_patience() const;
+  std::vector<std::string> positions_of(const std::string& word) const;
+  bool planned() const { return word_.phase == ports::HandoverPhase::kTaking; }
 
   static constexpr int kTries = 3;
   static constexpr Nanos kTryPause = std::chrono::seconds{1};
@@ -164,6 +217,12 @@ class Promotion {
   /// Pairs: so long a refusal is asked again, such as a link that has not been silent for long enough.
   static constexpr Nanos kRefusalPatience = std::chrono::seconds{15};
   static constexpr Nanos kDriftTime = std::chrono::seconds{2};  ///< so long a probe may contradict the role
+  /// Two probes and a report may overlap with a change of roles.
+  static constexpr Nanos kConflictTime = std::chrono::seconds{3};
+  /// Beyond the deadlines of the other host's acts.
+  static constexpr Nanos kAnswerPatience = std::chrono::seconds{5};
+  static constexpr Nanos kSettleTime = std::chrono::seconds{10};  ///< after a move that was given up
+  static constexpr std::size_t kMaxPosition = 1023;
 
   std::string instance_;
   Setup setup_;
@@ -174,7 +233,7 @@ class Promotion {
   PromotionStep step_ = PromotionStep::kReading;
   Target target_ = Target::kStandby;
   std::size_t index_ = 0;    ///< how many of the step's row are through
-  std::size_t host_ = 0;     ///< kFencing: of setup_.others
+  std::size_t host_ = 0;     ///< kFencing: of whom_
   bool asked_ = false;       ///< something runs
   bool descending_ = false;  ///< it was, or may have been, the writable one
   int tries_ = 0;
@@ -201,6 +260,18 @@ class Promotion {
     Instant at{};
   };
   std::map<std::string, Heard> heard_;  ///< by HOST
+  std::vector<std::string> whom_;       ///< kFencing: the hosts
+  ports::Promise promise_;
+  std::string conflicting_;
+  Instant conflict_since_{};
+
+  // A planned move.
+  ports::HandoverWord word_;
+  bool only_ask_ = false;
+  Instant patience_until_{};
+  std::vector<std::string> positions_;  ///< by place in setup_.promote
+  bool mastership_ = false;             ///< claim(), and no leave() since
+  ReasonSet objections_;
 
   // Why not.
   Reason trouble_ = Reason::kNone;

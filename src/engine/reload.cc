@@ -62,6 +62,7 @@ void Engine::Impl::start_plan(Instant now, Plan plan, const ports::AdoptedInstan
 /// What is kept of a configuration, and the plans that it makes.
 std::vector<Plan> Engine::Impl::take(const config::Config& config) {
   peers = config.peers;
+  context.host = config.host;
   context.others = peers;
   std::erase_if(context.others, [&](const config::Peer& peer) { return peer.host == config.host; });
   interfaces.clear();

@@ -116,7 +116,7 @@ constexpr auto known_reason = [](Reason reason) {
   return reason == Reason::kNone || (reason <= Reason::kTooManyDeaths && reason_token(reason) != "unknown");
 };
 constexpr auto known_event = [](ports::EventKind kind) {
-  return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kActed;
+  return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kMove;
 };
 constexpr auto known_outcome = [](VerbStatus status) { return valid(status); };
 constexpr auto known_family = [](Family family) { return family == Family::kIpv4 || family == Family::kIpv6; };
@@ -138,7 +138,7 @@ void short_text(Archive& archive, ports::ShortText<kBytes>& value) {
 template <class Archive>
 void fields(Archive& archive, ports::Report& report) {
   archive.enumerator(report.kind, known_event);
-  archive.enumerator(report.alarm, up_to<ports::Alarm::kConfigDiffers>);
+  archive.enumerator(report.alarm, up_to<ports::Alarm::kRoleConflict>);
   archive.number(report.instance);
   archive.enumerator(report.from, up_to<vrrp::State::kActive>);
   archive.enumerator(report.to, up_to<vrrp::State::kActive>);
@@ -156,6 +156,8 @@ void fields(Archive& archive, ports::Report& report) {
   archive.enumerator(report.outcome, known_outcome);
   archive.enumerator(report.probe, up_to<ProbeState::kFail>);
   short_text(archive, report.sentence);
+  archive.enumerator(report.move, up_to<ports::HandoverPhase::kAborted>);
+  archive.flag(report.gives);
 }
 
 // Bodies, without `nonce`, which travels in the header. Terminate, Ready, Goodbye, Configuration and HistoryEnd have
@@ -215,6 +217,8 @@ void fields(Archive& archive, CommandMessage& message) {
   archive.number(duration);
   message.command.duration = Nanos{duration};
   archive.flag(message.command.dry_run);
+  archive.text(message.command.to);
+  archive.number(message.command.number);
 }
 template <class Archive>
 void fields(Archive& archive, CommandResultMessage& message) {
@@ -250,17 +254,39 @@ void fields(Archive& archive, Remember& message) {
   fields(archive, message.record);
 }
 template <class Archive>
+void fields(Archive& archive, ports::HandoverWord& word) {
+  archive.enumerator(word.phase, up_to<ports::HandoverPhase::kAborted>);
+  archive.flag(word.gives);
+  archive.text(word.with);
+  archive.number(word.number);
+  archive.text(word.position, kMaxPosition);
+  archive.text(word.sentence);
+}
+template <class Archive>
 void fields(Archive& archive, PeerNews& message) {
   ports::PeerFact& fact = message.fact;
   archive.text(fact.host);
   archive.text(fact.instance);
   archive.enumerator(fact.state, up_to<vrrp::State::kActive>);
   archive.enumerator(fact.data_role, up_to<ports::DataRole::kNeedsRejoin>);
-  archive.enumerator(fact.step, up_to<ports::PromotionStep::kClosing>);
+  archive.enumerator(fact.step, up_to<ports::kLastStep>);
   archive.number(fact.generation);
+  archive.number(fact.promoted);
   archive.flag(fact.dirty);
   archive.enumerator(fact.role, up_to<ApplicationRole::kReplica>);
   archive.text(fact.position, kMaxPosition);
+  std::uint64_t against = fact.against.bits();
+  archive.number(against);
+  fact.against = ReasonSet::from_bits(against);
+  fields(archive, fact.handover);
+  archive.text(fact.promise.to);
+  archive.number(fact.promise.generation);
+}
+template <class Archive>
+void fields(Archive& archive, PeerCheck& message) {
+  archive.text(message.host);
+  archive.text(message.section);
+  archive.flag(message.passes);
 }
 template <class Archive>
 void fields(Archive& archive, Recalled& message) {
@@ -392,7 +418,7 @@ bool allowed(Process from, Process to, const Message& message) {
       return to == Process::kScribe && is_any<History, Intent, Remember>(message);
     case Process::kSteward:
       if (to == Process::kGuardian) return is_any<ReloadRequest>(message);
-      if (to == Process::kEngine) return is_any<CommandMessage, PeerNews>(message);
+      if (to == Process::kEngine) return is_any<CommandMessage, PeerNews, PeerCheck>(message);
       return to == Process::kScribe && is_any<HistoryQuery>(message);
     case Process::kScribe:
       if (to == Process::kGuardian) return is_any<Recovered>(message);

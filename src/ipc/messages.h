@@ -9,6 +9,7 @@
 //                         PluginHostDown
 //   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command PeerNews
+//                                                                                                  PeerCheck
 //   engine   -> scribe    History Intent Remember                             scribe  -> engine    IntentRecorded
 //                                                                                                  Recalled
 //   steward  -> scribe    HistoryQuery                                        scribe  -> steward   HistoryEntry
@@ -135,6 +136,12 @@ struct PluginHostEnd {
 struct PeerNews {
   ports::PeerFact fact;
 };
+/// steward -> engine: whether a `relative` check passes on another host.
+struct PeerCheck {
+  std::string host;
+  std::string section;
+  bool passes = false;
+};
 struct HistoryQuery {
   std::uint64_t nonce = 0;
   std::uint32_t limit = 0;  ///< newest first are chosen, delivered oldest first
@@ -151,10 +158,11 @@ struct HistoryEnd {
   std::uint64_t nonce = 0;
 };
 
-using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye,
-                             ReloadRequest, ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage,
-                             CommandResultMessage, History, Intent, IntentRecorded, HistoryQuery, HistoryEntry,
-                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd, Remember, Recalled, PeerNews>;
+using Message =
+    std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
+                 ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
+                 Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd, PluginHost, PluginHostDown,
+                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "linux/connections.h"
 #include "linux/worker.h"
 #include "posix/clock.h"
 
@@ -139,6 +140,7 @@ void Worker::remove(const std::vector<AddressJob>& jobs) {
       answer_not_ours(job, AddressStatus::kDone, 0);
     } else {
       if (!job.command.prefix.address.is_ipv6()) keep_secondaries(job.ifindex);
+      if (job.command.end_connections) end_connections(job.command.prefix.address);
       requests.delete_address(job.ifindex, job.command.prefix);
       sent.push_back(job);
     }

@@ -34,6 +34,15 @@ std::string_view step_token(PromotionStep step) {
     case PromotionStep::kDemoting: return "demoting";
     case PromotionStep::kReturning: return "returning";
     case PromotionStep::kClosing: return "closing";
+    case PromotionStep::kHanding: return "handing";
+    case PromotionStep::kPassing: return "passing";
+    case PromotionStep::kPassed: return "passed";
+    case PromotionStep::kRegaining: return "regaining";
+    case PromotionStep::kUnblocking: return "unblocking";
+    case PromotionStep::kOffered: return "offered";
+    case PromotionStep::kReady: return "ready";
+    case PromotionStep::kDraining: return "draining";
+    case PromotionStep::kCaughtUp: return "caught_up";
   }
   return "unknown";
 }

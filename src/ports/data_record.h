@@ -39,7 +39,19 @@ enum class PromotionStep : std::uint8_t {
   kDemoting = 13,
   kReturning = 14,  ///< the grant goes back
   kClosing = 15,
+  // A planned move, the host that gives; it was kActive, kBlocking and kClearing before.
+  kHanding = 16,     ///< the final position is told; the other host catches up
+  kPassing = 17,     ///< the grant goes back
+  kPassed = 18,      ///< the other host alone may promote
+  kRegaining = 19,   ///< the other host could not: the grant is asked for again
+  kUnblocking = 20,  ///< back to kActive
+  // The host that takes; kClaiming follows.
+  kOffered = 21,  ///< can_promote, for a planned move
+  kReady = 22,    ///< waits for the final position
+  kDraining = 23,
+  kCaughtUp = 24,  ///< waits until it may promote
 };
+inline constexpr PromotionStep kLastStep = PromotionStep::kCaughtUp;
 std::string_view step_token(PromotionStep step);
 
 struct DataRecord {

@@ -34,6 +34,7 @@ std::string_view alarm_token(Alarm alarm) {
     case Alarm::kCheckFlapping: return "check_flapping";
     case Alarm::kPeerLost: return "peer_lost";
     case Alarm::kConfigDiffers: return "config_differs";
+    case Alarm::kRoleConflict: return "role_conflict";
   }
   return "unknown";
 }

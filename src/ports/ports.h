@@ -18,6 +18,7 @@
 #include "base/time.h"
 #include "config/config.h"
 #include "ports/data_record.h"
+#include "ports/handover.h"
 #include "ports/snapshot.h"
 #include "vrrp/virtual_router.h"
 
@@ -65,7 +66,8 @@ struct AddressCommand {
   Nanos lifetime{0};   ///< valid_lft; 0 = permanent (owner)
   bool owner = false;  ///< 255: not tagged, not aged, never removed
   bool no_prefix_route = false;
-  Instant not_after = kNever;  ///< the worker drops it, with kTooLate, if it gets to it later (a freeze in between)
+  bool end_connections = false;  ///< kRemove: TCP connections to it are reset first, while that can still be said
+  Instant not_after = kNever;    ///< the worker drops it, with kTooLate, if it gets to it later (a freeze in between)
 };
 enum class AddressStatus : std::uint8_t { kDone, kForeign, kRefused, kTooLate, kNoLink };
 struct AddressResult {
@@ -96,6 +98,7 @@ enum class EventKind : std::uint8_t {
   kHolding = 5,  ///< all addresses installed and announced, or all removed
   kCheck = 6,    ///< a check changed its settled state, after `rise` or `fall` results: Report::plugin says which
   kActed = 7,    ///< a plugin was asked to act, and this came of it
+  kMove = 8,     ///< a planned move: what this host now says about it (ports/handover.h)
 };
 enum class Alarm : std::uint8_t {
   kNone = 0,
@@ -128,6 +131,7 @@ enum class Alarm : std::uint8_t {
   kCheckFlapping = 27,   ///< F83: a check changes all the time and is held down
   kPeerLost = 28,        ///< another host's steward is not heard by any path
   kConfigDiffers = 29,   ///< another host runs another configuration
+  kRoleConflict = 30,    ///< F77: two hosts' databases are writable at once
 };
 std::string_view alarm_token(Alarm alarm);
 
@@ -135,6 +139,7 @@ std::string_view alarm_token(Alarm alarm);
 template <std::size_t kBytes>
 class ShortText {
  public:
+  static constexpr std::size_t kLimit = kBytes;
   ShortText() = default;
   ShortText(std::string_view text) {  // NOLINT(google-explicit-constructor): that is what it is for
     size_ = static_cast<std::uint8_t>(std::min(text.size(), kBytes));
@@ -172,8 +177,10 @@ struct Report {
   PluginName plugin;
   PluginVerb verb = PluginVerb::kProbe;
   VerbStatus outcome = VerbStatus::kOk;
-  ProbeState probe = ProbeState::kUnknown;  ///< kCheck: what it is now
-  Sentence sentence;                        ///< the plugin's own words; foreign text
+  ProbeState probe = ProbeState::kUnknown;    ///< kCheck: what it is now
+  Sentence sentence;                          ///< the plugin's own words; foreign text
+  HandoverPhase move = HandoverPhase::kNone;  ///< kMove, with `other`
+  bool gives = false;                         ///< kMove: this host is the one that gives
 };
 inline constexpr std::uint32_t kNoInstance = 0xFFFFFFFF;
 
@@ -227,9 +234,13 @@ struct PeerFact {
   DataRole data_role = DataRole::kNone;
   PromotionStep step = PromotionStep::kReading;
   std::uint64_t generation = 0;
+  std::uint64_t promoted = 0;  ///< the generation of its own last promotion; claims that came to nothing do not count
   bool dirty = false;
   ApplicationRole role = ApplicationRole::kNone;
-  std::string position;  ///< of its data, as its probe saw it last
+  std::string position = {};  ///< of its data, as its probe saw it last
+  ReasonSet against = {};     ///< why it may not be Active now
+  HandoverWord handover = {};
+  Promise promise = {};
 };
 inline constexpr Nanos kPeerLease = std::chrono::milliseconds{3500};
 

@@ -9,6 +9,7 @@
 
 #include "base/plugin_verb.h"
 #include "ports/data_record.h"
+#include "ports/handover.h"
 #include "vrrp/virtual_router.h"
 
 namespace baton::ports {
@@ -22,6 +23,24 @@ enum class HoldingState : std::uint8_t {
   kHeld = 2,  ///< all installed
   kReleasing = 3,
 };
+
+inline constexpr std::size_t kPositionBytes = 1024;  ///< a position and a NUL
+
+/// HandoverWord and Promise as they stand on the board; texts end with a NUL.
+struct HandoverState {
+  HandoverPhase phase = HandoverPhase::kNone;
+  bool gives = false;
+  std::uint64_t number = 0;
+  std::array<char, kNameBytes> with{};
+  std::array<char, kPositionBytes> position{};
+  std::array<char, 201> sentence{};
+  std::array<char, kNameBytes> promised_to{};
+  std::uint64_t promised_generation = 0;
+};
+static_assert(std::is_trivially_copyable_v<HandoverState>);
+HandoverState state_of(const HandoverWord& word, const Promise& promise);
+HandoverWord word_of(const HandoverState& state);
+Promise promise_of(const HandoverState& state);
 
 /// How far the follow-ups of an instance are.
 enum class FollowUpState : std::uint8_t {
@@ -118,8 +137,10 @@ struct InstanceState {
   std::uint64_t alarms = 0;             ///< bit set of ports::Alarm in force
   std::int64_t since_ns = 0;            ///< of the last transition
   std::int64_t granted_until_ns = 0;    ///< promoting instances: INT64_MAX = does not lapse
+  std::uint64_t promoted = 0;           ///< the generation of this host's own last promotion
   std::uint64_t generation = 0;         ///< of the data's last promotion, as far as this host knows
   std::int64_t yielded_until_ns = 0;    ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
+  HandoverState handover;
 };
 static_assert(std::is_trivially_copyable_v<InstanceState>);
 

@@ -13,6 +13,7 @@ constexpr std::uint32_t kMagic1 = 0x42485231;
 constexpr std::size_t kChecked = kRecordSize - 4;
 constexpr std::size_t kPluginNameSize = config::kMaxNameLength;
 constexpr std::size_t kSentenceSize = 200;
+constexpr std::uint8_t kGives = 0x80;  ///< beside the phase of a move
 
 void write_address(ByteWriter& writer, const IpAddress& address) {
   std::array<std::uint8_t, 16> bytes{};
@@ -71,7 +72,8 @@ void write_report(ByteWriter& writer, const ports::Report& report) {
   writer.u8(static_cast<std::uint8_t>(report.from));
   writer.u8(static_cast<std::uint8_t>(report.to));
   writer.u8(static_cast<std::uint8_t>(report.reason));
-  writer.u8(report.decode_error);
+  const bool move = report.kind == ports::EventKind::kMove;
+  writer.u8(move ? static_cast<std::uint8_t>(report.move) | (report.gives ? kGives : 0) : report.decode_error);
   writer.u8(report.priority);
   write_address(writer, report.other);
   writer.bytes(report.other_mac.bytes);
@@ -82,10 +84,10 @@ void write_report(ByteWriter& writer, const ports::Report& report) {
 }
 
 bool in_range(const ports::Report& report) {
-  return report.kind >= ports::EventKind::kTransition && report.kind <= ports::EventKind::kActed &&
+  return report.kind >= ports::EventKind::kTransition && report.kind <= ports::EventKind::kMove &&
          report.from <= vrrp::State::kActive && report.to <= vrrp::State::kActive &&
-         report.decode_error < vrrp::kDecodeErrorCount && ports::alarm_token(report.alarm) != "unknown" &&
-         reason_token(report.reason) != "unknown";
+         report.decode_error < vrrp::kDecodeErrorCount && report.move <= ports::HandoverPhase::kAborted &&
+         ports::alarm_token(report.alarm) != "unknown" && reason_token(report.reason) != "unknown";
 }
 
 ports::Report read_report(ByteReader& reader) {
@@ -96,7 +98,13 @@ ports::Report read_report(ByteReader& reader) {
   report.from = static_cast<vrrp::State>(reader.u8());
   report.to = static_cast<vrrp::State>(reader.u8());
   report.reason = static_cast<Reason>(reader.u8());
-  report.decode_error = reader.u8();
+  const std::uint8_t detail = reader.u8();
+  if (report.kind == ports::EventKind::kMove) {
+    report.move = static_cast<ports::HandoverPhase>(detail & ~kGives);
+    report.gives = (detail & kGives) != 0;
+  } else {
+    report.decode_error = detail;
+  }
   report.priority = reader.u8();
   report.other = read_address(reader);
   const ConstBytes mac = reader.take(6);

@@ -138,12 +138,23 @@ Json check_document(const CheckView& check, const HostView& host) {
 }
 
 std::string use_words(const config::CheckReference& reference) {
+  const std::string relative = reference.relative ? " relative" : "";
   switch (reference.use) {
-    case config::CheckUse::kRequired: return "required";
-    case config::CheckUse::kGate: return "gate";
-    case config::CheckUse::kPrefer: return "prefer=" + std::to_string(reference.prefer);
+    case config::CheckUse::kRequired: return "required" + relative;
+    case config::CheckUse::kGate: return "gate" + relative;
+    case config::CheckUse::kPrefer: return "prefer=" + std::to_string(reference.prefer) + relative;
   }
   return {};
+}
+
+/// The last planned move, or the one under way; null: there was none since the start.
+Json move_document(const ports::HandoverWord& word) {
+  if (word.number == 0) return nullptr;
+  return {{"phase", ports::handover_token(word.phase)},
+          {"gives", word.gives},
+          {"with", word.with},
+          {"position", nullable(word.position)},
+          {"text", nullable(word.sentence)}};
 }
 
 /// Its part in the database's roles, as the engine knows it; what the databases themselves say stands at their checks.
@@ -154,6 +165,7 @@ Json data_document(const InstanceView& instance, const HostView& host) {
                 {"step", ports::step_token(static_cast<ports::PromotionStep>(state.promotion_step))},
                 {"generation", state.generation},
                 {"dirty", state.data_dirty}};
+  document["move"] = move_document(ports::word_of(state.handover));
   document["grant_ms"] = lapses ? Json(milliseconds(Instant{Nanos{state.granted_until_ns}} - host.now)) : Json(nullptr);
   return document;
 }
@@ -363,6 +375,10 @@ Json event_document(const ports::Report& report, std::string_view instance, std:
   if (report.kind == ports::EventKind::kActed) {
     document["verb"] = verb_token(report.verb);
     document["result"] = status_token(report.outcome);
+  }
+  if (report.kind == ports::EventKind::kMove) {
+    document["phase"] = ports::handover_token(report.move);
+    document["gives"] = report.gives;
   }
   document["text"] = report_sentence(report, names);
   if (report.kind == ports::EventKind::kAlarm) document["advice"] = alarm_advice(report.alarm);

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kSendPause = 100ms;     ///< between two sends, however much there is to say
+constexpr Nanos kSendPause = 20ms;      ///< between two sends, however much there is to say
 constexpr Nanos kComplaintPause = 60s;  ///< between two lines about the same host
 constexpr int kMaxPacketsPerTurn = 256;
 
@@ -129,10 +129,10 @@ std::optional<Instant> PeerChannel::next_deadline() const {
   return next_send_;
 }
 
-void PeerChannel::send(Instant now, const PeerReport& report) {
+void PeerChannel::send(Instant now, const PeerReport& report, bool busy) {
   if (!enabled() || now < next_send_) return;
   sent_at_ = now;
-  next_send_ = now + kInterval;
+  next_send_ = now + (busy ? kBusyInterval : kInterval);
   const auto parts = encode(report);
   for (auto& [host, peer] : peers_) {
     for (const auto& part : parts) send_to(peer, seal(peer.session->make(part), keys_.front()));
@@ -222,6 +222,7 @@ void PeerChannel::on_packet(Instant now, const IpAddress& from, ConstBytes bytes
     const std::string name = instance.name;
     view.instances[name] = {std::move(instance), now};
   }
+  for (const auto& [section, passes] : report->checks) view.checks[section] = {passes, now};
   std::erase_if(view.instances, [&](const auto& each) { return now - each.second.second > kLostAfter; });
 }
 

@@ -28,13 +28,15 @@ struct PeerView {
   std::string config_hash;
   std::uint8_t engine = 0;
   std::map<std::string, std::pair<PeerInstance, Instant>> instances;
-  bool lost = false;    ///< for people: not heard for kLostAfter
+  std::map<std::string, std::pair<bool, Instant>> checks;  ///< its relative ones
+  bool lost = false;                                       ///< for people: not heard for kLostAfter
   std::string trouble;  ///< why what comes from its addresses is refused; "" = it is not
 };
 
 class PeerChannel {
  public:
   static constexpr Nanos kInterval = std::chrono::seconds{1};
+  static constexpr Nanos kBusyInterval = std::chrono::milliseconds{100};  ///< a lost message costs that long
   static constexpr Nanos kLostAfter = std::chrono::milliseconds{3500};
 
   explicit PeerChannel(posix::EventLoop& loop) : loop_(loop) {}
@@ -47,8 +49,9 @@ class PeerChannel {
   bool enabled() const { return !keys_.empty() && !peers_.empty(); }
 
   /// Sends what is due; `report`: what this host says of itself.
-  void send(Instant now, const PeerReport& report);
-  /// Something changed that the others should know at once; however much that is, they hear of it ten times a second.
+  /// `busy`: the others wait for the next one, too.
+  void send(Instant now, const PeerReport& report, bool busy);
+  /// Something changed that the others should know at once; however much that is, they hear of it fifty times a second.
   void hurry();
   std::optional<Instant> next_deadline() const;
   /// By host.

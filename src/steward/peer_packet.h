@@ -15,9 +15,10 @@
 
 namespace baton::steward {
 
-/// So large that a position of 1023 bytes fits, and small enough for one frame of 1500 bytes.
-inline constexpr std::size_t kMaxPeerPayload = 1250;
-inline constexpr std::size_t kMaxPeerPacket = 1420;
+/// What fits one frame of 1500 bytes; only a single instance with a long position goes beyond it, in fragments.
+inline constexpr std::size_t kFramePayload = 1250;
+inline constexpr std::size_t kMaxPeerPayload = 2048;
+inline constexpr std::size_t kMaxPeerPacket = 2218;
 
 using PeerNonce = std::array<std::uint8_t, 16>;
 

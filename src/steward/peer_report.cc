@@ -10,9 +10,12 @@
 namespace baton::steward {
 namespace {
 
-constexpr std::uint8_t kReport = 1;  ///< the kind of payload
+// Kinds of payload.
+constexpr std::uint8_t kReport = 1;
+constexpr std::uint8_t kChecks = 2;  ///< the head, then checks
 constexpr std::size_t kHashLimit = 64;
 constexpr std::size_t kNameLimit = 64;
+constexpr std::size_t kSentenceLimit = 200;
 
 std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   std::array<std::uint8_t, kMaxPeerPayload> buffer;
@@ -26,10 +29,20 @@ std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   out.u8(static_cast<std::uint8_t>(instance.step));
   out.u8(instance.dirty ? 1 : 0);
   out.u64(instance.generation);
+  out.u64(instance.promoted);
   out.u8(static_cast<std::uint8_t>(instance.role));
   out.u8(static_cast<std::uint8_t>(instance.probe));
   out.i64(instance.lag_bytes);
-  out.text(ipc::plain_text(instance.position, ipc::kPositionLimit));
+  const ports::HandoverWord& word = instance.handover;
+  out.text(word.position.empty() ? ipc::plain_text(instance.position, ipc::kPositionLimit) : "");
+  out.u8(static_cast<std::uint8_t>(word.phase));
+  out.u8(word.gives ? 1 : 0);
+  out.text(word.with);
+  out.u64(word.number);
+  out.text(ipc::plain_text(word.position, ipc::kPositionLimit));
+  out.text(ipc::plain_text(word.sentence, kSentenceLimit));
+  out.text(instance.promise.to);
+  out.u64(instance.promise.generation);
   CHECK(out.ok());
   return {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(out.size())};
 }
@@ -54,15 +67,27 @@ bool decode_instance(ByteReader& in, PeerInstance& instance) {
   good &= take(in, instance.holds_addresses);
   instance.against = in.u64();
   good &= take(in, instance.data_role, ports::DataRole::kNeedsRejoin);
-  good &= take(in, instance.step, ports::PromotionStep::kClosing);
+  good &= take(in, instance.step, ports::kLastStep);
   good &= take(in, instance.dirty);
   instance.generation = in.u64();
+  instance.promoted = in.u64();
   good &= take(in, instance.role, ApplicationRole::kReplica);
   good &= take(in, instance.probe, ProbeState::kFail);
   instance.lag_bytes = in.i64();
   instance.position = in.text();
+  ports::HandoverWord& word = instance.handover;
+  good &= take(in, word.phase, ports::HandoverPhase::kAborted);
+  good &= take(in, word.gives);
+  word.with = in.text();
+  word.number = in.u64();
+  word.position = in.text();
+  word.sentence = in.text();
+  instance.promise.to = in.text();
+  instance.promise.generation = in.u64();
   return good && in.ok() && ipc::is_plain(instance.name, kNameLimit) &&
-         ipc::is_plain(instance.position, ipc::kPositionLimit);
+         ipc::is_plain(instance.position, ipc::kPositionLimit) && ipc::is_plain(word.with, kNameLimit) &&
+         ipc::is_plain(word.position, ipc::kPositionLimit) && ipc::is_plain(word.sentence, kSentenceLimit) &&
+         ipc::is_plain(instance.promise.to, kNameLimit);
 }
 
 }  // namespace
@@ -75,25 +100,43 @@ std::vector<std::vector<std::uint8_t>> encode(const PeerReport& report) {
   head.text(std::string_view{report.config_hash}.substr(0, kHashLimit));
   head.u8(report.engine);
   head.u16(report.instances_all);
-  const auto begin = [&] { parts.emplace_back(head.written().begin(), head.written().end()); };
+  const auto begin = [&](std::uint8_t kind = kReport) {
+    parts.emplace_back(head.written().begin(), head.written().end()).front() = kind;
+  };
   begin();
   for (const PeerInstance& instance : report.instances) {
     const std::vector<std::uint8_t> bytes = encode_instance(instance);
-    if (parts.back().size() + bytes.size() > kMaxPeerPayload) begin();
+    if (parts.back().size() + bytes.size() > kFramePayload && parts.back().size() > head.size()) begin();
     parts.back().insert(parts.back().end(), bytes.begin(), bytes.end());
+  }
+  if (!report.checks.empty()) begin(kChecks);
+  for (const auto& [section, passes] : report.checks) {
+    std::array<std::uint8_t, 2 + kNameLimit + 1> place;
+    ByteWriter out{place};
+    out.text(std::string_view{section}.substr(0, kNameLimit));
+    out.u8(passes ? 1 : 0);
+    if (parts.back().size() + out.size() > kFramePayload) begin(kChecks);
+    parts.back().insert(parts.back().end(), out.written().begin(), out.written().end());
   }
   return parts;
 }
 
 Result<PeerReport> decode_peer_report(ConstBytes bytes) {
   ByteReader in{bytes};
-  if (in.u8() != kReport) return fail("read a peer's report: another kind of message");
+  const std::uint8_t kind = in.u8();
+  if (kind != kReport && kind != kChecks) return fail("read a peer's report: another kind of message");
   PeerReport report;
   report.config_hash = in.text();
   report.engine = in.u8();
   report.instances_all = in.u16();
   if (!in.ok() || !ipc::is_plain(report.config_hash, kHashLimit) || report.engine > 2) {
     return fail("read a peer's report: its head does not fit");
+  }
+  while (kind == kChecks && in.remaining() > 0) {
+    auto& [section, passes] = report.checks.emplace_back(in.text(), false);
+    if (!take(in, passes) || !in.ok() || !ipc::is_plain(section, kNameLimit)) {
+      return fail("read a peer's report: a check does not fit");
+    }
   }
   while (in.remaining() > 0) {
     if (!decode_instance(in, report.instances.emplace_back())) {

@@ -5,12 +5,14 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
 #include "ports/data_record.h"
+#include "ports/handover.h"
 #include "vrrp/virtual_router.h"
 
 namespace baton::steward {
@@ -25,11 +27,14 @@ struct PeerInstance {
   ports::PromotionStep step = ports::PromotionStep::kReading;
   bool dirty = false;
   std::uint64_t generation = 0;
+  std::uint64_t promoted = 0;  ///< of its own last promotion
   // What the probe of its first `promote` section says.
   ApplicationRole role = ApplicationRole::kNone;
   ProbeState probe = ProbeState::kUnknown;
   std::int64_t lag_bytes = -1;  ///< -1: not known
-  std::string position;
+  std::string position;         ///< left out while the handover has one: both would not fit
+  ports::HandoverWord handover = {};
+  ports::Promise promise = {};
   bool operator==(const PeerInstance&) const = default;
 };
 
@@ -38,6 +43,7 @@ struct PeerReport {
   std::uint8_t engine = 0;          ///< 0: runs, 1: is being started, 2: given up
   std::uint16_t instances_all = 0;  ///< that the host has, in however many parts
   std::vector<PeerInstance> instances;
+  std::vector<std::pair<std::string, bool>> checks = {};  ///< its `relative` ones: section, and whether it passes
   bool operator==(const PeerReport&) const = default;
 };
 

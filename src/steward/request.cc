@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-enum Argument : unsigned { kInstance = 1, kLimit = 2, kFollow = 4, kForMs = 8, kDryRun = 16 };
+enum Argument : unsigned { kInstance = 1, kLimit = 2, kFollow = 4, kForMs = 8, kDryRun = 16, kTo = 32 };
 
 struct VerbRow {
   Verb verb;
@@ -27,7 +27,7 @@ constexpr std::array kVerbs{
     VerbRow{Verb::kConfig, "config", true, 0},
     VerbRow{Verb::kVersion, "version", true, 0},
     VerbRow{Verb::kReload, "reload", false, kDryRun},
-    VerbRow{Verb::kSwitchover, "switchover", false, kInstance | kDryRun},
+    VerbRow{Verb::kSwitchover, "switchover", false, kInstance | kDryRun | kTo},
     VerbRow{Verb::kFreeze, "freeze", false, kForMs},
     VerbRow{Verb::kThaw, "thaw", false, 0},
     VerbRow{Verb::kDrain, "drain", false, 0},
@@ -51,6 +51,11 @@ std::string take_argument(const VerbRow& row, const std::string& name, const Jso
       return "instance: expected a name of at most " + std::to_string(config::kMaxNameLength) + " characters";
     }
     request.instance = value.get<std::string>();
+  } else if (name == "to" && allowed(kTo)) {
+    if (!value.is_string() || value.get_ref<const std::string&>().size() > config::kMaxNameLength) {
+      return "to: expected a HOST of at most " + std::to_string(config::kMaxNameLength) + " characters";
+    }
+    request.to = value.get<std::string>();
   } else if (name == "limit" && allowed(kLimit)) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1 || value.get<std::uint64_t>() > kMaxHistory) {
       return "limit: expected a number from 1 to " + std::to_string(kMaxHistory);

@@ -43,6 +43,7 @@ struct Request {
   bool follow = false;       ///< events: keep the stream open
   Nanos duration{0};         ///< freeze: 1 s..kMaxFreeze
   bool dry_run = false;      ///< switchover, reload
+  std::string to = {};       ///< switchover: HOST; "" = whichever can
   bool operator==(const Request&) const = default;
 };
 

@@ -53,11 +53,14 @@ std::string death_words(const ipc::Lifecycle& lifecycle) {
   return text;
 }
 
-engine::Command command_of(const Request& request) {
+}  // namespace
+
+engine::Command engine_command(const Request& request) {
   engine::Command command;
   command.instance = request.instance;
   command.duration = request.duration;
   command.dry_run = request.dry_run;
+  command.to = request.to;
   switch (request.verb) {
     case Verb::kFreeze: command.verb = engine::Verb::kFreeze; break;
     case Verb::kThaw: command.verb = engine::Verb::kThaw; break;
@@ -69,8 +72,6 @@ engine::Command command_of(const Request& request) {
   }
   return command;
 }
-
-}  // namespace
 
 Result<std::unique_ptr<StewardProcess>> StewardProcess::create(StewardArguments arguments) {
   auto loop = posix::EventLoop::create();
@@ -267,8 +268,9 @@ Json StewardProcess::document_of(const Event& event) const {
 }
 
 void StewardProcess::on_command_result(const ipc::CommandResultMessage& message) {
-  const auto pending = take_pending(message.nonce);
+  auto pending = take_pending(message.nonce);
   if (!pending) return;
+  if (pending->move != 0 && message.result.accepted) return move_begun(std::move(*pending), message.result);
   const Json document = command_document(message.result);
   if (message.result.accepted) return clients_->answer(pending->client, answer_line(pending->request.verb, document));
   std::string error;
@@ -316,7 +318,7 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
     case Verb::kEvents: return start_events(client, request);
     case Verb::kHistory: return ask_scribe(client, request);
     case Verb::kReload: return ask_guardian(client, request);
-    case Verb::kSwitchover:
+    case Verb::kSwitchover: return start_move(client, request, host);
     case Verb::kFreeze:
     case Verb::kThaw:
     case Verb::kDrain:
@@ -339,7 +341,7 @@ void StewardProcess::start_events(Clients::Id client, const Request& request) {
 }
 
 void StewardProcess::ask_engine(Clients::Id client, const Request& request) {
-  ask(engine_, ipc::CommandMessage{.nonce = next_nonce_, .command = command_of(request)}, client, request,
+  ask(engine_, ipc::CommandMessage{.nonce = next_nonce_, .command = engine_command(request)}, client, request,
       kEnginePatience, "engine");
 }
 
@@ -401,95 +403,6 @@ HostView StewardProcess::view() const {
   return host;
 }
 
-// ---- The other hosts ----------------------------------------------------------------------------------------------
-
-void StewardProcess::talk_to_peers(Instant now) {
-  if (!peer_channel_.enabled()) return;
-  if (peer_channel_.next_deadline() <= now) peer_channel_.send(now, own_report(view()));
-  for (const auto& [host, peer] : peer_channel_.peers()) {
-    tell_engine(peer);
-    watch_peer(peer, now);
-  }
-}
-
-PeerReport StewardProcess::own_report(const HostView& host) const {
-  PeerReport report;
-  report.config_hash = host.config_hash;
-  report.engine = static_cast<std::uint8_t>(host.engine);
-  report.instances_all = static_cast<std::uint16_t>(host.instances.size());
-  for (const InstanceView& each : host.instances) {
-    PeerInstance instance;
-    instance.name = each.name();
-    instance.state = each.state.state;
-    instance.effective_priority = each.state.effective_priority;
-    instance.holds_addresses = each.state.holding == ports::HoldingState::kHeld;
-    instance.against = each.state.against;
-    instance.data_role = each.state.data_role;
-    instance.step = static_cast<ports::PromotionStep>(each.state.promotion_step);
-    instance.dirty = each.state.data_dirty;
-    instance.generation = each.state.generation;
-    if (each.data != nullptr && each.data->latest) {
-      instance.role = each.data->latest->role;
-      instance.probe = each.data->latest->state;
-      instance.lag_bytes = each.data->latest->lag_bytes;
-      instance.position = each.data->latest->position;
-    }
-    report.instances.push_back(std::move(instance));
-  }
-  return report;
-}
-
-/// What has come since the last time. The engine counts each word's age from when it gets it.
-void StewardProcess::tell_engine(const PeerView& peer) {
-  Watched& watched = watched_[peer.host];
-  if (!engine_.open()) return;
-  for (const auto& [name, said] : peer.instances) {
-    const auto& [instance, at] = said;
-    if (at <= watched.told || instance.data_role == ports::DataRole::kNone) continue;
-    engine_.send(ipc::PeerNews{{.host = peer.host,
-                                .instance = name,
-                                .state = instance.state,
-                                .data_role = instance.data_role,
-                                .step = instance.step,
-                                .generation = instance.generation,
-                                .dirty = instance.dirty,
-                                .role = instance.role,
-                                .position = instance.position}});
-  }
-  if (peer.heard_ever) watched.told = std::max(watched.told, peer.heard_at);
-  refresh_interest(engine_);
-}
-
-void StewardProcess::watch_peer(const PeerView& peer, Instant now) {
-  Watched& watched = watched_[peer.host];
-  if (watched.since == Instant{}) watched.since = now;
-  // A host that has just been started is given as long as one that has just fallen silent.
-  const bool lost = peer_channel_.lost(peer, now) && now - watched.since > PeerChannel::kLostAfter;
-  const bool differs = !lost && peer.heard_ever && peer.config_hash != config_.hash;
-  // One alarm for all hosts: it ends with the last of them.
-  const auto change = [&](bool Watched::*fact, bool value, ports::Alarm alarm) {
-    if (watched.*fact == value) return;
-    watched.*fact = value;
-    const bool any = std::any_of(watched_.begin(), watched_.end(), [&](const auto& each) { return each.second.*fact; });
-    if (value || !any) raise(alarm, peer, value, now);
-  };
-  change(&Watched::lost, lost, ports::Alarm::kPeerLost);
-  change(&Watched::differs, differs, ports::Alarm::kConfigDiffers);
-}
-
-void StewardProcess::raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now) {
-  ports::Report report;
-  report.kind = on ? ports::EventKind::kAlarm : ports::EventKind::kAlarmCleared;
-  report.alarm = alarm;
-  report.instance = ports::kNoInstance;
-  report.at = now;
-  for (const config::Peer& known : config_.peers) {
-    if (known.host == peer.host && !known.addresses.empty()) report.other = known.addresses.front();
-  }
-  if (on) log::warning(ports::alarm_token(alarm), {{"peer", peer.host}}, peer.trouble);
-  on_report({.instance = "", .sequence = 0, .dropped = 0, .report = report});
-}
-
 int StewardProcess::run() {
   while (!finished_) {
     std::optional<Instant> deadline = clients_->next_deadline();
@@ -502,6 +415,7 @@ int StewardProcess::run() {
     }
     expire(posix::now());
     talk_to_peers(posix::now());
+    look_at_moves(posix::now());
   }
   return 0;
 }

@@ -20,6 +20,8 @@
 
 namespace baton::steward {
 
+engine::Command engine_command(const Request& request);
+
 class StewardProcess {
  public:
   /// Maps the board, reads the configuration, watches everything.
@@ -34,6 +36,10 @@ class StewardProcess {
     Request request;
     Instant deadline{};
     Json history = Json::array();
+    // A planned move: answered when it is over.
+    std::uint64_t move = 0;  ///< its number; 0: it is none
+    std::vector<std::string> preflight;
+    Instant began{};
   };
 
   StewardProcess(StewardArguments arguments, posix::EventLoop loop, posix::Mapping board, ipc::BoardReader reader,
@@ -64,9 +70,13 @@ class StewardProcess {
            Nanos patience, std::string_view who);
   std::optional<Pending> take_pending(std::uint64_t nonce);
   void expire(Instant now);
+  void start_move(Clients::Id client, const Request& request, const HostView& host);
+  void move_begun(Pending pending, const engine::CommandResult& result);
+  void look_at_moves(Instant now);
   HostView view() const;
   void talk_to_peers(Instant now);
   PeerReport own_report(const HostView& host) const;
+  bool busy(const HostView& host) const;
   void tell_engine(const PeerView& peer);
   void watch_peer(const PeerView& peer, Instant now);
   void raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now);

@@ -101,6 +101,7 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kPromotionBudget:
     case Reason::kCooldown:
       return "find out why the role moves so often; `batonctl failover INSTANCE --force` moves it now";
+    case Reason::kPromised: return "nothing, while the other host is well; `batonctl switchover` there moves the role";
     case Reason::kDataLost: return "find out who demoted or stopped the database";
     case Reason::kFenceFailed: return "`batonctl plugin test NAME --verb fence` shows why; it is tried again";
     default: return {};
@@ -205,6 +206,7 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
     case Alarm::kCheckFlapping: return "the check " + plugin_of(report) + " changes all the time and is held down";
     case Alarm::kPeerLost: return names.text(report.other) + " is not heard on the peer channel";
     case Alarm::kConfigDiffers: return names.text(report.other) + " runs another configuration";
+    case Alarm::kRoleConflict: return "the database of " + names.text(report.other) + " is writable beside this host's";
     default: return std::string{ports::alarm_token(report.alarm)};
   }
 }
@@ -274,6 +276,9 @@ std::string_view alarm_advice(Alarm alarm) {
              "have no key in common. Nothing moves because of it alone.";
     case Alarm::kConfigDiffers:
       return "Copy the file to all hosts and reload; `batonctl config diff` shows what changes here.";
+    case Alarm::kRoleConflict:
+      return "Somebody promoted it by hand, or its Baton cannot demote it. Neither host promotes or demotes because of "
+             "it; stop the writers there, and compare the data before it rejoins.";
     case Alarm::kNone: break;
   }
   return {};
@@ -288,6 +293,7 @@ std::string_view event_token(EventKind kind) {
     case EventKind::kHolding: return "holding";
     case EventKind::kCheck: return "check";
     case EventKind::kActed: return "acted";
+    case EventKind::kMove: return "move";
   }
   return "unknown";
 }
@@ -323,6 +329,36 @@ std::string_view state_word(vrrp::State state) {
   return "unknown";
 }
 
+namespace {
+
+std::string move_words(const Report& report, const std::string& other) {
+  using Phase = ports::HandoverPhase;
+  switch (report.move) {
+    case Phase::kNone: return "no move is under way";
+    case Phase::kAsking: return "planned move: " + other + " is asked whether it could take over";
+    case Phase::kReady:
+      return report.gives ? other + " could take over" : "planned move: ready to take over from " + other;
+    case Phase::kRefused:
+      return report.gives ? "planned move refused by " + other : "refused to take over from " + other;
+    case Phase::kBlocking: return "planned move to " + other + " begins: jobs end, writes are blocked";
+    case Phase::kGiven: return "no write is acknowledged any more; " + other + " catches up";
+    case Phase::kCaughtUp: return "all of " + other + "'s data is here";
+    case Phase::kPassed: return other + " may promote";
+    case Phase::kTaking: return "promoting, as agreed with " + other;
+    case Phase::kTaken: return report.gives ? other + " has taken over" : "took over from " + other;
+    case Phase::kAborted: return "planned move given up";
+  }
+  return {};
+}
+
+std::string move_sentence(const Report& report, const HostNames& names) {
+  std::string text = move_words(report, names.text(report.other));
+  if (!report.sentence.empty()) text += ": " + std::string{report.sentence.view()};
+  return text;
+}
+
+}  // namespace
+
 std::string report_sentence(const Report& report, const HostNames& names) {
   const ReasonFacts facts{.other = report.other,
                           .other_priority = report.priority,
@@ -343,6 +379,7 @@ std::string report_sentence(const Report& report, const HostNames& names) {
                                                : "all addresses are removed";
     case EventKind::kCheck: return check_sentence(report);
     case EventKind::kActed: return act_sentence(report);
+    case EventKind::kMove: return move_sentence(report, names);
     case EventKind::kNotice: break;
   }
   if (report.alarm != Alarm::kNone) return alarm_sentence(report, names);

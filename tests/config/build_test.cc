@@ -199,17 +199,17 @@ TEST(Build, ChecksAndPlainActionsAreTaken) {
   EXPECT_THAT(election.notify, ElementsAre("web"));
 }
 
-TEST(Build, WhatNeedsThePeerChannelIsRefused) {
+TEST(Build, ARelativeCheckWithoutAPeerChannelIsAPlainOne) {
   const Loaded loaded = parse_text(instance("check = pg prefer=20 relative\n") + kPlugin);
-  ASSERT_THAT(briefs(loaded), ElementsAre("E041 5:9"));
-  EXPECT_THAT(loaded.diagnostics[0].message, HasSubstr("hosts do not report to each other in this build yet"));
+  ASSERT_THAT(briefs(loaded), ElementsAre("W008 5:9"));
+  EXPECT_FALSE(loaded.config->instances.at(0).election.checks.at(0).relative);
 }
 
 TEST(Build, WhatMovesDataNeedsAGrant) {
   const auto of = [](const std::string& lines) { return findings(instance(lines) + kPlugin); };
   EXPECT_THAT(of("promote = pg\n"), ElementsAre("E060 5:1"));
   EXPECT_THAT(of("promote = pg\ngrant = witness\n"), ElementsAre("E060 6:9"));
-  EXPECT_THAT(of("promote = pg\ngrant = peer\n"), ElementsAre("E041 6:9"));
+  EXPECT_THAT(of("promote = pg\ngrant = peer\n"), ElementsAre("E060 6:9"));
   EXPECT_THAT(of("promote = pg\ngrant = witness\nwitness = pg\n"), IsEmpty());
   EXPECT_THAT(of("promote = pg\ngrant = manual\n"), IsEmpty());
   EXPECT_THAT(of("promote = pg\ngrant = unsafe\n"), ElementsAre("W015 6:9"));

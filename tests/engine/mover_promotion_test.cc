@@ -6,8 +6,10 @@
 namespace baton::engine {
 namespace {
 
+using testing::Contains;
 using testing::ElementsAre;
 using testing::IsEmpty;
+using testing::Not;
 using vrrp::State;
 
 config::Plugin section(std::string name, std::initializer_list<PluginVerb> verbs) {
@@ -205,6 +207,44 @@ TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
   EXPECT_EQ(bench.doors.last_act.reason, Reason::kNoGrant);
 }
 
+/// Active since before, by a witness's grant that is good for another nine seconds.
+void adopt_granted(Bench& bench) {
+  bench.start();
+  ports::InstanceState state = bench.doors.instances.at(0);
+  state.state = State::kActive;
+  state.holding = ports::HoldingState::kHeld;
+  state.data_role = ports::DataRole::kActive;
+  state.promotion_step = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
+  state.generation = 1;
+  state.granted_until_ns = (bench.now + 9s).time_since_epoch().count();
+  ports::RouterState router = bench.doors.routers.at(0);
+  router.machine.state = State::kActive;
+  router.machine.adver_deadline_ns = (bench.now + 1s).time_since_epoch().count();
+  bench.make();
+  bench.turn([&] {
+    const ports::AdoptedInstance adopted{.instance = state, .routers = {router}};
+    bench.engine->start(bench.now, std::array{adopted}, false);
+  });
+  bench.link_up();
+  bench.own_addresses();
+}
+
+TEST(MoverPromotionTest, AGrantThatEndsWhileWritesAreBeingBlockedTakesTheAddressWithIt) {
+  config::Config config = promoting(config::Grant::kWitness);
+  config.instances[0].election.witness = {"etcd"};
+  config.plugins.push_back(section("etcd", {PluginVerb::kAcquire, PluginVerb::kRenew, PluginVerb::kRelease}));
+  Bench bench{config};
+  adopt_granted(bench);
+  bench.doors.order.clear();
+  bench.command({.verb = Verb::kDrain, .instance = ""});
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kBlockWrites);  // and its server does not answer
+  // A third of the nine seconds is for leaving.
+  bench.run_for(5900ms);
+  EXPECT_THAT(bench.doors.order, Not(Contains("remove 192.0.2.1")));
+  bench.run_for(200ms);
+  EXPECT_THAT(bench.doors.order, Contains("remove 192.0.2.1"));
+}
+
 TEST(MoverPromotionTest, AReloadThatTakesThePromotionAwayLeavesNothingHanging) {
   Bench bench{promoting()};
   bench.start();
@@ -250,6 +290,144 @@ TEST(MoverPromotionTest, ForgiveAndFailoverAreRefusedWhereTheyMeanNothing) {
   EXPECT_EQ(bench.state(), State::kActive);
 }
 
+// ---- Planned moves --------------------------------------------------------------------------------------------------
+
+using ports::HandoverPhase;
+
+/// What db2 says of its part in move 7.
+void other_says(Bench& bench, HandoverPhase phase, bool gives,
+                ports::PromotionStep step = ports::PromotionStep::kStandby,
+                ports::DataRole role = ports::DataRole::kStandby, std::uint64_t generation = 1) {
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .state = State::kBackup,
+                                      .data_role = role,
+                                      .step = step,
+                                      .generation = generation,
+                                      .handover = {.phase = phase,
+                                                   .gives = gives,
+                                                   .with = "db1",
+                                                   .number = 7,
+                                                   .position = phase >= HandoverPhase::kGiven ? "p" : ""}});
+  });
+  serve(bench);
+}
+
+TEST(MoverPromotionTest, AHostThatIsHandedTheRolePromotesFirstThenTakesTheMastershipAndTheAddresses) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.hear({.priority = 50});
+  const auto giver = ports::PromotionStep::kPassed;
+  other_says(bench, HandoverPhase::kAsking, true, ports::PromotionStep::kActive, ports::DataRole::kActive);
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kReady);
+  bench.doors.order.clear();
+  bench.doors.acts.clear();
+  other_says(bench, HandoverPhase::kGiven, true, ports::PromotionStep::kHanding, ports::DataRole::kDemoting);
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kCaughtUp);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_THAT(bench.doors.acts, IsEmpty());
+  bench.hear({.priority = 1});
+  other_says(bench, HandoverPhase::kPassed, true, giver, ports::DataRole::kDemoting);
+  EXPECT_EQ(bench.doors.last_act.verb, PluginVerb::kPromote);
+  EXPECT_TRUE(bench.doors.last_act.planned);
+  EXPECT_EQ(bench.doors.last_act.position, "p");
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  EXPECT_EQ(bench.doors.instances.at(0).reason, Reason::kHandedOver);
+  EXPECT_EQ(bench.doors.instances.at(0).generation, 2U);
+  EXPECT_EQ(bench.doors.adverts.back().priority, 100);
+}
+
+TEST(MoverPromotionTest, AHostThatHandsTheRoleOverLosesTheAddressesBeforeItTellsThePosition) {
+  Bench bench{promoting()};
+  become_active(bench);
+  ASSERT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  other_says(bench, HandoverPhase::kNone, false);
+  bench.doors.order.clear();
+  bench.doors.acts.clear();
+  EXPECT_TRUE(bench.command({.verb = Verb::kSwitchover, .instance = "web", .to = "db2", .number = 7}).accepted);
+  EXPECT_THAT(bench.doors.acts, IsEmpty());
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kAsking);
+  EXPECT_TRUE(
+      bench.command({.verb = Verb::kSwitchover, .instance = "web", .to = "db2", .number = 8}).refused_by_safety);
+  other_says(bench, HandoverPhase::kReady, false, ports::PromotionStep::kReady);
+  EXPECT_THAT(bench.doors.acts, ElementsAre("block_writes 0 web"));
+  EXPECT_THAT(bench.doors.order, ElementsAre("remove 192.0.2.1"));
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kGiven);
+  EXPECT_EQ(bench.state(), State::kActive);
+  other_says(bench, HandoverPhase::kCaughtUp, false, ports::PromotionStep::kCaughtUp);
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kPassed);
+  other_says(bench, HandoverPhase::kTaken, false, ports::PromotionStep::kActive, ports::DataRole::kActive, 2);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_EQ(bench.doors.last_act.verb, PluginVerb::kDemote);
+  EXPECT_EQ(bench.doors.last_act.target, "db2");
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kTaken);
+}
+
+TEST(MoverPromotionTest, AMoveThatIsGivenUpBringsTheAddressesBack) {
+  Bench bench{promoting()};
+  become_active(bench);
+  other_says(bench, HandoverPhase::kNone, false);
+  bench.command({.verb = Verb::kSwitchover, .instance = "web", .to = "db2", .number = 7});
+  other_says(bench, HandoverPhase::kReady, false, ports::PromotionStep::kReady);
+  ASSERT_EQ(bench.holding(), ports::HoldingState::kNone);
+  other_says(bench, HandoverPhase::kAborted, false);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  EXPECT_EQ(bench.state(), State::kActive);
+  bench.run_for(1s);
+  EXPECT_EQ(bench.doors.adverts.back().priority, 100);
+}
+
+/// The database is stopped for the move, so its check fails: that must not end the move.
+TEST(MoverPromotionTest, AMoveIsNotEndedByTheCheckOfTheDatabaseThatItStops) {
+  config::Config config = promoting();
+  config.instances[0].election.checks = {{.plugin = "db"}};
+  Bench bench{config};
+  const auto probe = [&](ProbeState state) {
+    ports::ProbeReading& reading = bench.doors.readings[0];
+    reading = {.sequence = reading.sequence + 3, .streak = 3, .state = state, .finished = bench.now};
+    bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
+  };
+  bench.start();
+  recall(bench);
+  serve(bench);
+  for (int second = 0; second < 4; ++second) {
+    bench.run_for(1s);
+    probe(ProbeState::kPass);
+  }
+  serve(bench);
+  ASSERT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  other_says(bench, HandoverPhase::kNone, false);
+  bench.command({.verb = Verb::kSwitchover, .instance = "web", .to = "db2", .number = 7});
+  other_says(bench, HandoverPhase::kReady, false, ports::PromotionStep::kReady);
+  probe(ProbeState::kFail);
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kGiven);
+  other_says(bench, HandoverPhase::kAborted, false);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  for (int second = 0; second < 9; ++second) {
+    bench.run_for(1s);
+    probe(ProbeState::kFail);
+  }
+  EXPECT_EQ(bench.state(), State::kActive);
+  for (int second = 0; second < 2; ++second) {
+    bench.run_for(1s);
+    probe(ProbeState::kFail);
+  }
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kBackup);  // it should be back by now
+}
+
+TEST(MoverPromotionTest, WithoutAnotherHostToNameADatabaseIsNotMoved) {
+  Bench bench{promoting()};
+  become_active(bench);
+  EXPECT_TRUE(bench.command({.verb = Verb::kSwitchover, .instance = "web"}).refused_by_safety);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+}
+
 // ---- grant = follow -------------------------------------------------------------------------------------------------
 
 void answer(Bench& bench, ApplicationRole role, VerbStatus status = VerbStatus::kOk, std::uint32_t streak = 3) {
@@ -284,6 +462,29 @@ TEST(MoverPromotionTest, TheAddressFollowsTheDatabasesOwnPrimary) {
   answer(bench, ApplicationRole::kReplica);
   EXPECT_EQ(bench.state(), State::kBackup);
   EXPECT_THAT(bench.doors.acts, IsEmpty());
+}
+
+TEST(MoverPromotionTest, ADatabaseThatElectsForItselfIsAskedToMoveItsPrimary) {
+  config::Config config = promoting(config::Grant::kFollow);
+  config.plugins[0].about.verbs.add(PluginVerb::kStepDown);
+  Bench bench{config};
+  bench.start();
+  keep_answering(bench, ApplicationRole::kPrimary);
+  ASSERT_EQ(bench.state(), State::kActive);
+  const Command command{.verb = Verb::kSwitchover, .instance = "web", .to = "db2", .number = 7};
+  EXPECT_TRUE(bench.command(command).accepted);
+  EXPECT_EQ(bench.doors.last_act.verb, PluginVerb::kStepDown);
+  EXPECT_EQ(bench.doors.last_act.target, "db2");
+  EXPECT_TRUE(bench.command(command).refused_by_safety);  // one at a time
+  serve(bench, VerbStatus::kRefused);
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, ports::HandoverPhase::kAborted);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_TRUE(bench.command(command).accepted);
+  serve(bench);
+  EXPECT_EQ(bench.doors.instances.at(0).handover.phase, ports::HandoverPhase::kTaken);
+  EXPECT_EQ(bench.state(), State::kActive);  // until its probe says so
+  answer(bench, ApplicationRole::kReplica);
+  EXPECT_EQ(bench.state(), State::kBackup);
 }
 
 TEST(MoverPromotionTest, ARefusedLoginIsNoReasonForAFailover) {  // F75

@@ -148,6 +148,56 @@ TEST(PluginsTest, ANegativePreferIsSubtractedWhileItDoesNotPass) {
   EXPECT_EQ(bench.doors.instances.at(0).effective_priority, 100);
 }
 
+// ---- relative -------------------------------------------------------------------------------------------------------
+
+config::Config shared() {
+  config::Config config = checked({.plugin = "app", .use = config::CheckUse::kRequired, .relative = true});
+  config.host = "db1";
+  config.peers = {{.host = "db2", .addresses = {ip("192.0.2.251")}, .defined_at = ""}};
+  return config;
+}
+
+void other_says(Bench& bench, bool passes) {
+  bench.turn([&] { bench.engine->on_peer_check(bench.now, "db2", "app", passes); });
+}
+
+TEST(PluginsTest, AFailureThatAllShareMovesNothing) {
+  Bench bench{shared()};
+  bench.start();
+  answer(bench, ProbeState::kPass);
+  run_well(bench, kStart + 5s);
+  ASSERT_EQ(bench.state(), State::kActive);
+  other_says(bench, false);
+  answer(bench, ProbeState::kFail, 3);
+  EXPECT_EQ(bench.state(), State::kActive);
+  other_says(bench, true);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.against().has(Reason::kCheckFailed));
+  other_says(bench, false);
+  EXPECT_FALSE(bench.against().has(Reason::kCheckFailed));
+}
+
+TEST(PluginsTest, ABetterHostThatFellSilentIsNotBetter) {
+  Bench bench{shared()};
+  bench.start();
+  answer(bench, ProbeState::kFail, 3);
+  other_says(bench, true);
+  ASSERT_TRUE(bench.against().has(Reason::kCheckFailed));
+  for (int i = 0; i < 8; ++i) {
+    bench.run_for(1s);
+    answer(bench, ProbeState::kFail);
+  }
+  EXPECT_FALSE(bench.against().has(Reason::kCheckFailed));
+}
+
+TEST(PluginsTest, WordsOfStrangersAboutChecksAreNotHeard) {
+  Bench bench{shared()};
+  bench.start();
+  answer(bench, ProbeState::kFail, 3);
+  bench.turn([&] { bench.engine->on_peer_check(bench.now, "db9", "app", true); });
+  EXPECT_FALSE(bench.against().has(Reason::kCheckFailed));
+}
+
 /// min_gap is 20: a gap of 19 is not worth a move, one of 20 is.
 TEST(PluginsTest, ABackupPreemptsOnlyOverAGapThatIsWorthIt) {
   for (const int other : {111, 110}) {

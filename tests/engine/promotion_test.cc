@@ -577,7 +577,7 @@ ports::PeerFact standby_at(std::uint64_t generation, const std::string& host = "
           .data_role = DataRole::kStandby,
           .step = PromotionStep::kStandby,
           .generation = generation,
-          .position = {}};
+          .promoted = generation};
 }
 
 TEST_F(PromotionTest, AReturningHolderGoesOnWhenTheOtherSaysThatNobodyTookOver) {
@@ -587,14 +587,16 @@ TEST_F(PromotionTest, AReturningHolderGoesOnWhenTheOtherSaysThatNobodyTookOver) 
   ask();
   answer();
   promotion->heard(now, standby_at(6));
-  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));  // somebody has promoted, or tried
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));  // somebody has promoted
   ports::PeerFact claiming = standby_at(5);
   claiming.data_role = DataRole::kClaiming;
   promotion->heard(now, claiming);
   EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
   promotion->heard(now, standby_at(5, "stranger"));
   EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
-  promotion->heard(now, standby_at(5));
+  ports::PeerFact tried = standby_at(7);
+  tried.promoted = 4;  // its claims since came to nothing
+  promotion->heard(now, tried);
   EXPECT_TRUE(promotion->against(now).empty());
 }
 

@@ -108,6 +108,23 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_EQ(round_trip(Remember{5, record}).ticket, 5U);
   EXPECT_EQ(round_trip(Recalled{false, record}).record, record);
   EXPECT_TRUE(round_trip(Recalled{true, {}}).last);
+  ports::PeerFact fact{.host = "db2", .instance = "pg", .generation = 7, .position = std::string(1023, 'p')};
+  fact.against.set(Reason::kDrained);
+  fact.handover = {.phase = ports::HandoverPhase::kGiven,
+                   .gives = true,
+                   .with = "db1",
+                   .number = 77,
+                   .position = std::string(1023, 'f'),
+                   .sentence = "why"};
+  fact.promise = {.to = "db1", .generation = 6};
+  const ports::PeerFact told = round_trip(PeerNews{fact}).fact;
+  const PeerCheck check = round_trip(PeerCheck{"db2", "app", true});
+  EXPECT_EQ(check.host + check.section, "db2app");
+  EXPECT_TRUE(check.passes);
+  EXPECT_EQ(told.against, fact.against);
+  EXPECT_EQ(told.handover, fact.handover);
+  EXPECT_EQ(told.promise, fact.promise);
+  EXPECT_EQ(told.position, fact.position);
   EXPECT_EQ(round_trip(HistoryQuery{1, 50, "web"}).limit, 50U);
   EXPECT_EQ(round_trip(HistoryEntry{1, 2, 3, "web", full_report()}).wall_clock_ns, 3);
   EXPECT_EQ(round_trip(HistoryEnd{6}).nonce, 6U);

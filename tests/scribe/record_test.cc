@@ -41,6 +41,19 @@ RecordBytes forged(std::size_t position, std::uint8_t value) {
   return bytes;
 }
 
+TEST(RecordTest, APlannedMoveSurvives) {
+  Record move = full_record();
+  move.report.kind = ports::EventKind::kMove;
+  move.report.decode_error = 0;
+  move.report.move = ports::HandoverPhase::kAborted;
+  move.report.gives = true;
+  const auto record = decode_record(encode_record(move));
+  ASSERT_TRUE(record);
+  EXPECT_EQ(record->report.move, ports::HandoverPhase::kAborted);
+  EXPECT_TRUE(record->report.gives);
+  EXPECT_EQ(record->report.decode_error, 0);
+}
+
 TEST(RecordTest, EveryFieldSurvives) {
   const auto record = decode_record(encode_record(full_record()));
   ASSERT_TRUE(record);

@@ -164,7 +164,8 @@ PeerInstance instance(std::string name, std::size_t position) {
           .role = ApplicationRole::kReplica,
           .probe = ProbeState::kPass,
           .lag_bytes = 12,
-          .position = std::string(position, 'p')};
+          .position = std::string(position, 'p'),
+          .promise = {.to = "db1", .generation = 7}};
 }
 
 TEST(PeerReportTest, ArrivesInAsManyPartsAsItTakes) {
@@ -182,6 +183,37 @@ TEST(PeerReportTest, ArrivesInAsManyPartsAsItTakes) {
     all.insert(all.end(), decoded->instances.begin(), decoded->instances.end());
   }
   EXPECT_EQ(all, report.instances);
+}
+
+TEST(PeerReportTest, TheFinalPositionOfAMoveTakesThePlaceOfTheProbes) {
+  PeerInstance giver = instance("a", 1023);
+  giver.handover = {.phase = ports::HandoverPhase::kGiven,
+                    .gives = true,
+                    .with = "db2",
+                    .number = 77,
+                    .position = std::string(1023, 'f'),
+                    .sentence = "why"};
+  const auto parts = encode({.config_hash = "abc", .engine = 0, .instances_all = 1, .instances = {giver}});
+  ASSERT_EQ(parts.size(), 1U);
+  const auto decoded = decode_peer_report(parts.front());
+  ASSERT_TRUE(decoded.has_value());
+  EXPECT_EQ(decoded->instances.at(0).handover, giver.handover);
+  EXPECT_EQ(decoded->instances.at(0).position, "");
+  EXPECT_EQ(decoded->instances.at(0).promise, giver.promise);
+}
+
+TEST(PeerReportTest, ChecksArriveInAPartOfTheirOwn) {
+  const auto parts = encode({.config_hash = "abc",
+                             .engine = 0,
+                             .instances_all = 1,
+                             .instances = {instance("a", 4)},
+                             .checks = {{"app", true}, {"web", false}}});
+  ASSERT_EQ(parts.size(), 2U);
+  EXPECT_TRUE(decode_peer_report(parts[0])->checks.empty());
+  const auto second = decode_peer_report(parts[1]);
+  ASSERT_TRUE(second.has_value());
+  EXPECT_TRUE(second->instances.empty());
+  EXPECT_EQ(second->checks, (std::vector<std::pair<std::string, bool>>{{"app", true}, {"web", false}}));
 }
 
 TEST(PeerReportTest, CutsAndStrangeValuesAreErrors) {

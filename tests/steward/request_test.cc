@@ -26,6 +26,9 @@ TEST(RequestTest, ArgumentsAreTaken) {
   EXPECT_EQ(parse_request(R"({"verb":"history","limit":7,"instance":"web"})")->instance, "web");
   EXPECT_TRUE(parse_request(R"({"verb":"events","follow":true})")->follow);
   EXPECT_TRUE(parse_request(R"({"verb":"switchover","dry_run":true})")->dry_run);
+  EXPECT_EQ(parse_request(R"({"verb":"switchover","to":"db2"})")->to, "db2");
+  EXPECT_EQ(parse_request(R"({"verb":"switchover","to":7})").error(), "to: expected a HOST of at most 32 characters");
+  EXPECT_EQ(parse_request(R"({"verb":"drain","to":"db2"})").error(), "unknown argument for verb 'drain'");
   EXPECT_EQ(parse_request(R"({"verb":"freeze","for_ms":7200000})")->duration, 2h);
 }
 

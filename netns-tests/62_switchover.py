@@ -1,0 +1,146 @@
+"""Planned moves of a Redis pair: nothing that was acknowledged is lost, or it does not happen and everything is as it was."""
+import signal
+import time
+
+import pytest
+
+from lib import roles
+from lib.gate import Gates
+from lib.proc import wait_until
+from lib.redis_pair import VIP, RedisPair
+
+
+def moving_pair(scene, **options):
+    options.setdefault("lines", ("promotion_budget = 10 per 1h",))
+    return RedisPair(scene, peers=True, **options).start()
+
+
+def hears_standby(pair, host):
+    """`host` has the other one's word that it is a standby."""
+    def looks():
+        peers = pair.daemons[host].json("status")["peers"]
+        return any(one.get("data", {}).get("role") == "standby" for peer in peers for one in peer["instances"])
+    wait_until(looks, 10, "%s hears that the other is a standby" % host)
+
+
+def switchover(pair, host, *arguments):
+    return pair.daemons[host].control("switchover", "svc", *arguments)
+
+
+@pytest.mark.limit(180)
+@pytest.mark.parametrize("grant", ["witness", "peer"])
+def test_a_switchover_under_load_loses_nothing_and_goes_there_and_back(scene, grant):
+    pair = moving_pair(scene, grant=grant)
+    writer, sampler = pair.writer(), pair.sampler()
+    giver, taker = "db1", "db2"
+    for _ in range(3):
+        writer.wait_more(200)
+        hears_standby(pair, giver)
+        began = time.monotonic()
+        done = switchover(pair, giver)
+        took = time.monotonic() - began
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "%s has taken over" % taker in done.stdout
+        pair.serving(taker, 5)
+        writer.wait_more(100)
+        wait_until(lambda: pair.servers[giver].upstream()[0] == scene.lab.ip4(taker) and pair.servers[giver].linked(), 20, "%s follows %s" % (giver, taker))
+        wait_until(lambda: roles.data_of(pair.daemons[giver])["dirty"] is False, 10, "%s is clean" % giver)
+        print("switchover took %.3f s" % took)
+        giver, taker = taker, giver
+    assert roles.data_of(pair.daemons[giver])["generation"] == 4
+    pair.nothing_lost(writer, sampler, giver)
+    writer.gaps = [(gap, last) for gap, last in writer.gaps if last + gap > began]
+    roles.measure("switchover of a Redis pair, grant = %s" % grant, writer, began, 0)
+
+
+@pytest.mark.limit(120)
+def test_a_dry_run_says_what_was_looked_at_and_changes_nothing(scene):
+    pair = moving_pair(scene)
+    hears_standby(pair, "db1")
+    done = switchover(pair, "db1", "--dry-run")
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert any("db1 (here): Active, 1 of 1 addresses held; data active, generation 1; database primary" in line for line in lines), lines
+    assert any("db2: heard" in line and "data standby" in line and "database replica" in line for line in lines), lines
+    assert lines[-1] == "svc: db2 could take over: nothing speaks against it"
+    assert roles.data_of(pair.daemons["db1"])["generation"] == 1
+    assert scene.owners.holders(VIP) == ["db1"]
+
+
+@pytest.mark.limit(120)
+def test_a_switchover_is_refused_when_the_other_host_cannot_take_it(scene):
+    """F96: exit 6, with the reason, and nothing changes."""
+    pair = moving_pair(scene)
+    hears_standby(pair, "db1")
+    wrong = switchover(pair, "db1", "--to", "db7")
+    assert (wrong.returncode, "no other host is named db7" in wrong.stderr) == (6, True), wrong.stderr
+    here = switchover(pair, "db2")
+    assert (here.returncode, "db2 is not Active for svc" in here.stderr) == (6, True), here.stderr
+    assert pair.daemons["db2"].control("drain").returncode == 0
+    wait_until(lambda: switchover(pair, "db1").returncode == 6, 5, "a drained host is no successor")
+    refused = switchover(pair, "db1")
+    assert "db2 may not take it: this host is drained" in refused.stderr
+    assert pair.daemons["db2"].control("undrain").returncode == 0
+    pair.daemons["db2"].kill()
+    wait_until(lambda: "db2 is not heard any more" in switchover(pair, "db1").stderr, 10, "a host that is gone is no successor")
+    assert roles.data_of(pair.daemons["db1"])["generation"] == 1
+    assert scene.owners.holders(VIP) == ["db1"]
+
+
+@pytest.mark.limit(120)
+def test_a_second_switchover_at_the_same_time_is_refused_and_a_killed_client_changes_nothing(scene):
+    """F96: a single transaction, which the daemon finishes."""
+    pair = moving_pair(scene)
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    pair.servers["db2"].freeze()  # db2 cannot answer yet
+    first = pair.daemons["db1"].control_process("switchover", "svc")
+    wait_until(lambda: (roles.data_of(pair.daemons["db1"])["move"] or {}).get("phase") == "asking", 10, "the first has begun")
+    second = switchover(pair, "db1")
+    assert second.returncode == 6, second.stdout + second.stderr
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    pair.servers["db2"].thaw()
+    pair.serving("db2", 30)
+    pair.nothing_lost(writer, sampler, "db2")
+
+
+@pytest.mark.limit(180)
+def test_a_replica_that_cannot_catch_up_gives_the_role_back(scene):
+    """Frozen after it was asked: db1's writes are blocked, the time runs out, and db1 serves again under its generation."""
+    pair = moving_pair(scene, section=("drain_timeout = 2s",))
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    pair.scene.faults.block("tcp sport 6379 ip saddr %s" % scene.lab.ip4("db1"))
+    done = switchover(pair, "db1")
+    pair.scene.faults.heal()
+    assert done.returncode in (1, 6), done.stdout + done.stderr
+    pair.serving("db1", 20)
+    writer.wait_more(100)
+    pair.nothing_lost(writer, sampler, "db1")
+    assert roles.data_of(pair.daemons["db1"])["move"]["phase"] in ("aborted", "refused")
+
+
+@pytest.mark.limit(180)
+@pytest.mark.parametrize("line", ["handing", "passed", "promoting"])
+def test_an_engine_that_dies_in_the_middle_loses_nothing(scene, line):
+    gates = Gates(scene.lab, ("gate",))
+    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    verb = {"handing": "drain", "passed": "promote", "promoting": "promote"}[line]
+    gates.stop("db2", "gate", verb)
+    first = pair.daemons["db1"].control_process("switchover", "svc")
+    gates.wait("db2", "gate", verb)
+    victim = pair.daemons["db2" if line == "promoting" else "db1"]
+    victim.kill_process("engine")
+    gates.open()
+    first.wait(60)
+    wait_until(lambda: len(scene.owners.holders(VIP)) == 1, 60, "one host holds the address again")
+    holder = "db1" if line == "handing" else "db2"
+    pair.serving(holder, 60)
+    writer.wait_more(100)
+    pair.nothing_lost(writer, sampler, holder)

@@ -1,0 +1,188 @@
+// Who may promote: what witnesses grant, what the other hosts say and promise, and whom a fence has to end. No grant,
+// no promotion: nobody rather than two (design section 7).
+//
+// grant = peer: a claim is granted by a promise of every other host, made for this claim alone (its generation), and
+// only by a host that itself neither claims nor holds; or by a fence, for a host that is silent. Two claims can never
+// both be granted: each would need a promise that the other made before it claimed, and after the first one claimed.
+#include <algorithm>
+
+#include "base/defect.h"
+#include "engine/promotion.h"
+
+namespace baton::engine {
+
+using ports::DataRole;
+using Step = PromotionStep;
+
+namespace {
+
+bool claims_or_holds(const ports::PeerFact& fact) {
+  // A claim that is not on disk yet could be made twice under the same number.
+  const bool climbs = fact.step >= Step::kGranting && fact.step <= Step::kActive;
+  const bool gives = fact.step >= Step::kHanding && fact.step <= Step::kUnblocking;
+  return climbs || gives || fact.data_role == DataRole::kActive;
+}
+
+bool rests(const ports::PeerFact& fact) {
+  const bool demoted = fact.step == Step::kStandby || fact.step == Step::kReturning || fact.step == Step::kClosing ||
+                       fact.step >= Step::kOffered;
+  return demoted && fact.data_role != DataRole::kActive && !fact.against.has(Reason::kDemoteFailed);
+}
+
+}  // namespace
+
+// ---- The other hosts' word ------------------------------------------------------------------------------------------
+
+void Promotion::heard(Instant now, const ports::PeerFact& fact) {
+  if (std::find(setup_.others.begin(), setup_.others.end(), fact.host) == setup_.others.end()) return;
+  ports::PeerFact kept = fact;
+  // What a standby's data was when it was the writable one is not to be forgotten.
+  if (const auto before = heard_.find(fact.host); before != heard_.end() && fact.position.empty()) {
+    kept.position = before->second.fact.position;
+  }
+  heard_[fact.host] = {std::move(kept), now};
+  const bool holds = fact.data_role == DataRole::kActive;
+  if (holds) saw_generation(fact.generation);
+  // Its word counts also where its adverts do not arrive.
+  if (holds && step_ <= Step::kStandby && fact.generation >= record_.promoted) follow(now, fact.host);
+  if (unproven_ && nobody_took_over(now)) unproven_ = false;
+  consider_promise(now);
+  const bool beside = step_ == Step::kActive && fact.role == ApplicationRole::kPrimary;
+  if (beside && conflict_since_ == Instant{}) {
+    conflict_since_ = now;
+    conflicting_ = fact.host;
+  } else if (!beside && (conflicting_ == fact.host || step_ != Step::kActive)) {
+    conflict_since_ = Instant{};
+    conflicting_.clear();
+  }
+}
+
+std::string Promotion::conflicting(Instant now) const {
+  const bool lasts = conflict_since_ != Instant{} && now - conflict_since_ >= kConflictTime;
+  return lasts && step_ == Step::kActive && !silent(conflicting_, now) ? conflicting_ : std::string{};
+}
+
+bool Promotion::silent(const std::string& host, Instant now) const {
+  const auto found = heard_.find(host);
+  return found == heard_.end() || (now - found->second.at > ports::kPeerLease && !BATON_DEFECT(50));
+}
+
+/// Every other host says, freshly, that it is a standby and knows of no promotion after this host's last one.
+bool Promotion::nobody_took_over(Instant now) const {
+  return !setup_.others.empty() &&
+         std::all_of(setup_.others.begin(), setup_.others.end(), [&](const std::string& host) {
+           if (silent(host, now)) return false;
+           const ports::PeerFact& fact = heard_.at(host).fact;
+           return fact.data_role == DataRole::kStandby && fact.step == Step::kStandby &&
+                  fact.promoted <= record_.promoted;
+         });
+}
+
+/// Where the data of the one that fell silent stood, as far as it was heard: what a crash may lose is counted from it.
+std::string Promotion::last_position_of(const std::string& host) const {
+  const auto found = heard_.find(host.empty() && setup_.others.size() == 1 ? setup_.others.front() : host);
+  if (found == heard_.end() || found->second.fact.data_role != DataRole::kActive) return {};
+  return found->second.fact.position;
+}
+
+// ---- Promises -------------------------------------------------------------------------------------------------------
+
+void Promotion::consider_promise(Instant now) {
+  if (setup_.grant != config::Grant::kPeer) return;
+  if (!promise_.to.empty() && !silent(promise_.to, now) && !claims_or_holds(heard_.at(promise_.to).fact)) promise_ = {};
+  for (const auto& [host, heard] : heard_) {
+    const ports::PeerFact& fact = heard.fact;
+    if (silent(host, now) || !claims_or_holds(fact) || (!promise_.to.empty() && promise_.to != host)) continue;
+    if (step_ == Step::kGranting) {
+      // Two claim at once: the same one gives way on both hosts.
+      const bool theirs =
+          fact.generation > record_.generation || (fact.generation == record_.generation && host < setup_.host);
+      if (fact.step == Step::kGranting && !theirs) continue;
+      abandon(now, Reason::kPromised);
+    }
+    const bool at_rest = step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
+    if (at_rest || step_ >= Step::kOffered) promise_ = {.to = host, .generation = fact.generation};
+  }
+}
+
+/// For the claim that is under way.
+bool Promotion::has_promised(const std::string& host, Instant now) const {
+  if (silent(host, now)) return false;
+  const ports::PeerFact& fact = heard_.at(host).fact;
+  // In a planned move the giver has passed its right on, for this very move.
+  if (planned() && host == word_.with) return true;
+  return fact.promise.to == setup_.host && fact.promise.generation == record_.generation;
+}
+
+// ---- The grant ------------------------------------------------------------------------------------------------------
+
+/// True: moved.
+bool Promotion::grant(Instant now) {
+  if (setup_.grant == config::Grant::kWitness) return ask_witnesses(now);
+  if (setup_.grant == config::Grant::kPeer) return ask_peers(now);
+  return enter(now, Step::kWaiting), true;
+}
+
+bool Promotion::ask_witnesses(Instant now) {
+  for (const Lease& lease : leases_) {
+    if (!lease.refused() || lease.highest_generation() < record_.generation) continue;  // held, and may lapse
+    // Somebody has been granted more than this host knows of.
+    if (unproven_) {
+      record_.role = DataRole::kNeedsRejoin;
+      rejoin_at_ = now + kRejoinPause;
+      return abandon(now, Reason::kNeedsRejoin), true;
+    }
+    record_.generation = lease.highest_generation() + 1;
+    return enter(now, Step::kClaiming), true;
+  }
+  const bool all = std::all_of(leases_.begin(), leases_.end(), [&](const Lease& lease) { return lease.held(now); });
+  if (all || BATON_DEFECT(43)) return enter(now, Step::kWaiting), true;
+  const bool held_elsewhere =
+      std::any_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.refused(); });
+  if (now - since_ > (held_elsewhere ? kLeasePatience : kGrantPatience)) return abandon(now, Reason::kNoGrant), true;
+  return false;
+}
+
+bool Promotion::ask_peers(Instant now) {
+  bool all = true;
+  bool alive = false;    // without a promise: it may hold what this host wants, and a fence is not for the living
+  bool unknown = false;  // never heard: perhaps only this host is cut off
+  for (const std::string& host : setup_.others) {
+    if (has_promised(host, now)) continue;
+    all = false;
+    alive |= !silent(host, now);
+    unknown |= !heard_.contains(host);
+  }
+  if (all) {
+    free_at_ = now;  // whoever promises has no addresses any more
+    return enter(now, Step::kWaiting), true;
+  }
+  const bool can_fence = !setup_.fence.empty() ||
+                         std::any_of(setup_.promote.begin(), setup_.promote.end(),
+                                     [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
+  if (!alive && permitted_) return enter(now, Step::kWaiting), true;
+  // Silent for as long as a word counts, and silent since the claim.
+  const bool settled = now - since_ > ports::kPeerLease;
+  if (!alive && settled && can_fence && (!unknown || setup_.resume_alone)) return enter(now, Step::kWaiting), true;
+  if (now - since_ > kGrantPatience) return abandon(now, Reason::kNoGrant), true;
+  return false;
+}
+
+void Promotion::choose_whom_to_fence(Instant now) {
+  whom_.clear();
+  if (permitted_ && setup_.grant == config::Grant::kPeer) return;
+  for (const std::string& host : setup_.others) {
+    const bool known = setup_.grant == config::Grant::kPeer ? has_promised(host, now)
+                                                            : !silent(host, now) && rests(heard_.at(host).fact);
+    if (!known) whom_.push_back(host);
+  }
+}
+
+bool Promotion::grant_lost(Instant now) const {
+  return setup_.grant == config::Grant::kWitness && !(BATON_DEFECT(43) && step_ < Step::kActive) &&
+         std::any_of(leases_.begin(), leases_.end(), [&](const Lease& lease) {
+           return lease.refused() || (lease.give_up_at() <= now && !BATON_DEFECT(53));
+         });
+}
+
+}  // namespace baton::engine

@@ -1,0 +1,134 @@
+#include "steward/move_plan.h"
+
+#include <algorithm>
+
+#include "steward/format.h"
+
+namespace baton::steward {
+namespace {
+
+using ports::DataRole;
+
+std::string reasons_text(ReasonSet set) {
+  std::string text;
+  for (unsigned i = 1; i < 64; ++i) {
+    if (!set.has(static_cast<Reason>(i))) continue;
+    text += (text.empty() ? "" : "; ") + std::string{reason_words(static_cast<Reason>(i))};
+  }
+  return text;
+}
+
+/// What keeps a host from claiming by itself, but not from being handed the role.
+ReasonSet without_own_restraint(ReasonSet set) {
+  for (const Reason each :
+       {Reason::kNoGrant, Reason::kPromised, Reason::kCooldown, Reason::kPromotionBudget, Reason::kNotPrimary}) {
+    set.set(each, false);
+  }
+  return set;
+}
+
+std::string lag_text(std::int64_t lag_bytes) {
+  return lag_bytes < 0 ? "lag not known" : std::to_string(lag_bytes) + " bytes behind";
+}
+
+void look_here(const HostView& host, const InstanceView& instance, MovePlan& plan) {
+  const ports::InstanceState& state = instance.state;
+  std::string line = host.host + " (here): " + std::string{state_word(state.state)} + ", " +
+                     std::to_string(state.addresses_held) + " of " + std::to_string(state.addresses_wanted) +
+                     " addresses held";
+  if (state.data_role != DataRole::kNone) {
+    line += "; data " + std::string{ports::data_role_token(state.data_role)} + ", generation " +
+            std::to_string(state.generation);
+  }
+  if (instance.data != nullptr && instance.data->latest) {
+    line += "; database " + std::string{role_token(instance.data->latest->role)};
+    if (!instance.data->latest->position.empty()) line += " at " + instance.data->latest->position;
+  }
+  plan.lines.push_back(line);
+  if (state.state != vrrp::State::kActive) {
+    plan.objections.push_back(host.host + " is not Active for " + instance.name() + ": ask the host that is");
+  } else if (state.data_role != DataRole::kNone && state.data_role != DataRole::kActive) {
+    plan.objections.push_back(host.host + " is " + std::string{ports::data_role_token(state.data_role)} +
+                              " itself: wait until that is over");
+  }
+}
+
+std::vector<std::string> objections_of(const PeerView& peer, const PeerInstance* there, bool data) {
+  std::vector<std::string> found;
+  const auto object = [&](const std::string& what) { found.push_back(peer.host + " " + what); };
+  if (peer.lost) return object(peer.heard_ever ? "is not heard any more" : "has not been heard"), found;
+  if (there == nullptr) return object("does not run this instance"), found;
+  if (there->state != vrrp::State::kBackup) object("is " + std::string{state_word(there->state)} + ", not Backup");
+  const ReasonSet against = without_own_restraint(ReasonSet::from_bits(there->against));
+  if (!against.empty()) object("may not take it: " + reasons_text(against));
+  if (!data) return found;
+  if (there->probe != ProbeState::kPass) found.push_back(peer.host + "'s database does not pass its check");
+  // Where the database elects for itself, several may be writable.
+  const bool writable = there->data_role == DataRole::kNone && there->role == ApplicationRole::kPrimary;
+  if (there->role != ApplicationRole::kReplica && !writable) found.push_back(peer.host + "'s database is no replica");
+  if (there->data_role != DataRole::kNone && there->data_role != DataRole::kStandby) {
+    object("is " + std::string{ports::data_role_token(there->data_role)} + ", not a standby");
+  }
+  return found;
+}
+
+std::string peer_line(const HostView& host, const PeerView& peer, const PeerInstance* there, bool data) {
+  if (peer.lost || there == nullptr) return peer.host + ": nothing is known of it now";
+  std::string line = peer.host + ": heard " + exact_duration(host.now - peer.heard_at) + " ago by " +
+                     std::to_string(peer.alive) + " of " + std::to_string(peer.paths) + " paths, " +
+                     (peer.config_hash == host.config_hash ? "same" : "another") + " configuration; " +
+                     std::string{state_word(there->state)} + ", priority " + std::to_string(there->effective_priority);
+  if (!data) return line;
+  if (there->data_role != DataRole::kNone) {
+    line += "; data " + std::string{ports::data_role_token(there->data_role)} + ", generation " +
+            std::to_string(there->generation);
+  }
+  line += "; database " + std::string{role_token(there->role)} + ", " + lag_text(there->lag_bytes);
+  return line + (there->position.empty() ? "" : " at " + there->position);
+}
+
+}  // namespace
+
+std::string move_outcome(const ports::HandoverWord& word, Nanos took) {
+  using Phase = ports::HandoverPhase;
+  switch (word.phase) {
+    case Phase::kTaken:
+      return word.with + " has taken over after " + exact_duration(took) +
+             (word.position.empty() ? "" : ", with all data up to " + word.position);
+    case Phase::kReady: return word.with + " could take over: nothing speaks against it";
+    case Phase::kRefused: return "refused, nothing has changed: " + word.sentence;
+    default: return "given up: " + word.sentence;
+  }
+}
+
+bool moves_data(const InstanceView& instance) { return instance.data != nullptr; }
+
+MovePlan plan_move(const HostView& host, const InstanceView& instance, const std::string& to) {
+  MovePlan plan;
+  const bool data = moves_data(instance);
+  look_here(host, instance, plan);
+  std::vector<std::string> others;
+  int best = -1;
+  for (const PeerView& peer : host.peers) {
+    if (!to.empty() && peer.host != to) continue;
+    const auto said = peer.instances.find(instance.name());
+    const PeerInstance* there = peer.lost || said == peer.instances.end() ? nullptr : &said->second.first;
+    plan.lines.push_back(peer_line(host, peer, there, data));
+    const std::vector<std::string> against = objections_of(peer, there, data);
+    others.insert(others.end(), against.begin(), against.end());
+    if (!against.empty() || there->effective_priority <= best) continue;
+    best = there->effective_priority;
+    plan.to = peer.host;
+    plan.addresses_only = there->data_role == DataRole::kNone && there->role == ApplicationRole::kPrimary;
+  }
+  if (plan.to.empty()) {
+    plan.objections.insert(plan.objections.end(), others.begin(), others.end());
+    if (others.empty())
+      plan.objections.push_back(to.empty() ? "there is no other host" : "no other host is named " + to);
+  } else if (!data && !to.empty() && host.peers.size() > 1) {
+    plan.objections.push_back("among several hosts the priorities decide who takes it: --to cannot");
+  }
+  return plan;
+}
+
+}  // namespace baton::steward

@@ -1,0 +1,29 @@
+// The preflight of a planned move (design section 7): what both hosts say of themselves now, line by line, and what
+// speaks against it. Pure; reads what the steward knows and asks nobody. Whether the other host's database would agree
+// is asked by the engines afterwards.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "steward/view.h"
+
+namespace baton::steward {
+
+struct MovePlan {
+  std::string to;                       ///< HOST; "" = nobody can take it
+  bool addresses_only = false;          ///< its database is writable already (Galera): nothing else has to move
+  std::vector<std::string> lines;       ///< what was looked at
+  std::vector<std::string> objections;  ///< empty: go
+};
+
+/// `to`: the HOST that an operator named, or "" for whichever can.
+MovePlan plan_move(const HostView& host, const InstanceView& instance, const std::string& to);
+
+/// How it ended, in one sentence. REQUIRES that it is over.
+std::string move_outcome(const ports::HandoverWord& word, Nanos took);
+
+/// Whether the instance moves a database along, which takes part of both hosts.
+bool moves_data(const InstanceView& instance);
+
+}  // namespace baton::steward

@@ -1,0 +1,125 @@
+#include "steward/move_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace baton::steward {
+namespace {
+
+using ports::DataRole;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+/// db1, which holds "pg" with its data, and what db2 says of itself.
+class MovePlanTest : public testing::Test {
+ protected:
+  MovePlanTest() {
+    host.host = "db1";
+    host.config_hash = "abc";
+    host.now = Instant{1000s};
+    CheckView& check = host.checks.emplace_back();
+    check.name = "pg";
+    check.latest.emplace();
+    check.latest->role = ApplicationRole::kPrimary;
+    check.latest->position = "0/500";
+    InstanceView& instance = host.instances.emplace_back();
+    std::copy_n("pg", 2, instance.state.name.begin());
+    instance.state.state = vrrp::State::kActive;
+    instance.state.addresses_wanted = instance.state.addresses_held = 1;
+    instance.state.data_role = DataRole::kActive;
+    instance.state.generation = 3;
+    instance.data = &host.checks.front();
+    PeerView& peer = host.peers.emplace_back();
+    peer.host = "db2";
+    peer.heard_ever = true;
+    peer.heard_at = host.now - 300ms;
+    peer.paths = 2;
+    peer.alive = 2;
+    peer.config_hash = "abc";
+    peer.instances["pg"] = {{.name = "pg",
+                             .state = vrrp::State::kBackup,
+                             .effective_priority = 90,
+                             .data_role = DataRole::kStandby,
+                             .step = ports::PromotionStep::kStandby,
+                             .generation = 3,
+                             .role = ApplicationRole::kReplica,
+                             .probe = ProbeState::kPass,
+                             .lag_bytes = 0,
+                             .position = "0/4F8"},
+                            peer.heard_at};
+  }
+  PeerInstance& other() { return host.peers.front().instances["pg"].first; }
+  MovePlan plan(const std::string& to = "") const { return plan_move(host, host.instances.front(), to); }
+
+  HostView host;
+};
+
+TEST_F(MovePlanTest, BothHostsAreShownAndTheOtherCanTakeIt) {
+  const MovePlan found = plan();
+  EXPECT_EQ(found.to, "db2");
+  EXPECT_THAT(found.objections, IsEmpty());
+  EXPECT_THAT(
+      found.lines,
+      ElementsAre("db1 (here): Active, 1 of 1 addresses held; data active, generation 3; database primary at 0/500",
+                  "db2: heard 300 ms ago by 2 of 2 paths, same configuration; Backup, priority 90; data standby, "
+                  "generation 3; database replica, 0 bytes behind at 0/4F8"));
+}
+
+TEST_F(MovePlanTest, WhatKeepsAHostFromClaimingByItselfIsNoObjection) {
+  ReasonSet against;
+  against.set(Reason::kNoGrant);
+  against.set(Reason::kPromised);
+  other().against = against.bits();
+  EXPECT_THAT(plan().objections, IsEmpty());
+}
+
+TEST_F(MovePlanTest, AHostThatMayNotServeIsNoSuccessor) {
+  ReasonSet against;
+  against.set(Reason::kDrained);
+  other().against = against.bits();
+  EXPECT_THAT(plan().objections, ElementsAre("db2 may not take it: this host is drained"));
+}
+
+TEST_F(MovePlanTest, EachObjectionIsNamed) {
+  other().probe = ProbeState::kFail;
+  other().role = ApplicationRole::kNone;
+  other().data_role = DataRole::kNeedsRejoin;
+  EXPECT_THAT(plan().objections, ElementsAre("db2's database does not pass its check", "db2's database is no replica",
+                                             "db2 is needs_rejoin, not a standby"));
+}
+
+TEST_F(MovePlanTest, WhereSeveralAreWritableOnlyTheAddressesMove) {
+  other().data_role = DataRole::kNone;
+  host.instances.front().state.data_role = DataRole::kNone;
+  EXPECT_FALSE(plan().addresses_only);
+  other().role = ApplicationRole::kPrimary;
+  EXPECT_THAT(plan().objections, IsEmpty());
+  EXPECT_TRUE(plan().addresses_only);
+}
+
+TEST_F(MovePlanTest, AHostThatIsNotHeardIsNoSuccessor) {
+  host.peers.front().lost = true;
+  EXPECT_THAT(plan().objections, ElementsAre("db2 is not heard any more"));
+}
+
+TEST_F(MovePlanTest, AHostThatThereIsNotIsNamed) {
+  EXPECT_THAT(plan("db7").objections, ElementsAre("no other host is named db7"));
+}
+
+TEST_F(MovePlanTest, OnlyTheHolderHasSomethingToGive) {
+  host.instances.front().state.state = vrrp::State::kBackup;
+  EXPECT_THAT(plan().objections, ElementsAre("db1 is not Active for pg: ask the host that is"));
+}
+
+TEST_F(MovePlanTest, HowItEnded) {
+  using ports::HandoverPhase;
+  EXPECT_EQ(move_outcome({.phase = HandoverPhase::kTaken, .with = "db2", .position = "0/500"}, 62ms),
+            "db2 has taken over after 62 ms, with all data up to 0/500");
+  EXPECT_EQ(move_outcome({.phase = HandoverPhase::kRefused, .with = "db2", .sentence = "why"}, 62ms),
+            "refused, nothing has changed: why");
+  EXPECT_EQ(move_outcome({.phase = HandoverPhase::kAborted, .with = "db2", .sentence = "why"}, 62ms), "given up: why");
+}
+
+}  // namespace
+}  // namespace baton::steward
