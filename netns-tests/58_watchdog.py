@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lib import roles
 from lib.proc import wait_until
 from lib.redis_pair import RedisPair
 
@@ -89,3 +90,17 @@ def test_a_host_that_has_lost_its_grant_and_cannot_demote_is_reset_before_anothe
     pair.servers["db1"].thaw()
     wait_until(lambda: pair.servers["db1"].role() == "slave", 30, "db1 is demoted")
     assert dogs["db1"].fed(5) < 5, "and may live on"
+
+
+@pytest.mark.limit(120)
+def test_nothing_is_promoted_before_the_watchdog_is_armed(scene):
+    pair, dogs = watched_pair(scene)
+    os.unlink(dogs["db1"].path)
+    one = pair.daemons["db1"].start().wait_ready()
+    one.alarmed("watchdog", 10)
+    wait_until(lambda: "watchdog" in one.control("explain").stdout, 5, "explain names the watchdog")
+    assert roles.data_of(one)["role"] == "standby"
+    assert one.log().count("watchdog_failed") == 1, "told once, though it is tried again"
+    open(dogs["db1"].path, "w", encoding="ascii").close()
+    pair.serving("db1", 20)
+    assert "watchdog" not in one.alarms()

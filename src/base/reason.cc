@@ -63,6 +63,7 @@ Words words(Reason reason) {
     case Reason::kPromised: return {"promised", "another host has been promised that it alone promotes"};
     case Reason::kAdopted: return {"adopted", "a new engine continues the state of the previous one"};
     case Reason::kEngineDied: return {"engine_died", "the engine died and its state could not be continued"};
+    case Reason::kNoWatchdog: return {"no_watchdog", "the watchdog is not armed: nothing is promoted without it"};
     case Reason::kTooManyDeaths: return {"too_many_deaths", "the engine died three times in a minute"};
   }
   return {"unknown", "unknown"};

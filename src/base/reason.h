@@ -60,6 +60,7 @@ enum class Reason : std::uint8_t {
   kConfigChanged = 54,
   kHandedOver = 55,  ///< the other host handed the role over, in a planned move
   kPromised = 56,    ///< grant = peer: another host has been promised that it may promote
+  kNoWatchdog = 57,  ///< the watchdog that is configured is not armed
   // The daemon's own life.
   kAdopted = 60,  ///< a new engine took over the state of a dead one: no change on the wire
   kEngineDied = 61,

@@ -237,6 +237,10 @@ class Builder : private SectionReader {
       election.promotion_budget = budget.count;
       election.promotion_budget_window = budget.window;
     });
+    // With a witness the watchdog comes before the end of the grant.
+    if (!election.promote.empty() && election.grant != Grant::kWitness && !config_.daemon.watchdog.empty()) {
+      election.takeover_least = config_.daemon.watchdog_timeout + kWatchdogSlack;
+    }
     if (!election.promote.empty() && election.grant != Grant::kFollow) {
       // A database moves when its host is lost or an operator says so, and comes back only with proof.
       if (section.find("preempt", host_) == nullptr) election.preempt = false;

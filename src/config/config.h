@@ -52,6 +52,7 @@ struct Election {
   std::vector<std::string> fence;
   int min_gap = 20;
   std::optional<Nanos> takeover_wait;  ///< nullopt = auto
+  Nanos takeover_least{0};             ///< of auto: in which the watchdog resets an old holder that hangs
   bool demote_on_isolation = false;
   bool release_on_unknown = true;
   bool resume_alone = true;

@@ -86,9 +86,7 @@ PromotionTimes times_of(const Config& config, const Promoting& one) {
   times.address_lifetime = lifetime_of(config, *one.lead);
   times.lease = lease_of(config, *one.election);
   if (!config.daemon.watchdog.empty()) times.watchdog = config.daemon.watchdog_timeout;
-  // Counted from the last advert; with a witness the watchdog comes before the end of the grant.
-  const bool waits = times.watchdog && one.election->grant != Grant::kWitness;
-  const Nanos least = std::max(times.address_lifetime, waits ? *times.watchdog + kWatchdogSlack : 0s);
+  const Nanos least = std::max(times.address_lifetime, one.election->takeover_least);
   // Whom nobody grants anything waits for nobody.
   if (one.election->grant != Grant::kUnsafe) times.takeover_wait = one.election->takeover_wait.value_or(least);
   return times;

@@ -182,8 +182,8 @@ void exchange(Archive& archive, std::vector<T>& list);
 template <class Archive>
 void exchange(Archive& archive, Election& election) {
   auto& [priority, preempt, preempt_delay, startup_delay, checks, promote, follow_up, notify, grant, witness, fence,
-         min_gap, takeover_wait, demote_on_isolation, release_on_unknown, resume_alone, cooldown, budget, window] =
-      election;
+         min_gap, takeover_wait, takeover_least, demote_on_isolation, release_on_unknown, resume_alone, cooldown,
+         budget, window] = election;
   exchange(archive, priority);
   exchange(archive, preempt);
   exchange(archive, preempt_delay);
@@ -194,6 +194,7 @@ void exchange(Archive& archive, Election& election) {
   for (auto* names : {&witness, &fence}) exchange(archive, *names);
   exchange(archive, min_gap);
   exchange(archive, takeover_wait);
+  exchange(archive, takeover_least);
   for (bool* flag : {&demote_on_isolation, &release_on_unknown, &resume_alone}) exchange(archive, *flag);
   exchange(archive, cooldown);
   exchange(archive, budget);

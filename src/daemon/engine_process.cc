@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "config/serialize.h"
@@ -87,6 +88,7 @@ class EngineProcess : public linux::NetworkSink, public PluginSink {
   void turn(Instant now);
   void survey(Instant now);
   void watch_scribe(Instant now);
+  void watch_guard(Instant now);
   void release();
 
   Result<void> watch(ipc::Channel& channel, void (EngineProcess::*receive)());
@@ -114,6 +116,7 @@ class EngineProcess : public linux::NetworkSink, public PluginSink {
   Nanos leaving_limit_{0};
   std::optional<Instant> scribe_owes_since_;
   bool scribe_silent_ = false;
+  bool guarded_ = true;
   std::optional<Instant> release_deadline_;
   bool guardian_gone_ = false;
   bool done_ = false;
@@ -160,6 +163,7 @@ Result<void> EngineProcess::start(bool adopt, bool drained) {
     const auto reader = ipc::BoardReader::open(memory_.const_bytes());
     if (reader) adopted = reader->adopted();
   }
+  watch_guard(now);
   engine_.start(now, adopted, drained);
   engine_.end_turn(now);
   last_beat_ = posix::now();
@@ -211,6 +215,17 @@ void EngineProcess::survey(Instant now) {
   ports_.board().heartbeat(now);
   beat_interval_ = std::clamp<Nanos>(shortest / 4, milliseconds{1}, kSlowestHeartbeat);
   watch_scribe(now);
+  watch_guard(now);
+}
+
+/// The guardian's word on the state board: whether the watchdog is armed.
+void EngineProcess::watch_guard(Instant now) {
+  const auto reader = ipc::BoardReader::open(memory_.const_bytes());
+  const bool guarded = !reader || reader->watchdog() != ipc::WatchdogState::kMissing;
+  engine_.on_guard(now, guarded);
+  if (std::exchange(guarded_, guarded) == guarded) return;
+  ports_.report_host(guarded ? ports::EventKind::kAlarmCleared : ports::EventKind::kAlarm, ports::Alarm::kWatchdog, 0,
+                     now);
 }
 
 /// F51: elections go on without the scribe; people hear of it once.

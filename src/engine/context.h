@@ -59,6 +59,7 @@ struct Context {
   std::map<std::string, std::map<std::string, std::pair<bool, Instant>>> elsewhere;
   bool passes_elsewhere(Instant now, const std::string& section) const;
   std::map<std::string, ports::DataRecord> records;  ///< by instance, of an earlier life
+  bool guarded = true;                               ///< the watchdog is armed, or none is wanted
   bool recalled = false;                             ///< all of them are here
   Heard heard;
   bool spread_adverts = false;

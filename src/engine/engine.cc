@@ -288,6 +288,12 @@ void Engine::on_all_recalled(Instant now) {
     if (each) each->on_recalled(now);
   }
 }
+void Engine::on_guard(Instant now, bool guarded) {
+  if (std::exchange(impl_->context.guarded, guarded) == guarded) return;
+  for (const auto& each : impl_->movers) {
+    if (each) each->on_guard(now);
+  }
+}
 void Engine::on_peer(Instant now, const ports::PeerFact& fact) {
   if (Mover* const target = impl_->mover_named(fact.instance)) target->on_peer(now, fact);
 }

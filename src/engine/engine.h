@@ -75,6 +75,8 @@ class Engine {
   /// What the scribe remembers, instance by instance, and that this was all. Nothing is promoted before.
   void on_recalled(Instant now, const ports::DataRecord& record);
   void on_all_recalled(Instant now);
+  /// Whether the watchdog is armed, or none is wanted: nothing is promoted before.
+  void on_guard(Instant now, bool guarded);
   /// Another host's word about one of the instances.
   void on_peer(Instant now, const ports::PeerFact& fact);
   /// Another host's word about one of its checks, for those that are `relative`; worth nothing after kPeerLease.

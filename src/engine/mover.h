@@ -70,6 +70,7 @@ class Mover {
   void on_recorded(Instant now, std::uint64_t ticket);
   /// Engine's Context has the records of an earlier life.
   void on_recalled(Instant now);
+  void on_guard(Instant now);
   void on_peer(Instant now, const ports::PeerFact& fact);
   /// Whether it asks anything of this section, or still has to.
   bool uses(ports::PluginId plugin) const;

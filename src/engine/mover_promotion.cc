@@ -44,7 +44,14 @@ void Mover::make_promotion(Instant now) {
     promotion_.emplace(plan_.name, promotion_setup());
     if (context_.recalled) on_recalled(now);
   }
+  if (promotion_) promotion_->guard(context_.guarded);
   if (promotion_) facts_.promotion = promotion_->against(now);
+}
+
+void Mover::on_guard(Instant now) {
+  if (!promotion_ || stopped_) return;
+  promotion_->guard(context_.guarded);
+  settle(now);
 }
 
 void Mover::on_recalled(Instant now) {
@@ -88,7 +95,7 @@ Instant Mover::old_addresses_gone(Instant now) const {
   if (plan_.election.grant == config::Grant::kUnsafe || reason_ == Reason::kActiveResigned) return now;
   Instant last = started_at_;
   for (const Router& router : routers_) last = std::max(last, router.heard_at);
-  return last + plan_.election.takeover_wait.value_or(lifetime_.lifetime());
+  return last + plan_.election.takeover_wait.value_or(std::max(lifetime_.lifetime(), plan_.election.takeover_least));
 }
 
 void Mover::ask_act(const Promotion::Act& act) {

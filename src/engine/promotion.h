@@ -91,6 +91,8 @@ class Promotion {
   void follow(Instant now, const std::string& host);
   /// An operator takes the responsibility: lifts manual's wait, NEEDS_REJOIN, FENCED and failures.
   void permit(Instant now);
+  /// Nothing new is promoted while the host is not guarded; what is promoted stays so.
+  void guard(bool guarded) { guarded_ = guarded; }
   void forgive(Instant now);
   /// Offers the role to `host`, as move `number`; `only_ask`: no more than the question whether it could take it.
   /// False: this host does not hold it, or a move is under way.
@@ -252,6 +254,7 @@ class Promotion {
   Instant rejoin_at_{};          ///< kNeedsRejoin: asked again
   bool stuck_ = false;           ///< demoting fails
   bool permitted_ = false;
+  bool guarded_ = true;
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not
 
   // Other hosts.

@@ -41,6 +41,7 @@ ReasonSet Promotion::against(Instant now) const {
   const bool witness = setup_.grant == config::Grant::kWitness;
   set.set(Reason::kNeedsProof, unproven_ && !witness && !setup_.resume_alone);
   if (setup_.grant == config::Grant::kManual && !permitted_) set.set(Reason::kNoGrant);
+  set.set(Reason::kNoWatchdog, !guarded_);
   set.set(Reason::kPromotionBudget, now < budget_free_at() && !permitted_);
   set.set(Reason::kCooldown, now < rested_at() && !permitted_);
   return set;

@@ -138,7 +138,7 @@ void short_text(Archive& archive, ports::ShortText<kBytes>& value) {
 template <class Archive>
 void fields(Archive& archive, ports::Report& report) {
   archive.enumerator(report.kind, known_event);
-  archive.enumerator(report.alarm, up_to<ports::Alarm::kRoleConflict>);
+  archive.enumerator(report.alarm, up_to<ports::Alarm::kWatchdog>);
   archive.number(report.instance);
   archive.enumerator(report.from, up_to<vrrp::State::kActive>);
   archive.enumerator(report.to, up_to<vrrp::State::kActive>);

@@ -132,6 +132,7 @@ enum class Alarm : std::uint8_t {
   kPeerLost = 28,        ///< another host's steward is not heard by any path
   kConfigDiffers = 29,   ///< another host runs another configuration
   kRoleConflict = 30,    ///< F77: two hosts' databases are writable at once
+  kWatchdog = 31,        ///< the watchdog that is configured is not armed
 };
 std::string_view alarm_token(Alarm alarm);
 

@@ -88,6 +88,7 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kDrained: return "`batonctl undrain`";
     case Reason::kSwitchover: return "`batonctl undrain`, or the loss of the other host";
     case Reason::kFrozen: return "`batonctl thaw`, or the end of the time";
+    case Reason::kNoWatchdog: return "the log of batond says why the device cannot be used; it is tried again";
     case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
     case Reason::kNeedsRejoin:
       return "keep what only this host has, rejoin its data, or `batonctl forgive INSTANCE --i-accept-loss`";
@@ -207,6 +208,7 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
     case Alarm::kPeerLost: return names.text(report.other) + " is not heard on the peer channel";
     case Alarm::kConfigDiffers: return names.text(report.other) + " runs another configuration";
     case Alarm::kRoleConflict: return "the database of " + names.text(report.other) + " is writable beside this host's";
+    case Alarm::kWatchdog: return "the watchdog is not armed: nothing is promoted here";
     default: return std::string{ports::alarm_token(report.alarm)};
   }
 }
@@ -279,6 +281,10 @@ std::string_view alarm_advice(Alarm alarm) {
     case Alarm::kRoleConflict:
       return "Somebody promoted it by hand, or its Baton cannot demote it. Neither host promotes or demotes because of "
              "it; stop the writers there, and compare the data before it rejoins.";
+    case Alarm::kWatchdog:
+      return "The log of batond says why the device cannot be opened (watchdog_failed): a module that is not loaded, "
+             "or another "
+             "program that has it. It is tried again every 5 s.";
     case Alarm::kNone: break;
   }
   return {};

@@ -25,6 +25,7 @@ Config full_config() {
                     .fence = {"f"},
                     .min_gap = 3,
                     .takeover_wait = 5s,
+                    .takeover_least = 6s,
                     .demote_on_isolation = true,
                     .release_on_unknown = false,
                     .resume_alone = false,
