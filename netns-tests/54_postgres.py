@@ -138,7 +138,7 @@ def test_planned_moves_there_and_back_under_load_lose_no_acknowledged_write_and_
         writer.wait_more(200)
         pair.daemons[new].control("undrain")
         began = time.monotonic()
-        roles.move_away(pair.daemons[old])
+        roles.hand_over(pair.daemons[old])
         pair.serving(new, 40)
         writer.wait_more(200)
         pair.standby(old)

@@ -38,7 +38,8 @@ class Followed:
         sections += ["member = %s %s:8008" % (host, scene.lab.ip4(host)) for host in HOSTS]
         for host, priority in zip(HOSTS, (200, 100)):
             service = Service(priority=priority, extra=("promote = pg", "check = pg", "grant = follow"))
-            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir()).start()
+            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir(),
+                                              daemon_keys=roles.daemon_keys(scene)).start()
         self.serving("db1", 30)
 
     def serving(self, host, deadline):
@@ -62,7 +63,7 @@ def test_the_address_follows_a_switchover_under_load_without_loss(scene):
     writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(200)
     began = time.monotonic()
-    followed.members["db1"].order("POST", "/switchover", {"leader": "db1", "candidate": "db2"}, timeout=40)
+    roles.hand_over(followed.daemons["db1"])
     followed.serving("db2", 40)
     writer.wait_more(200)
     acknowledged = writer.stop()

@@ -12,7 +12,6 @@ from lib.redis_pair import PORT, VIP, Client, writable
 
 import redis_server as rs
 os.environ.setdefault("BATON_PLUGIN_DIR", plugin_dir())
-from plugin import Session  # noqa: E402
 
 HOSTS = ("db1", "db2")
 SENTINEL_PORT = 26379
@@ -60,7 +59,8 @@ class Followed:
             sections += ["%s = %s" % (key, each) for each in (value if isinstance(value, list) else [value])]
         for host, priority in zip(HOSTS, (200, 100)):
             service = Service(priority=priority, interval_ms=300, extra=("promote = redis", "check = redis", "grant = follow", *lines))
-            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir()).start()
+            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir(),
+                                              daemon_keys=roles.daemon_keys(scene)).start()
         self.serving("db1", 20)
 
     def quorum(self):
@@ -105,11 +105,6 @@ class Followed:
     def cause(self, host):
         return ((self.check(host).get("latest") or {}).get("facts") or {}).get("cause")
 
-    def step_down(self, host, target):
-        """What a switchover asks the plugin on the host of the primary."""
-        with proc.in_namespace(self.scene.lab.namespace(host)), Session("redis-sentinel", self.settings, "act", host_name=host) as session:
-            return session.call("step_down", 40.0, target=target)
-
 
 @pytest.mark.limit(150)
 def test_a_crash_of_the_primarys_host_moves_the_address_to_the_one_that_the_sentinels_elect(scene):
@@ -138,8 +133,7 @@ def test_a_planned_move_of_the_primary_takes_the_address_along_and_loses_nothing
     writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(200)
     began = time.monotonic()
-    answer = followed.step_down("db1", "db2")
-    assert answer.status == "ok", answer.sentence
+    roles.hand_over(followed.daemons["db1"])
     followed.serving("db2", 30)
     writer.wait_more(200)
     wait_until(followed.servers["db1"].linked, 15, "db1 follows")

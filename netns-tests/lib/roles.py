@@ -140,8 +140,15 @@ def data_of(baton, name="svc"):
     return found[0].get("data", {}) if found else {}
 
 
+def hand_over(baton, *to, instance="svc"):
+    """A planned move in which both hosts take part; returns when it is over. to: "--to", HOST."""
+    proc.wait_until(lambda: baton.control("switchover", instance, "--dry-run", *to).returncode == 0, 30, "the other host could take over")
+    done = baton.control("switchover", instance, *to, timeout=60)
+    assert done.returncode == 0, "switchover: exit %d: %s%s" % (done.returncode, done.stdout, done.stderr)
+
+
 def move_away(baton, instance="svc"):
-    """An operator's planned move of the instance away from this host."""
+    """Another way to move it: this host is taken out, and another one takes over by itself."""
     done = baton.control("drain")  # the whole host; its only instance in these tests is `instance`
     assert done.returncode == 0, "drain: exit %d: %s%s" % (done.returncode, done.stdout, done.stderr)
 

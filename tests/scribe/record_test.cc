@@ -113,7 +113,7 @@ TEST(RecordTest, EveryFlippedBitIsNoticed) {
 TEST(RecordTest, ValuesOutOfRangeAreRefusedEvenWithAGoodChecksum) {
   EXPECT_TRUE(decode_record(forged(53, 1)));
   EXPECT_FALSE(decode_record(forged(53, 0))) << "kind";
-  EXPECT_FALSE(decode_record(forged(53, 8))) << "kind";
+  EXPECT_FALSE(decode_record(forged(53, 9))) << "kind";
   EXPECT_FALSE(decode_record(forged(54, 200))) << "alarm";
   EXPECT_FALSE(decode_record(forged(59, 3))) << "from";
   EXPECT_FALSE(decode_record(forged(60, 3))) << "to";
