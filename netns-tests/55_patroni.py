@@ -36,6 +36,11 @@ class Followed:
             self.members["db1"].sql(statement)
         sections = ["[plugin pg]", "module = patroni", "interval = 500ms", "timeout = 500ms", "stale_after = 20s"]
         sections += ["member = %s %s:8008" % (host, scene.lab.ip4(host)) for host in HOSTS]
+        secret = os.path.join(scene.lab.directory, "api.password")
+        with open(secret, "w", encoding="ascii") as file:
+            file.write("api-secret\n")
+        os.chmod(secret, 0o600)
+        sections += ["api_user = baton", "api_password_file = " + secret]
         for host, priority in zip(HOSTS, (200, 100)):
             service = Service(priority=priority, extra=("promote = pg", "check = pg", "grant = follow"))
             self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir(),
