@@ -23,12 +23,6 @@ bool claims_or_holds(const ports::PeerFact& fact) {
   return climbs || gives || fact.data_role == DataRole::kActive;
 }
 
-bool rests(const ports::PeerFact& fact) {
-  const bool demoted = fact.step == Step::kStandby || fact.step == Step::kReturning || fact.step == Step::kClosing ||
-                       fact.step >= Step::kOffered;
-  return demoted && fact.data_role != DataRole::kActive && !fact.against.has(Reason::kDemoteFailed);
-}
-
 }  // namespace
 
 // ---- The other hosts' word ------------------------------------------------------------------------------------------
@@ -168,13 +162,13 @@ bool Promotion::ask_peers(Instant now) {
   return false;
 }
 
+/// A word that another host rests may be older than its own claim: only a promise for this one spares it.
 void Promotion::choose_whom_to_fence(Instant now) {
   whom_.clear();
-  if (permitted_ && setup_.grant == config::Grant::kPeer) return;
+  const bool peer = setup_.grant == config::Grant::kPeer;
+  if (permitted_ && peer) return;
   for (const std::string& host : setup_.others) {
-    const bool known = setup_.grant == config::Grant::kPeer ? has_promised(host, now)
-                                                            : !silent(host, now) && rests(heard_.at(host).fact);
-    if (!known) whom_.push_back(host);
+    if (!peer || !has_promised(host, now)) whom_.push_back(host);
   }
 }
 
