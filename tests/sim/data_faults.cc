@@ -165,7 +165,7 @@ void World::begin_data_fault(const Fault& fault) {
     case FaultKind::kMove:
       for (int host = 0; host < hosts(); ++host) {
         if (!databases_.serves(unit, host)) continue;
-        hosts_[static_cast<std::size_t>(host)]->command({engine::Verb::kSwitchover, instance, Nanos{0}, false});
+        hosts_[static_cast<std::size_t>(host)]->command({engine::Verb::kDrain, instance, Nanos{0}, false});
       }
       return;
     default: return;
