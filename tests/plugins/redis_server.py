@@ -133,7 +133,7 @@ class RedisServer:
             raise RuntimeError(f"{self.name} ended: {log.read_text()[-2000:] if log.exists() else ''}")
         try:
             with self.local() as connection:
-                return "loading:0" in connection.command("INFO")
+                return "\nloading:0" in connection.command("INFO")  # there is async_loading, too
         except (OSError, RedisError):
             return False
 
