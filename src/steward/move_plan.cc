@@ -68,6 +68,9 @@ std::vector<std::string> objections_of(const PeerView& peer, const PeerInstance*
   if (there->role != ApplicationRole::kReplica && !writable) found.push_back(peer.host + "'s database is no replica");
   if (there->data_role != DataRole::kNone && there->data_role != DataRole::kStandby) {
     object("is " + std::string{ports::data_role_token(there->data_role)} + ", not a standby");
+  } else if (there->data_role == DataRole::kStandby && there->step != ports::PromotionStep::kStandby &&
+             there->step < ports::PromotionStep::kOffered) {  // what was asked before is over in a moment
+    object("is not settled as a standby yet: " + std::string{ports::step_token(there->step)});
   }
   return found;
 }

@@ -98,6 +98,13 @@ TEST_F(MovePlanTest, WhereSeveralAreWritableOnlyTheAddressesMove) {
   EXPECT_TRUE(plan().addresses_only);
 }
 
+TEST_F(MovePlanTest, AStandbyThatStillDemotesIsNoSuccessorYet) {
+  other().step = ports::PromotionStep::kDemoting;
+  EXPECT_THAT(plan().objections, ElementsAre("db2 is not settled as a standby yet: demoting"));
+  other().step = ports::PromotionStep::kReady;
+  EXPECT_THAT(plan().objections, IsEmpty());
+}
+
 TEST_F(MovePlanTest, AHostThatIsNotHeardIsNoSuccessor) {
   host.peers.front().lost = true;
   EXPECT_THAT(plan().objections, ElementsAre("db2 is not heard any more"));
