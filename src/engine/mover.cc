@@ -15,7 +15,6 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr int kAdvertPhases = 16;
-constexpr auto kLastStep = static_cast<std::uint8_t>(ports::kLastStep);
 
 vrrp::RouterParameters election_parameters(const Plan& plan, const config::Instance& instance, Priority priority) {
   vrrp::RouterParameters parameters;
@@ -146,10 +145,9 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   started_at_ = now;
   facts_ = facts;
   make_promotion(now);
-  const auto step = static_cast<PromotionStep>(std::min<std::uint8_t>(old.promotion_step, kLastStep));
+  const auto step = static_cast<PromotionStep>(old.promotion_step);
   if (promotion_) {
-    promotion_->adopt(now, step, old.data_role, old.generation, old.data_dirty, Instant{Nanos{old.granted_until_ns}},
-                      ports::word_of(old.handover), ports::promise_of(old.handover));
+    promotion_->adopt(now, old);
     noted_word_ = promotion_->word();
     facts_.promotion = {};  // what it has against this host is news to run_promotion, which acts on it
   }

@@ -250,6 +250,7 @@ class Mover {
 
   // mover_report.cc
   ports::Report report_about(const Router* router) const;
+  ports::Report report_act(Instant now, ports::PluginId plugin, PluginVerb verb, const ports::ActResult& result);
   void alarm(Instant now, ports::Alarm alarm, const ports::Report& report, Nanos lasts);
   void alarm_over(Instant now, ports::Alarm alarm);
   void report_holding(Instant now);
@@ -333,7 +334,7 @@ class Mover {
   ports::HandoverWord noted_word_;
   ports::HandoverWord followed_word_;   ///< grant = follow: how the database was asked to move its primary
   std::uint64_t step_down_ticket_ = 0;  ///< 0: it is not being asked
-  ports::PluginId act_plugin_of_step_down_ = 0;
+  ports::PluginId step_down_plugin_ = 0;
   Instant started_at_{};
 
   Nanos shortest_interval_{0};

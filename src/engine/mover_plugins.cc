@@ -50,7 +50,7 @@ bool Mover::uses(ports::PluginId plugin) const {
   const bool transaction = promotion_ && promotion_->uses(plugin);
   return transaction || (promotion_act_ && promotion_act_->act.plugin == plugin) || in(promoted_) || in(witnesses_) ||
          in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
-         (act_ticket_ != 0 && act_plugin_ == plugin) || (step_down_ticket_ != 0 && act_plugin_of_step_down_ == plugin);
+         (act_ticket_ != 0 && act_plugin_ == plugin) || (step_down_ticket_ != 0 && step_down_plugin_ == plugin);
 }
 
 /// True if anything changed for the election.
@@ -167,15 +167,7 @@ void Mover::on_act_result(Instant now, const ports::ActResult& result) {
   if (on_promotion_result(now, result)) return;
   if (act_ticket_ == 0 || result.ticket != act_ticket_) return;
   act_ticket_ = 0;
-  ports::Report report = report_about(nullptr);
-  report.kind = ports::EventKind::kActed;
-  report.at = now;
-  report.plugin = ports::PluginName{context_.plugins[act_plugin_].section.name};
-  report.verb = act_verb_;
-  report.outcome = result.status;
-  report.duration_ns = result.took.count();
-  report.sentence = result.sentence;
-  context_.ports.reports.report(report);
+  const ports::Report report = report_act(now, act_plugin_, act_verb_, result);
   if (act_is_farewell_) {
     farewells_.erase(farewells_.begin());
   } else {

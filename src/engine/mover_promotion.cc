@@ -129,15 +129,7 @@ bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
   const Promotion::Act act = main ? promotion_act_->act : witness->act;
   // A renewal that succeeds is nobody's news.
   if (act.verb != PluginVerb::kRenew || result.status != VerbStatus::kOk) {
-    ports::Report report = report_about(nullptr);
-    report.kind = ports::EventKind::kActed;
-    report.at = now;
-    report.plugin = ports::PluginName{context_.plugins[act.plugin].section.name};
-    report.verb = act.verb;
-    report.outcome = result.status;
-    report.duration_ns = result.took.count();
-    report.sentence = result.sentence;
-    context_.ports.reports.report(report);
+    report_act(now, act.plugin, act.verb, result);
   }
   if (main) {
     promotion_act_.reset();
@@ -259,7 +251,7 @@ bool Mover::ask_to_step_down(Instant now, const std::string& host, std::uint64_t
   if (!only_ask) {
     const config::Plugin& section = context_.plugins[*found].section;
     step_down_ticket_ = std::uint64_t{id_} << 32 | ++acts_;
-    act_plugin_of_step_down_ = *found;
+    step_down_plugin_ = *found;
     context_.ports.plugins.act({.ticket = step_down_ticket_,
                                 .plugin = *found,
                                 .verb = PluginVerb::kStepDown,
@@ -278,15 +270,7 @@ bool Mover::ask_to_step_down(Instant now, const std::string& host, std::uint64_t
 
 void Mover::stepped_down(Instant now, const ports::ActResult& result) {
   step_down_ticket_ = 0;
-  ports::Report report = report_about(nullptr);
-  report.kind = ports::EventKind::kActed;
-  report.at = now;
-  report.plugin = ports::PluginName{context_.plugins[act_plugin_of_step_down_].section.name};
-  report.verb = PluginVerb::kStepDown;
-  report.outcome = result.status;
-  report.duration_ns = result.took.count();
-  report.sentence = result.sentence;
-  context_.ports.reports.report(report);
+  report_act(now, step_down_plugin_, PluginVerb::kStepDown, result);
   const bool done = result.status == VerbStatus::kOk;
   followed_word_.phase = done ? ports::HandoverPhase::kTaken : ports::HandoverPhase::kAborted;
   followed_word_.sentence = done ? "" : std::string{result.sentence.view()};

@@ -61,6 +61,20 @@ ports::Report Mover::report_about(const Router* router) const {
   return report;
 }
 
+/// Tells what came of an act, and returns what it told.
+ports::Report Mover::report_act(Instant now, ports::PluginId plugin, PluginVerb verb, const ports::ActResult& result) {
+  ports::Report report = report_about(nullptr);
+  report.kind = ports::EventKind::kActed;
+  report.at = now;
+  report.plugin = ports::PluginName{context_.plugins[plugin].section.name};
+  report.verb = verb;
+  report.outcome = result.status;
+  report.duration_ns = result.took.count();
+  report.sentence = result.sentence;
+  context_.ports.reports.report(report);
+  return report;
+}
+
 void Mover::alarm(Instant now, ports::Alarm which, const ports::Report& report, Nanos lasts) {
   if (alarms_.raise(now, report, which, lasts, context_.ports.reports)) touch();
 }
@@ -125,7 +139,7 @@ void Mover::publish(Instant) {
     state.promotion_step = static_cast<std::uint8_t>(promotion_->step());
     state.data_dirty = promotion_->record().dirty;
     state.generation = promotion_->record().generation;
-    state.promoted = promotion_->record().promoted;
+    state.promoted = promotion_->promoted();
     state.granted_until_ns = promotion_->granted_until().time_since_epoch().count();
   }
   state.handover = ports::state_of(word(), promotion_ ? promotion_->promise() : ports::Promise{});

@@ -44,6 +44,7 @@ void Promotion::configure(Setup setup) {
 void Promotion::recall(Instant now, const ports::DataRecord& record) {
   if (step_ != Step::kReading) {
     record_.generation = std::max(record_.generation, record.generation);
+    record_.promoted = std::max(record_.promoted, record.promoted);
     return;
   }
   record_ = written_ = record;
@@ -64,17 +65,19 @@ void Promotion::recall(Instant now, const ports::DataRecord& record) {
   enter(now, Step::kStandby);
 }
 
-void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t generation, bool dirty, Instant lease_until,
-                      const ports::HandoverWord& word, const ports::Promise& promise) {
-  if (step == Step::kReading) return;
-  record_.role = role;
+void Promotion::adopt(Instant now, const ports::InstanceState& old) {
+  const auto step = static_cast<Step>(old.promotion_step);
+  if (step == Step::kReading || step > ports::kLastStep) return;
+  const std::uint64_t generation = old.generation;
+  const Instant lease_until{Nanos{old.granted_until_ns}};
+  record_.role = old.data_role;
   record_.generation = generation;
-  record_.dirty = dirty;
-  record_.promoted = role == DataRole::kActive ? generation : record_.promoted;
-  dirty_before_ = dirty;  // what it was before the promotion is not known any more
+  record_.dirty = old.data_dirty;
+  record_.promoted = old.data_role == DataRole::kActive ? generation : old.promoted;
+  dirty_before_ = old.data_dirty;  // what it was before the promotion is not known any more
   written_ = record_;
-  word_ = word;
-  promise_ = promise;
+  word_ = ports::word_of(old.handover);
+  promise_ = ports::promise_of(old.handover);
   if (planned()) {
     positions_ = positions_of(word_.position);
     positions_.resize(setup_.promote.size());
@@ -100,14 +103,14 @@ void Promotion::adopt(Instant now, Step step, DataRole role, std::uint64_t gener
   } else if (step >= Step::kBlocking && step <= Step::kDemoting) {
     descending_ = true;
     enter(now, BATON_DEFECT(49) ? Step::kClosing : Step::kBlocking);
-  } else if (step == Step::kStandby || step >= Step::kOffered) {
-    enter(now, Step::kStandby);
   } else {
-    enter(now, Step::kReturning);
+    unproven_ = record_.dirty;  // whether that was proven is not known any more
+    enter(now, step == Step::kStandby || step >= Step::kOffered ? Step::kStandby : Step::kReturning);
   }
 }
 
 void Promotion::saw_generation(std::uint64_t generation) {
+  seen_ = std::max(seen_, generation);
   // Who may have been overtaken must not take the other's generation for its own.
   if (!unproven_) record_.generation = std::max(record_.generation, generation);
 }

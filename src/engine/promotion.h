@@ -11,6 +11,7 @@
 //   A planned move ties the two together (promotion_handover.cc); who may promote at all: promotion_grant.cc.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -75,8 +76,7 @@ class Promotion {
   /// The record of an earlier life, or none. Until then nothing is claimed.
   void recall(Instant now, const ports::DataRecord& record);
   /// Continues a predecessor engine's step, with what it published.
-  void adopt(Instant now, PromotionStep step, ports::DataRole role, std::uint64_t generation, bool dirty,
-             Instant lease_until, const ports::HandoverWord& word = {}, const ports::Promise& promise = {});
+  void adopt(Instant now, const ports::InstanceState& old);
 
   /// Another host's word.
   void heard(Instant now, const ports::PeerFact& fact);
@@ -144,6 +144,8 @@ class Promotion {
   /// The plugin's words for it.
   const ports::Sentence& sentence() const { return sentence_; }
   const ports::DataRecord& record() const { return record_; }
+  /// The highest generation of which it is known that somebody was promoted: claims that came to nothing do not count.
+  std::uint64_t promoted() const { return std::max(record_.promoted, seen_); }
   /// What the host's data is to people.
   ports::DataRole role() const;
   /// Until when the grant is relied upon; kNever: it does not lapse.
@@ -244,6 +246,7 @@ class Promotion {
   Instant since_{};            ///< of kActive, or of the last demotion
   ports::DataRecord written_;  ///< what the scribe has been asked to keep
   bool dirty_before_ = false;  ///< before the promotion that is under way
+  std::uint64_t seen_ = 0;     ///< the highest that stands in the data, or that a holder has
   bool unproven_ = false;      ///< dirty in an earlier life: another host may have taken over since
 
   // Standby.

@@ -103,8 +103,6 @@ void Promotion::consider_promise(Instant now) {
 bool Promotion::has_promised(const std::string& host, Instant now) const {
   if (silent(host, now)) return false;
   const ports::PeerFact& fact = heard_.at(host).fact;
-  // In a planned move the giver has passed its right on, for this very move.
-  if (planned() && host == word_.with) return true;
   return fact.promise.to == setup_.host && fact.promise.generation == record_.generation;
 }
 
@@ -138,6 +136,8 @@ bool Promotion::ask_witnesses(Instant now) {
 }
 
 bool Promotion::ask_peers(Instant now) {
+  // In a planned move the giver has passed on what all others had promised it.
+  if (planned()) return enter(now, Step::kWaiting), true;
   bool all = true;
   bool alive = false;    // without a promise: it may hold what this host wants, and a fence is not for the living
   bool unknown = false;  // never heard: perhaps only this host is cut off

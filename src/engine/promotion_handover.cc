@@ -224,7 +224,9 @@ bool Promotion::take_over(Instant now) {
   const ports::HandoverWord* offer = word_from_other();
   const bool stands = offer != nullptr && !is_over(offer->phase) && hears_other(now) && target_ == Target::kStandby;
   if (!stands) {
-    if (step_ != Step::kReady) conclude(HandoverPhase::kAborted, "the offer was taken back");
+    if (step_ != Step::kReady)
+      conclude(HandoverPhase::kAborted,
+               hears_other(now) ? word_.with + " took its offer back" : word_.with + " is not heard any more");
     return enter(now, Step::kStandby), true;
   }
   if (step_ == Step::kReady && offer->phase == HandoverPhase::kGiven) {

@@ -7,6 +7,7 @@
 #include "ipc/state_board.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <type_traits>
@@ -92,7 +93,14 @@ std::uint32_t fixed_crc(const Header& head) {
 template <class T>
 std::uint32_t slot_crc(Slot<T> copy) {
   copy.crc = 0;
-  return crc32({reinterpret_cast<const std::uint8_t*>(&copy), sizeof copy});
+  ConstBytes bytes{reinterpret_cast<const std::uint8_t*>(&copy), sizeof copy};
+  // Long texts at a record's end are empty but in a planned move: they must not cost every instance's publication.
+  static constexpr std::array<std::uint8_t, 64> kZeros{};
+  while (bytes.size() > kZeros.size() &&
+         std::memcmp(bytes.data() + bytes.size() - kZeros.size(), kZeros.data(), kZeros.size()) == 0) {
+    bytes = bytes.first(bytes.size() - kZeros.size());
+  }
+  return crc32(bytes);
 }
 
 /// A copy that is known to be whole, or nullopt.

@@ -140,7 +140,8 @@ void Worker::remove(const std::vector<AddressJob>& jobs) {
       answer_not_ours(job, AddressStatus::kDone, 0);
     } else {
       if (!job.command.prefix.address.is_ipv6()) keep_secondaries(job.ifindex);
-      if (job.command.end_connections) end_connections(job.command.prefix.address);
+      // Where the kernel cannot, clients wait for their own timeouts; the address goes all the same.
+      if (job.command.end_connections) static_cast<void>(end_connections(job.command.prefix.address));
       requests.delete_address(job.ifindex, job.command.prefix);
       sent.push_back(job);
     }

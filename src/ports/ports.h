@@ -235,7 +235,7 @@ struct PeerFact {
   DataRole data_role = DataRole::kNone;
   PromotionStep step = PromotionStep::kReading;
   std::uint64_t generation = 0;
-  std::uint64_t promoted = 0;  ///< the generation of its own last promotion; claims that came to nothing do not count
+  std::uint64_t promoted = 0;  ///< the highest of which it knows that somebody was promoted
   bool dirty = false;
   ApplicationRole role = ApplicationRole::kNone;
   std::string position = {};  ///< of its data, as its probe saw it last

@@ -137,7 +137,7 @@ struct InstanceState {
   std::uint64_t alarms = 0;             ///< bit set of ports::Alarm in force
   std::int64_t since_ns = 0;            ///< of the last transition
   std::int64_t granted_until_ns = 0;    ///< promoting instances: INT64_MAX = does not lapse
-  std::uint64_t promoted = 0;           ///< the generation of this host's own last promotion
+  std::uint64_t promoted = 0;           ///< the highest generation of which it is known that somebody was promoted
   std::uint64_t generation = 0;         ///< of the data's last promotion, as far as this host knows
   std::int64_t yielded_until_ns = 0;    ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
   HandoverState handover;

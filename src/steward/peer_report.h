@@ -27,7 +27,7 @@ struct PeerInstance {
   ports::PromotionStep step = ports::PromotionStep::kReading;
   bool dirty = false;
   std::uint64_t generation = 0;
-  std::uint64_t promoted = 0;  ///< of its own last promotion
+  std::uint64_t promoted = 0;  ///< the highest of which it knows that somebody was promoted
   // What the probe of its first `promote` section says.
   ApplicationRole role = ApplicationRole::kNone;
   ProbeState probe = ProbeState::kUnknown;

@@ -42,6 +42,19 @@ Promotion::Setup setup_of(const std::string& host, const std::string& other, con
   return setup;
 }
 
+/// What an engine that had promoted left on the state board.
+ports::InstanceState left_at(PromotionStep step, DataRole role, std::uint64_t generation,
+                             const ports::HandoverWord& word) {
+  ports::InstanceState state;
+  state.promotion_step = static_cast<std::uint8_t>(step);
+  state.data_role = role;
+  state.generation = generation;
+  state.data_dirty = true;
+  state.granted_until_ns = kNever.time_since_epoch().count();
+  state.handover = ports::state_of(word, {});
+  return state;
+}
+
 /// One host: its transaction, what it asked for, and how its plugin answers.
 struct Host {
   std::string name;
@@ -157,6 +170,19 @@ class HandoverTest : public testing::Test {
       tell(hosts[0], hosts[1]);
       tell(hosts[1], hosts[0]);
     }
+  }
+
+  /// grant = peer, and db2 can end db1.
+  void make_with_a_fence() {
+    Promotion::Setup setup = setup_of("db2", "db1", config::Grant::kPeer);
+    VerbSet fence;
+    fence.add(PluginVerb::kFence);
+    setup.fence = {{.plugin = 5, .verbs = fence, .deadline = 60s}};
+    make(config::Grant::kPeer);
+    taker().promotion.emplace("pg", setup);
+    taker().promotion->recall(now, {.instance = "pg"});
+    run();
+    taker().asked.clear();
   }
 
   Host& giver() { return hosts[0]; }
@@ -364,7 +390,7 @@ TEST_F(HandoverTest, ASuccessorOfTheGiverTakesBackWhatWasNotPassed) {
   ASSERT_EQ(giver().promotion->step(), PromotionStep::kHanding);
   const ports::HandoverWord word = giver().promotion->word();
   giver().promotion.emplace("pg", setup_of("db1", "db2", config::Grant::kUnsafe));
-  giver().promotion->adopt(now, PromotionStep::kHanding, DataRole::kDemoting, 1, true, kNever, word);
+  giver().promotion->adopt(now, left_at(PromotionStep::kHanding, DataRole::kDemoting, 1, word));
   giver().promotion->claim(now, now);
   giver().asked.clear();
   run();
@@ -379,7 +405,7 @@ TEST_F(HandoverTest, ASuccessorOfTheGiverWaitsForTheWordOnceTheRightHasPassed) {
   for (int i = 0; i < 12 && giver().promotion->step() != PromotionStep::kPassed; ++i) run(1);
   const ports::HandoverWord word = giver().promotion->word();
   giver().promotion.emplace("pg", setup_of("db1", "db2", config::Grant::kUnsafe));
-  giver().promotion->adopt(now, PromotionStep::kPassed, DataRole::kDemoting, 1, true, kNever, word);
+  giver().promotion->adopt(now, left_at(PromotionStep::kPassed, DataRole::kDemoting, 1, word));
   giver().promotion->claim(now, now);
   giver().asked.clear();
   work(giver());
@@ -398,13 +424,25 @@ TEST_F(HandoverTest, ASuccessorOfTheTakerFinishesItsPromotion) {
   ASSERT_EQ(taker().last.verb, PluginVerb::kPromote);
   const ports::HandoverWord word = taker().promotion->word();
   taker().promotion.emplace("pg", setup_of("db2", "db1", config::Grant::kUnsafe));
-  taker().promotion->adopt(now, PromotionStep::kPromoting, DataRole::kPromoting, 2, true, kNever, word);
+  taker().promotion->adopt(now, left_at(PromotionStep::kPromoting, DataRole::kPromoting, 2, word));
   taker().answers = true;
   taker().asked.clear();
   run();
   EXPECT_THAT(taker().asked, ElementsAre("promote 0/500", "verify 0/500"));
   EXPECT_TRUE(taker().promotion->may_hold());
   EXPECT_EQ(giver().promotion->word().phase, HandoverPhase::kTaken);
+}
+
+TEST_F(HandoverTest, AThirdHostThatIsDeadDoesNotHoldAPlannedMoveUp) {
+  make(config::Grant::kPeer);
+  Promotion::Setup three = setup_of("db2", "db1", config::Grant::kPeer);
+  three.others = {"db1", "db3"};
+  taker().promotion->configure(three);
+  run();
+  taker().asked.clear();
+  ASSERT_TRUE(giver().promotion->offer(now, "db2", kNumber, false));
+  run();
+  EXPECT_TRUE(taker().promotion->may_hold());
 }
 
 // ---- grant = peer ---------------------------------------------------------------------------------------------------
@@ -454,15 +492,7 @@ TEST_F(HandoverTest, TwoThatClaimAtOnceAreNotBothGranted) {
 }
 
 TEST_F(HandoverTest, ASilentPeerIsFencedWhereThatIsPossible) {
-  Promotion::Setup setup = setup_of("db2", "db1", config::Grant::kPeer);
-  VerbSet fence;
-  fence.add(PluginVerb::kFence);
-  setup.fence = {{.plugin = 5, .verbs = fence, .deadline = 60s}};
-  make(config::Grant::kPeer);
-  taker().promotion.emplace("pg", setup);
-  taker().promotion->recall(now, {.instance = "pg"});
-  run();
-  taker().asked.clear();
+  make_with_a_fence();
   cut = true;
   now += 10s;
   taker().promotion->claim(now, now);
@@ -475,15 +505,7 @@ TEST_F(HandoverTest, ASilentPeerIsFencedWhereThatIsPossible) {
 }
 
 TEST_F(HandoverTest, APeerThatLivesIsNotFencedForItsSilenceOnTheWire) {
-  Promotion::Setup setup = setup_of("db2", "db1", config::Grant::kPeer);
-  VerbSet fence;
-  fence.add(PluginVerb::kFence);
-  setup.fence = {{.plugin = 5, .verbs = fence, .deadline = 60s}};
-  make(config::Grant::kPeer);
-  taker().promotion.emplace("pg", setup);
-  taker().promotion->recall(now, {.instance = "pg"});
-  run();
-  taker().asked.clear();
+  make_with_a_fence();
   taker().promotion->claim(now, now);  // its adverts do not arrive
   for (int i = 0; i < 12; ++i) {
     run(1);

@@ -181,11 +181,15 @@ TEST(MoverPromotionTest, ASuccessorServesOnWithoutAnAct) {
   EXPECT_EQ(bench.doors.adverts.back().priority, 100);
 }
 
-TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
+config::Config witnessed() {
   config::Config config = promoting(config::Grant::kWitness);
   config.instances[0].election.witness = {"etcd"};
   config.plugins.push_back(section("etcd", {PluginVerb::kAcquire, PluginVerb::kRenew, PluginVerb::kRelease}));
-  Bench bench{config};
+  return config;
+}
+
+/// Active since before, by a witness's grant that ends in so long.
+void adopt_granted(Bench& bench, Nanos left) {
   bench.start();
   ports::InstanceState state = bench.doors.instances.at(0);
   state.state = State::kActive;
@@ -193,7 +197,7 @@ TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
   state.data_role = ports::DataRole::kActive;
   state.promotion_step = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
   state.generation = 1;
-  state.granted_until_ns = bench.now.time_since_epoch().count() - 1;
+  state.granted_until_ns = (bench.now + left).time_since_epoch().count();
   ports::RouterState router = bench.doors.routers.at(0);
   router.machine.state = State::kActive;
   router.machine.adver_deadline_ns = (bench.now + 1s).time_since_epoch().count();
@@ -203,38 +207,20 @@ TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
     const ports::AdoptedInstance adopted{.instance = state, .routers = {router}};
     bench.engine->start(bench.now, std::array{adopted}, false);
   });
+}
+
+TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
+  Bench bench{witnessed()};
+  adopt_granted(bench, -1ns);
   EXPECT_THAT(bench.doors.order, ElementsAre("remove 192.0.2.1"));
   EXPECT_EQ(bench.doors.last_act.reason, Reason::kNoGrant);
 }
 
-/// Active since before, by a witness's grant that is good for another nine seconds.
-void adopt_granted(Bench& bench) {
-  bench.start();
-  ports::InstanceState state = bench.doors.instances.at(0);
-  state.state = State::kActive;
-  state.holding = ports::HoldingState::kHeld;
-  state.data_role = ports::DataRole::kActive;
-  state.promotion_step = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
-  state.generation = 1;
-  state.granted_until_ns = (bench.now + 9s).time_since_epoch().count();
-  ports::RouterState router = bench.doors.routers.at(0);
-  router.machine.state = State::kActive;
-  router.machine.adver_deadline_ns = (bench.now + 1s).time_since_epoch().count();
-  bench.make();
-  bench.turn([&] {
-    const ports::AdoptedInstance adopted{.instance = state, .routers = {router}};
-    bench.engine->start(bench.now, std::array{adopted}, false);
-  });
+TEST(MoverPromotionTest, AGrantThatEndsWhileWritesAreBeingBlockedTakesTheAddressWithIt) {
+  Bench bench{witnessed()};
+  adopt_granted(bench, 9s);
   bench.link_up();
   bench.own_addresses();
-}
-
-TEST(MoverPromotionTest, AGrantThatEndsWhileWritesAreBeingBlockedTakesTheAddressWithIt) {
-  config::Config config = promoting(config::Grant::kWitness);
-  config.instances[0].election.witness = {"etcd"};
-  config.plugins.push_back(section("etcd", {PluginVerb::kAcquire, PluginVerb::kRenew, PluginVerb::kRelease}));
-  Bench bench{config};
-  adopt_granted(bench);
   bench.doors.order.clear();
   bench.command({.verb = Verb::kDrain, .instance = ""});
   ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kBlockWrites);  // and its server does not answer

@@ -33,6 +33,17 @@ Promotion::Setup one_section(config::Grant grant = config::Grant::kUnsafe) {
   return setup;
 }
 
+/// What a predecessor engine left on the state board.
+ports::InstanceState left_at(PromotionStep step, DataRole role, std::uint64_t generation, bool dirty, Instant until) {
+  ports::InstanceState state;
+  state.promotion_step = static_cast<std::uint8_t>(step);
+  state.data_role = role;
+  state.generation = generation;
+  state.data_dirty = dirty;
+  state.granted_until_ns = until.time_since_epoch().count();
+  return state;
+}
+
 /// A transaction whose records and acts are answered by hand; `asked` has them in words.
 class PromotionTest : public testing::Test {
  protected:
@@ -627,23 +638,38 @@ TEST_F(PromotionTest, AHolderIsFollowedAlsoWhereOnlyItsStewardIsHeard) {
 
 // ---- The crash table of a successor engine -------------------------------------------------------------------------
 
+TEST_F(PromotionTest, ASuccessorKeepsWhatIsKnownOfPromotionsAndThatProofIsNeeded) {
+  ports::InstanceState old = left_at(PromotionStep::kStandby, DataRole::kStandby, 9, true, kNever);
+  old.promoted = 6;
+  promotion.emplace("pg", one_section());
+  promotion->adopt(now, old);
+  EXPECT_EQ(promotion->promoted(), 6U);
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsProof));
+}
+
+TEST_F(PromotionTest, TheGenerationInTheDataIsKnownOfAlsoWithoutARecord) {
+  make(one_section());
+  promotion->saw_generation(6);
+  EXPECT_EQ(promotion->promoted(), 6U);
+}
+
 TEST_F(PromotionTest, AnActiveIsContinuedWithoutAnAct) {
   promotion.emplace("pg", one_section());
-  promotion->adopt(now, PromotionStep::kActive, DataRole::kActive, 4, true, kNever);
+  promotion->adopt(now, left_at(PromotionStep::kActive, DataRole::kActive, 4, true, kNever));
   EXPECT_THAT(ask(), IsEmpty());
   EXPECT_TRUE(promotion->may_hold());
 }
 
 TEST_F(PromotionTest, APromotionIsTakenUpAgainWithTheSameGeneration) {
   promotion.emplace("pg", one_section());
-  promotion->adopt(now, PromotionStep::kVerifying, DataRole::kPromoting, 4, true, kNever);
+  promotion->adopt(now, left_at(PromotionStep::kVerifying, DataRole::kPromoting, 4, true, kNever));
   EXPECT_THAT(ask(), ElementsAre("promote"));
   EXPECT_EQ(last.generation, 4U);
 }
 
 TEST_F(PromotionTest, APromotionIsNotTakenUpAgainWithoutTheGrant) {
   promotion.emplace("pg", one_section(config::Grant::kWitness));
-  promotion->adopt(now, PromotionStep::kPromoting, DataRole::kPromoting, 4, true, now - 1ms);
+  promotion->adopt(now, left_at(PromotionStep::kPromoting, DataRole::kPromoting, 4, true, now - 1ms));
   EXPECT_EQ(ask().front(), "demote");
   EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
 }
@@ -679,7 +705,7 @@ TEST_F(PromotionTest, AChangedRowWaitsUntilTheOldOneIsThrough) {
 
 TEST_F(PromotionTest, AClaimIsAbandonedAndItsGenerationBurned) {
   promotion.emplace("pg", one_section());
-  promotion->adopt(now, PromotionStep::kAsking, DataRole::kClaiming, 4, false, kNever);
+  promotion->adopt(now, left_at(PromotionStep::kAsking, DataRole::kClaiming, 4, false, kNever));
   EXPECT_THAT(ask(), ElementsAre("[standby 4]", "demote"));
   answer();
   promotion->claim(now, now);
@@ -688,7 +714,7 @@ TEST_F(PromotionTest, AClaimIsAbandonedAndItsGenerationBurned) {
 
 TEST_F(PromotionTest, ADemotionIsFinished) {
   promotion.emplace("pg", one_section());
-  promotion->adopt(now, PromotionStep::kDemoting, DataRole::kDemoting, 4, true, kNever);
+  promotion->adopt(now, left_at(PromotionStep::kDemoting, DataRole::kDemoting, 4, true, kNever));
   EXPECT_THAT(ask(), ElementsAre("block_writes"));
 }
 
