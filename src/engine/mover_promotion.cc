@@ -98,12 +98,12 @@ Instant Mover::old_addresses_gone(Instant now) const {
   return last + plan_.election.takeover_wait.value_or(std::max(lifetime_.lifetime(), plan_.election.takeover_least));
 }
 
-void Mover::ask_act(const Promotion::Act& act) {
+void Mover::ask_act(Instant now, const Promotion::Act& act) {
   const std::uint64_t ticket = std::uint64_t{id_} << 32 | ++acts_;
   if (act.row == Promotion::Row::kWitness) {
-    witness_acts_.push_back({ticket, act});
+    witness_acts_.push_back({ticket, act, now});
   } else {
-    promotion_act_ = Asked{ticket, act};
+    promotion_act_ = Asked{ticket, act, now};
   }
   context_.ports.plugins.act({.ticket = ticket,
                               .plugin = act.plugin,
@@ -127,9 +127,11 @@ bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
   const bool main = promotion_act_ && promotion_act_->ticket == result.ticket;
   if (!main && witness == witness_acts_.end()) return false;
   const Promotion::Act act = main ? promotion_act_->act : witness->act;
+  const Instant asked_at = main ? promotion_act_->at : witness->at;
   // A renewal that succeeds is nobody's news.
   if (act.verb != PluginVerb::kRenew || result.status != VerbStatus::kOk) {
-    report_act(now, act.plugin, act.verb, result);
+    const bool known = act.position_at != kNever;
+    report_act(now, act.plugin, act.verb, result, known ? std::optional{asked_at - act.position_at} : std::nullopt);
   }
   if (main) {
     promotion_act_.reset();
@@ -157,7 +159,7 @@ bool Mover::ask_promotion(Instant now) {
   if (record_ticket_ == 0 && !promotion_act_ && !jobs_stop(now)) {
     if (const auto ask = promotion_->next(now)) {
       if (const auto* act = std::get_if<Promotion::Act>(&*ask)) {
-        ask_act(*act);
+        ask_act(now, *act);
       } else {
         const auto& record = std::get<ports::DataRecord>(*ask);
         context_.records[plan_.name] = record;  // for a mover that takes this one's place
@@ -166,7 +168,7 @@ bool Mover::ask_promotion(Instant now) {
       }
     }
   }
-  while (const auto act = promotion_->next_witness(now)) ask_act(*act);
+  while (const auto act = promotion_->next_witness(now)) ask_act(now, *act);
   // What it leaves for may be another reason than the grant's end, which comes while writes are being blocked.
   const bool late = !BATON_DEFECT(60) && promotion_->overdue(now) && (releasing_ || !promotion_->may_hold());
   if (wanted_ && (promotion_->clearing() || late)) let_go(now);

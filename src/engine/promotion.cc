@@ -289,7 +289,10 @@ void Promotion::describe(Act& act, std::size_t place) const {
     if (planned() || step_ == Step::kDraining) act.position = positions_[place];
     if (offered) act.generation = record_.generation + 1;
   } else if ((step_ == Step::kAsking || step_ == Step::kPromoting) && place == 0) {
-    act.position = last_position_of(act.target);
+    const Heard* holder = last_holder(act.target);
+    if (holder == nullptr) return;
+    act.position = holder->fact.position;
+    act.position_at = holder->position_at;
   }
 }
 

@@ -62,6 +62,7 @@ class Promotion {
     PluginVerb verb = PluginVerb::kPromote;
     std::string target;
     std::string position;
+    Instant position_at = kNever;  ///< a crash: when the old holder's probe saw it; kNever: not known
     bool planned = false;
     std::uint64_t generation = 0;
     Nanos deadline{0};
@@ -153,6 +154,12 @@ class Promotion {
 
  private:
   enum class Target : std::uint8_t { kStandby, kActive };
+  /// Another host's newest word; its position may be of an earlier one.
+  struct Heard {
+    ports::PeerFact fact;
+    Instant at{};
+    Instant position_at{};
+  };
   void enter(Instant now, PromotionStep step);
   bool move_on(Instant now);
   std::optional<Ask> ask(Instant now);
@@ -187,7 +194,7 @@ class Promotion {
   bool has_promised(const std::string& host, Instant now) const;
   bool silent(const std::string& host, Instant now) const;
   void choose_whom_to_fence(Instant now);
-  std::string last_position_of(const std::string& host) const;
+  const Heard* last_holder(const std::string& host) const;
 
   // promotion_handover.cc
   bool hand_over(Instant now);
@@ -261,10 +268,6 @@ class Promotion {
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not
 
   // Other hosts.
-  struct Heard {
-    ports::PeerFact fact;
-    Instant at{};
-  };
   std::map<std::string, Heard> heard_;  ///< by HOST
   std::vector<std::string> whom_;       ///< kFencing: the hosts
   ports::Promise promise_;

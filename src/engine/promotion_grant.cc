@@ -29,12 +29,13 @@ bool claims_or_holds(const ports::PeerFact& fact) {
 
 void Promotion::heard(Instant now, const ports::PeerFact& fact) {
   if (std::find(setup_.others.begin(), setup_.others.end(), fact.host) == setup_.others.end()) return;
-  ports::PeerFact kept = fact;
-  // What a standby's data was when it was the writable one is not to be forgotten.
+  Heard kept{.fact = fact, .at = now, .position_at = now - fact.position_age};
+  // Where its data stood when that could be seen is not to be forgotten.
   if (const auto before = heard_.find(fact.host); before != heard_.end() && fact.position.empty()) {
-    kept.position = before->second.fact.position;
+    kept.fact.position = before->second.fact.position;
+    kept.position_at = before->second.position_at;
   }
-  heard_[fact.host] = {std::move(kept), now};
+  heard_[fact.host] = std::move(kept);
   const bool holds = fact.data_role == DataRole::kActive;
   if (holds) saw_generation(fact.generation);
   // Its word counts also where its adverts do not arrive.
@@ -72,11 +73,12 @@ bool Promotion::nobody_took_over(Instant now) const {
          });
 }
 
-/// Where the data of the one that fell silent stood, as far as it was heard: what a crash may lose is counted from it.
-std::string Promotion::last_position_of(const std::string& host) const {
+/// The one that fell silent, with where its data stood as far as that was heard: what a crash may lose is counted from
+/// it. nullptr: not heard.
+const Promotion::Heard* Promotion::last_holder(const std::string& host) const {
   const auto found = heard_.find(host.empty() && setup_.others.size() == 1 ? setup_.others.front() : host);
-  if (found == heard_.end() || found->second.fact.data_role != DataRole::kActive) return {};
-  return found->second.fact.position;
+  if (found == heard_.end() || found->second.fact.data_role != DataRole::kActive) return nullptr;
+  return found->second.fact.position.empty() ? nullptr : &found->second;
 }
 
 // ---- Promises -------------------------------------------------------------------------------------------------------

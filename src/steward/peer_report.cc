@@ -10,12 +10,15 @@
 namespace baton::steward {
 namespace {
 
+using namespace std::chrono_literals;
+
 // Kinds of payload.
 constexpr std::uint8_t kReport = 1;
 constexpr std::uint8_t kChecks = 2;  ///< the head, then checks
 constexpr std::size_t kHashLimit = 64;
 constexpr std::size_t kNameLimit = 64;
 constexpr std::size_t kSentenceLimit = 200;
+constexpr std::int64_t kOldest = UINT32_MAX;
 
 std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   std::array<std::uint8_t, kMaxPeerPayload> buffer;
@@ -35,6 +38,7 @@ std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   out.i64(instance.lag_bytes);
   const ports::HandoverWord& word = instance.handover;
   out.text(word.position.empty() ? ipc::plain_text(instance.position, ipc::kPositionLimit) : "");
+  out.u32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(instance.position_age / 1ms, 0, kOldest)));
   out.u8(static_cast<std::uint8_t>(word.phase));
   out.u8(word.gives ? 1 : 0);
   out.text(word.with);
@@ -75,6 +79,7 @@ bool decode_instance(ByteReader& in, PeerInstance& instance) {
   good &= take(in, instance.probe, ProbeState::kFail);
   instance.lag_bytes = in.i64();
   instance.position = in.text();
+  instance.position_age = in.u32() * 1ms;
   ports::HandoverWord& word = instance.handover;
   good &= take(in, word.phase, ports::HandoverPhase::kAborted);
   good &= take(in, word.gives);

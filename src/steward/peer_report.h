@@ -33,6 +33,7 @@ struct PeerInstance {
   ProbeState probe = ProbeState::kUnknown;
   std::int64_t lag_bytes = -1;  ///< -1: not known
   std::string position;         ///< left out while the handover has one: both would not fit
+  Nanos position_age{0};        ///< since the probe that saw it; on the wire in milliseconds
   ports::HandoverWord handover = {};
   ports::Promise promise = {};
   bool operator==(const PeerInstance&) const = default;

@@ -81,6 +81,7 @@ PeerReport StewardProcess::own_report(const HostView& host) const {
       instance.probe = each.data->latest->state;
       instance.lag_bytes = each.data->latest->lag_bytes;
       instance.position = each.data->latest->position;
+      instance.position_age = posix::now() - each.data->latest->started;
     }
     report.instances.push_back(std::move(instance));
   }
@@ -104,6 +105,7 @@ void StewardProcess::tell_engine(const PeerView& peer) {
                                 .dirty = instance.dirty,
                                 .role = instance.role,
                                 .position = instance.position,
+                                .position_age = instance.position_age + (posix::now() - at),
                                 .against = ReasonSet::from_bits(instance.against),
                                 .handover = instance.handover,
                                 .promise = instance.promise}});

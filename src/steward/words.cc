@@ -170,10 +170,16 @@ std::string in_its_words(const Report& report) {
   return report.sentence.empty() ? std::string{} : ": " + std::string{report.sentence.view()};
 }
 
+/// What the old holder acknowledged after its last word is in no count.
+std::string age_of_position(const Report& report) {
+  if (report.lost.empty() || report.position_age_ns < 0) return {};
+  return "; the old holder's last position was " + exact_duration(Nanos{report.position_age_ns}) + " old by then";
+}
+
 std::string act_sentence(const Report& report) {
   const std::string act = plugin_of(report) + ": " + std::string{verb_token(report.verb)};
   const std::string time = report.duration_ns == 0 ? "" : " in " + exact_duration(Nanos{report.duration_ns});
-  if (report.outcome == VerbStatus::kOk) return act + " done" + time + in_its_words(report);
+  if (report.outcome == VerbStatus::kOk) return act + " done" + time + in_its_words(report) + age_of_position(report);
   return act + " failed (" + std::string{status_token(report.outcome)} + ")" + time + in_its_words(report);
 }
 

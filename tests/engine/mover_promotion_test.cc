@@ -327,6 +327,55 @@ TEST(MoverPromotionTest, AHostThatIsHandedTheRolePromotesFirstThenTakesTheMaster
   EXPECT_EQ(bench.doors.adverts.back().priority, 100);
 }
 
+TEST(MoverPromotionTest, APromotionAfterACrashSaysWhatMayBeLostAndHowOldTheLastWordWas) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .state = State::kActive,
+                                      .data_role = ports::DataRole::kActive,
+                                      .step = ports::PromotionStep::kActive,
+                                      .generation = 1,
+                                      .position = "p",
+                                      .position_age = 400ms});
+  });
+  const Instant heard = bench.now;
+  // Its database is gone before its host is: what was heard before counts.
+  bench.run_for(500ms);
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .state = State::kActive,
+                                      .data_role = ports::DataRole::kActive,
+                                      .step = ports::PromotionStep::kActive,
+                                      .generation = 1});
+  });
+  serve(bench);
+  for (int i = 0; i < 100 && bench.doors.last_act.verb != PluginVerb::kPromote; ++i) {
+    bench.run_for(100ms);
+    if (bench.doors.last_record != 0) {
+      bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+    }
+  }
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kPromote);
+  EXPECT_EQ(bench.doors.last_act.position, "p");
+  const Nanos age = bench.now - heard + 400ms;
+  bench.run_for(2s);
+  bench.turn([&] {
+    bench.engine->on_act_result(
+        bench.now, {.ticket = bench.doors.tickets.back(), .took = 2s, .lost = ports::LostText{"1683 bytes"}});
+  });
+  const auto told = std::find_if(bench.doors.reports.begin(), bench.doors.reports.end(), [](const auto& report) {
+    return report.kind == ports::EventKind::kActed && report.verb == PluginVerb::kPromote;
+  });
+  ASSERT_NE(told, bench.doors.reports.end());
+  EXPECT_EQ(told->lost.view(), "1683 bytes");
+  EXPECT_EQ(Nanos{told->position_age_ns}, age);
+}
+
 TEST(MoverPromotionTest, AHostThatHandsTheRoleOverLosesTheAddressesBeforeItTellsThePosition) {
   Bench bench{promoting()};
   become_active(bench);

@@ -165,6 +165,7 @@ PeerInstance instance(std::string name, std::size_t position) {
           .probe = ProbeState::kPass,
           .lag_bytes = 12,
           .position = std::string(position, 'p'),
+          .position_age = 1500ms,
           .promise = {.to = "db1", .generation = 7}};
 }
 
