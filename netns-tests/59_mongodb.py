@@ -35,7 +35,7 @@ class Client:
 class Hosts:
     """A set whose primary is db1, and Baton on both hosts; `mode` and `grant` as in its configuration."""
 
-    def __init__(self, scene, mode="follow", grant=("grant = follow",), sections=(), lines=()):
+    def __init__(self, scene, mode="follow", grant=("grant = follow",), sections=(), lines=(), fall=2):
         self.scene, self.daemons = scene, {}
         self.fake = FakeSet([{"address": scene.lab.ip4(host), "port": PORT, "namespace": scene.lab.namespace(host), "bind": "0.0.0.0"} for host in (*HOSTS, "client")],
                             users={USER: User(SECRET, ["clusterMonitor", "clusterManager", "readWrite"])}, election=1.0, replicates=True)
@@ -45,7 +45,7 @@ class Hosts:
         with open(secret, "w", encoding="ascii") as file:
             file.write(SECRET + "\n")
         os.chmod(secret, 0o600)
-        plugin = ["[plugin mongo]", "module = mongodb", "mode = " + mode, "interval = 400ms", "timeout = 390ms", "fall = 2", "replica_set = rs0",
+        plugin = ["[plugin mongo]", "module = mongodb", "mode = " + mode, "interval = 400ms", "timeout = 390ms", "fall = %d" % fall, "replica_set = rs0",
                   "username = " + USER, "password_file = " + secret]
         plugin += ["member = %s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in HOSTS]
         for host, priority in zip(HOSTS, (200, 100)):
@@ -115,13 +115,11 @@ def test_the_address_goes_where_a_step_down_takes_the_primary_and_back_again(sce
     assert not followed.lost(writer, began, "planned")
 
 
-LEASE = "3s"
-
-
 def leading(scene):
     """mode = lead: who has the grant of the witness has the primary, too."""
     roles.etcd_on(scene, "client")
-    return Hosts(scene, "lead", ("grant = witness", "witness = witness", "cooldown = 0"), roles.etcd_section(scene, "client", LEASE))
+    return Hosts(scene, "lead", ("grant = witness", "witness = witness", "cooldown = 0"), roles.etcd_section(scene, "client"),
+                 fall=4)  # longer than an election
 
 
 @pytest.mark.limit(120)
@@ -142,7 +140,7 @@ def test_where_baton_leads_the_primary_goes_with_the_address_in_a_planned_move_a
     led.serving("db1", 40)
     writer.wait_more(30)
     assert led.generation() == (3, "db1")
-    assert not led.lost(writer, began, "planned, lead")
+    assert not led.lost(writer, began, "lead: planned, then Baton of the holder dies")
 
 
 @pytest.mark.limit(120)

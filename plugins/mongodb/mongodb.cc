@@ -530,7 +530,8 @@ Result MongoDb::try_demote(const Call& call, Clock::time_point until) {
   if (!hello.primary) return plugin::done(hello.me + " is not primary").fact("primary", hello.leader);
   // While no host is known to have the role two standbys would hand the primary to each other for ever.
   if (call.target().empty()) {
-    return plugin::done(hello.me + " stays primary until a host that is promoted asks for it").fact("primary", hello.me);
+    return plugin::done(hello.me + " stays primary until a host that is promoted asks for it")
+        .fact("primary", hello.me);
   }
   Server other = connect(address_of(call.target()), until);
   const Hello there = ask_hello(other);
