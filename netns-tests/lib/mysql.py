@@ -107,7 +107,7 @@ class ServerLog:
 class MariaDBs:
     """How MariaDB servers are made and first put together."""
 
-    name = "mariadb"
+    name, position, hold_back = "mariadb", "gtid_binlog_pos", "STOP SLAVE IO_THREAD"
 
     def __init__(self, options=()):
         self.options = options
@@ -128,7 +128,7 @@ class MariaDBs:
 class MySQLs:
     """The same for MySQL, in the given root."""
 
-    name = "mysql"
+    name, position, hold_back = "mysql", "gtid_executed", "STOP REPLICA IO_THREAD"
 
     def __init__(self, root):
         self.root = root

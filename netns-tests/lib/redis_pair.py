@@ -9,6 +9,8 @@ import redis_server as rs  # noqa: E402
 
 VIP = "10.77.0.50"
 PORT = 6379
+# In the stream of replication: *3 $3 SET $3 n:1 $1 x, each with a line end of two bytes.
+WRITE_LEAST = 4 + 4 + 5 + 4 + 5 + 4 + 3
 
 
 class Client:
@@ -114,6 +116,19 @@ class RedisPair:
         sampler.never_two()
         missing = acknowledged - self.numbers(host)
         assert not missing, sorted(missing)[:20]
+
+    def lost(self, writer, sampler, host, since):
+        """After a crash at `since` (time of day): what was acknowledged and is not on `host`, which took over: the newest, and no more
+        than it said."""
+        acknowledged = writer.stop()
+        sampler.stop()
+        sampler.never_two()
+        old = [number for number in acknowledged if writer.at[number] <= since + 0.2]  # nobody takes over so soon
+        present = self.numbers(host)
+        missing = roles.lost_tail(old, present)
+        assert set(acknowledged) - set(old) <= present, "what the new holder acknowledged is there"
+        roles.within_bound(self.daemons[host], writer, missing, WRITE_LEAST)
+        return missing
 
 
 def calm_pair(scene, **options):
