@@ -19,25 +19,18 @@ def test_the_address_comes_after_the_promotion_and_the_generation_is_in_the_data
     assert [entry["verb"] for entry in history][-4:] == ["acquire", "can_promote", "promote", "verify"]
 
 
-def lose(pair, host):
-    """With all that is on it; the moment after which it acknowledges nothing more."""
-    pair.scene.faults.unplug(host)
-    moment = time.time()
-    pair.daemons[host].kill()
-    pair.servers[host].kill()
-    return moment
-
-
 @pytest.mark.limit(120)
 def test_a_crash_of_the_holder_moves_the_role_and_loses_no_more_than_is_reported(scene):
     pair = RedisPair(scene, peers=True).start()
     writer, sampler = pair.writer(), pair.sampler()
     writer.wait_more(200)
-    moment = lose(pair, "db1")
+    moment = pair.lose("db1")
     pair.serving("db2", 30)
     writer.wait_more(50)
     assert roles.data_of(pair.daemons["db2"])["generation"] == 2
-    missing = pair.lost(writer, sampler, "db2", moment)
+    missing = pair.lost(writer, "db2", moment)
+    sampler.stop()
+    sampler.never_two()
     roles.measure("redis crash", writer, time.monotonic() - (time.time() - moment), len(missing))
 
 
@@ -50,9 +43,11 @@ def test_a_crash_while_the_stream_stood_still_loses_just_what_is_reported(scene)
     writer.wait_more(300)
     acknowledged = writer.stop()
     roles.wait_heard(pair.daemons["db1"], pair.daemons["db2"], "redis", pair.servers["db1"].position)
-    moment = lose(pair, "db1")
+    moment = pair.lose("db1")
     pair.serving("db2", 30)
-    missing = pair.lost(writer, sampler, "db2", moment)
+    missing = pair.lost(writer, "db2", moment)
+    sampler.stop()
+    sampler.never_two()
     assert 280 < len(missing) < len(acknowledged)
     # With the numbers' own length; beside them there may be PING (14 bytes, each 10 s) and REPLCONF GETACK.
     written = sum(WRITE_LEAST - 1 + len("%d" % number) for number in missing)
