@@ -225,6 +225,7 @@ class Mover {
   void rebind_plugins(Instant now, const config::Election& before);
   bool weigh_checks(Instant now);
   void weigh_followed();
+  bool isolated(Instant now) const;
   void tell_notified(const vrrp::ReportTransition& change);
   void run_follow_ups(Instant now);
   void ask(ports::PluginId plugin, PluginVerb verb);

@@ -58,6 +58,7 @@ void Mover::on_recalled(Instant now) {
   if (!promotion_) return;
   const auto found = context_.records.find(plan_.name);
   promotion_->recall(now, found == context_.records.end() ? ports::DataRecord{.instance = plan_.name} : found->second);
+  on_roles(now);  // what the probes have said by now
   touch();
   settle(now);
 }
@@ -76,7 +77,7 @@ void Mover::on_role(Instant now, ports::PluginId plugin) {
   if (!promotion_->uses(plugin)) return;
   const Check& check = context_.plugins[plugin].check;
   promotion_->saw_generation(check.generation());
-  promotion_->observe(now, check.looked_at(), plugin, check.role());
+  promotion_->observe(now, check.looked_at(), plugin, check.role(), check.generation());
   run_promotion(now);
   schedule(now);
 }
@@ -210,6 +211,11 @@ void Mover::run_promotion(Instant now) {
     shielded_ = shielded;
     update_against(now);
   }
+  if (const bool cut_off = isolated(now); cut_off != facts_.isolated) {
+    facts_.isolated = cut_off;
+    touch();
+    update_against(now);
+  }
   follow_handover(now);
   look_for_conflict(now);
   promoting_ = false;
@@ -287,12 +293,12 @@ void Mover::follow_handover(Instant now) {
   if (group_.state() == State::kActive && !releasing_ && !promotion_->wants_mastership()) {
     release(now, Reason::kSwitchover);
   } else if (group_.state() != State::kActive && promotion_->may_hold() && promotion_->wants_mastership()) {
-    perform(now, group_.handle_all(now, vrrp::TakeOver{Reason::kHandedOver}));
+    perform(now, group_.handle_all(now, vrrp::TakeOver{promotion_->why_it_serves()}));
     if (group_.state() == State::kActive) {
       hold(now);
       renew_priority(now);
     } else {
-      promotion_->leave(now);  // the role was handed over to a host that may not serve any more
+      promotion_->leave(now);  // the data is here, but this host may not serve any more
     }
     while (ask_promotion(now)) {
     }

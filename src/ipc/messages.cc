@@ -249,6 +249,10 @@ void fields(Archive& archive, ports::DataRecord& record) {
   archive.text(record.position, kMaxPosition);
   archive.text(record.holder);
   archive.flag(record.same_boot);
+  auto count = static_cast<std::uint8_t>(std::min(record.promotions.size(), ports::kMaxPromotions));
+  archive.enumerator(count, up_to<ports::kMaxPromotions>);
+  record.promotions.resize(count);
+  for (Instant& at : record.promotions) instant(archive, at);
 }
 template <class Archive>
 void fields(Archive& archive, Remember& message) {
