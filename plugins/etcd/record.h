@@ -1,6 +1,7 @@
 // What Baton keeps in etcd for an instance: PREFIX INSTANCE/holder (who may promote, bound to a lease) and PREFIX
 // INSTANCE/generation (the highest that was ever granted and to whom, bound to nothing). Texts and JSON only; speaks to
 // nobody.
+#pragma once
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
