@@ -22,6 +22,7 @@ void DataChecker::tick() {
   for (std::size_t i = 0; i < units_.size(); ++i) {
     const int unit = static_cast<int>(i);
     check_one_serves(unit);
+    moves_.tick(unit);
     for (int each = 0; each < world_.hosts(); ++each) {
       Host& host = world_.host(each);
       if (data(unit).grant == config::Grant::kWitness) check_lease_while_serving(host, unit);
@@ -81,6 +82,11 @@ void DataChecker::check_address_truth(Host& host, int unit) {
   if (world_.databases().has_address(unit, host.index())) {
     fail("I7", &host, unit, "keeps its addresses although its data cannot be written");
   }
+}
+
+Nanos DataChecker::troubled_at(int unit, int host) const {
+  const View& there = units_[static_cast<std::size_t>(unit)].hosts[static_cast<std::size_t>(host)];
+  return std::max(there.trouble, there.interrupted);
 }
 
 /// Nobody may: each host's record is for an operator, or its budget is spent, or nobody has permitted it.
