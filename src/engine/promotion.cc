@@ -188,6 +188,9 @@ bool Promotion::move_on(Instant now) {
   if (target_ == Target::kStandby) {
     if (step_ >= Step::kClaiming && step_ <= Step::kDeciding) return enter(now, Step::kReturning), true;
     if (step_ == Step::kPromoting || step_ == Step::kVerifying || step_ == Step::kActive) {
+      if (word_.gives && word_.phase == HandoverPhase::kAsking) {
+        conclude(HandoverPhase::kRefused, "this host gives its role up meanwhile");
+      }
       descending_ = true;
       return enter(now, Step::kBlocking), true;
     }

@@ -17,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -199,7 +200,7 @@ class Promotion {
   bool taken_over(Instant now) const;
   void give(Instant now);
   void taken(Instant now);
-  void lose_track(Instant now);
+  void lose_track(Instant now, std::string_view how);
   void regain(Instant now);
   bool regained(Instant now);
   void resume(Instant now, std::string_view why);
