@@ -194,6 +194,7 @@ void DataChecker::check_promised(const Host& host, int unit, const ports::ActOrd
          "asks for promotion " + number(order.generation) + " without a promise of host" + number(other) +
              ", a fence or an operator's word");
   }
+  units_[static_cast<std::size_t>(unit)].by_word |= word;
   if (there.claims_anew) moves_.claim_granted(fenced, word);
 }
 
@@ -311,6 +312,7 @@ void DataChecker::recorded(Host& host, const ports::DataRecord& record) {
 
 void DataChecker::commanding(Host& host, const engine::Command& command) {
   const int unit = unit_named(command.instance);
+  if (!command.dry_run) moves_.interfered();
   if (unit < 0 || command.dry_run) return;
   if (command.verb == engine::Verb::kForgive) {
     view(host, unit).forgiven = true;

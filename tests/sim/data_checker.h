@@ -81,6 +81,7 @@ class DataChecker {
   struct Unit {
     std::vector<View> hosts;
     std::uint64_t asked = 0;       ///< the highest generation that any was asked to promote
+    bool by_word = false;          ///< an operator has had somebody promoted whom the others had not promised it
     int holder = -1;               ///< whose database was promoted last
     std::vector<History> holders;  ///< by set, as the block left it
     Nanos alone_since = Nanos::max();
@@ -105,6 +106,7 @@ class DataChecker {
   void check_fenced(const Host& host, int unit);
   void check_promised(const Host& host, int unit, const ports::ActOrder& order);
   void check_calm_move(const Host& host, int unit, int set);
+  bool alone(int unit) const;
   void check_one_serves(int unit);
   void check_lease_while_serving(const Host& host, int unit);
   void check_address_truth(Host& host, int unit);

@@ -32,12 +32,20 @@ void DataChecker::tick() {
   }
 }
 
+/// With a witness or promises nobody but the one that is granted it serves; unless an operator has taken the
+/// responsibility.
+bool DataChecker::alone(int unit) const {
+  const config::Grant grant = data(unit).grant;
+  const Unit& all = units_[static_cast<std::size_t>(unit)];
+  return grant == config::Grant::kWitness || (grant == config::Grant::kPeer && !all.by_word);
+}
+
 /// I7 for clients: with a witness there are never two hosts at which writes are taken. No excuse but one: a machine
 /// that stands still takes none, and the first turn after it gives the addresses up; that turn is what it takes.
 /// What serves is database and address together: a database alone may stay writable when its engine is dead or cannot
 /// reach it, and nobody can help that; its addresses have a lifetime.
 void DataChecker::check_one_serves(int unit) {
-  if (data(unit).grant != config::Grant::kWitness) return;
+  if (!alone(unit)) return;
   int first = -1;
   for (int each = 0; each < world_.hosts(); ++each) {
     if (!world_.databases().serves(unit, each)) continue;

@@ -103,6 +103,7 @@ bool Databases::reaches(int unit, int set, int host, int target) const {
 }
 
 std::optional<ports::ActResult> Databases::perform(int unit, int set, int host, const ports::ActOrder& order) {
+  if (order.verb == PluginVerb::kFence) return fence_one(unit, set, host, target_of(host, order.target));
   Database& own = at(unit, set, host);
   if (own.frozen(world_.now())) return std::nullopt;
   if (!own.running()) return answer(VerbStatus::kTransient, "connection refused");
@@ -209,10 +210,16 @@ ports::ActResult Databases::fence(int unit, int host, const ports::ActOrder& ord
     return {};
   }
   for (int set = 0; set < data.sets; ++set) {
-    if (!reaches(unit, set, host, target)) return answer(VerbStatus::kTransient, "the other one is not reached");
-    at(unit, set, target).block();
-    at(unit, set, target).detach();
+    auto one = fence_one(unit, set, host, target);
+    if (one.status != VerbStatus::kOk) return one;
   }
+  return {};
+}
+
+ports::ActResult Databases::fence_one(int unit, int set, int host, int target) {
+  if (!reaches(unit, set, host, target)) return answer(VerbStatus::kTransient, "the other one is not reached");
+  at(unit, set, target).block();
+  at(unit, set, target).detach();
   return {};
 }
 

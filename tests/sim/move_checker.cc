@@ -11,6 +11,12 @@ using ports::HandoverPhase;
 using ports::PromotionStep;
 using std::chrono::seconds;
 
+/// Neither claims nor holds.
+bool rests(PromotionStep step) {
+  return step == PromotionStep::kStandby || step == PromotionStep::kReturning || step == PromotionStep::kClosing ||
+         step >= PromotionStep::kOffered;
+}
+
 int host_named(const std::string& name) { return name.empty() ? -1 : name.back() - '0'; }
 
 }  // namespace
@@ -65,6 +71,7 @@ void MoveChecker::published(Host& host, int unit, const ports::InstanceState& st
     there.promised_to = said.promised_to.data();
     promise_made(host, unit, state);
   }
+  there.step = static_cast<PromotionStep>(state.promotion_step);
 }
 
 void MoveChecker::says(Host& host, int unit, const Part& before, const ports::InstanceState& state) {
@@ -157,9 +164,14 @@ void MoveChecker::promise_made(Host& host, int unit, const ports::InstanceState&
   ++totals_.promises;
   at(unit).promises.insert({host.index(), host_named(there.promised_to), there.promised_generation});
   const auto step = static_cast<PromotionStep>(state.promotion_step);
-  const bool rests = step == PromotionStep::kStandby || step == PromotionStep::kReturning ||
-                     step == PromotionStep::kClosing || step >= PromotionStep::kOffered;
-  if (!rests) fail("I7", &host, unit, "promises while it is " + std::string{ports::step_token(step)});
+  // A standby may go on to follow another host in the same turn, or wait until there is one to follow.
+  bool writable = false;
+  for (int set = 0; set < world_.scenario().data[static_cast<std::size_t>(unit)].sets; ++set) {
+    writable |= world_.databases().at(unit, set, host.index()).writable();
+  }
+  const bool waits = step == PromotionStep::kDemoting && state.data_role != ports::DataRole::kDemoting && !writable;
+  if (!rests(step) && !rests(there.step) && !waits)
+    fail("I7", &host, unit, "promises while it is " + std::string{ports::step_token(step)});
   if (world_.databases().has_address(unit, host.index())) fail("I7", &host, unit, "promises and has its addresses");
   if (host_named(there.promised_to) == host.index()) fail("I7", &host, unit, "promises to itself");
 }
@@ -228,6 +240,12 @@ void MoveChecker::promotes(const Host& host, int unit, int set, const ports::Act
   const std::int64_t lost = missing(world_.databases().at(unit, set, host.index()).history(),
                                     world_.databases().at(unit, set, move->giver).history());
   if (lost > 0) fail("I8", &host, unit, "a planned move loses " + std::to_string(lost) + " acknowledged writes");
+}
+
+void MoveChecker::interfered() {
+  for (Unit& unit : units_) {
+    for (auto& [number, move] : unit.moves) move.calm &= move.over();
+  }
 }
 
 // ---- Time passes ----------------------------------------------------------------------------------------------------

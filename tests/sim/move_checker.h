@@ -37,6 +37,8 @@ class MoveChecker {
   /// Before it takes effect.
   void promotes(const Host& host, int unit, int set, const ports::ActOrder& order);
   void tick(int unit);
+  /// An operator wants something else meanwhile.
+  void interfered();
 
   /// This host has been passed the role in the move that it says it takes part in.
   bool passed_to(const Host& host, int unit) const;
@@ -66,6 +68,7 @@ class MoveChecker {
     std::uint64_t number = 0;
     std::string promised_to;
     std::uint64_t promised_generation = 0;
+    ports::PromotionStep step = ports::PromotionStep::kReading;
   };
   struct Unit {
     std::map<std::uint64_t, Move> moves;  ///< by number

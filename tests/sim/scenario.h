@@ -97,9 +97,10 @@ struct DataUnit {
   int witnesses = 1;
   Nanos lease{0};
   bool fence = false;
-  bool power_switch = false;  ///< fences by it; else through the other's database
-  bool boot_guard = true;     ///< a database that is started cannot be written
-  bool rebuild = false;       ///< rejoin gives up its own data
+  bool fences_itself = false;  ///< its databases' plugin can end another one
+  bool power_switch = false;   ///< fences by it; else through the other's database
+  bool boot_guard = true;      ///< a database that is started cannot be written
+  bool rebuild = false;        ///< rejoin gives up its own data
 };
 
 struct Scenario {
