@@ -162,6 +162,7 @@ void Promotion::enter(Instant now, Step step) {
   not_before_ = Instant{};
   if (step == Step::kDemoting) demoting_to_ = wanted_upstream_;
   if (step == Step::kClaiming) promise_ = {};
+  if (step == Step::kPromoting) demoted_ = false;
   if ((step == Step::kGranting || step == Step::kRegaining) && setup_.grant == config::Grant::kWitness) {
     for (Lease& lease : leases_) lease.want(record_.generation);
   }
@@ -416,7 +417,7 @@ void Promotion::serve(Instant now) {
 
 void Promotion::standby_reached(Instant now) {
   followed_ = demoting_to_;
-  followed_known_ = true;
+  followed_known_ = demoted_ = true;
   stuck_ = false;
   if (!demoting_to_.empty()) {
     // The plugin has proven that the other's history holds all of ours.
@@ -550,7 +551,7 @@ void Promotion::demoted(Instant now, const ports::ActResult& result) {
   if (result.status == VerbStatus::kConflict) {
     record_.role = DataRole::kNeedsRejoin;
     followed_ = demoting_to_;
-    followed_known_ = true;
+    followed_known_ = demoted_ = true;
     stuck_ = false;
     rejoin_at_ = now + kRejoinPause;
     return enter(now, Step::kReturning);
@@ -602,6 +603,7 @@ void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, Applica
   if (found == setup_.promote.end() || at <= since_ || role == ApplicationRole::kNone) return;
   const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
   const bool primary = role == ApplicationRole::kPrimary;
+  if (primary) demoted_ = false;
   Instant& contrary = contrary_since_[section];
   if (step_ == Step::kActive) {
     if (primary) {

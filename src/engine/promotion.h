@@ -255,6 +255,7 @@ class Promotion {
   std::string demoting_to_;
   std::string followed_;
   bool followed_known_ = false;  ///< demoted since the start
+  bool demoted_ = false;         ///< a demotion has ended, and nothing has made the data writable since
   Instant rejoin_at_{};          ///< kNeedsRejoin: asked again
   bool stuck_ = false;           ///< demoting fails
   bool permitted_ = false;

@@ -94,7 +94,9 @@ void Promotion::consider_promise(Instant now) {
       if (fact.step == Step::kGranting && !theirs) continue;
       abandon(now, Reason::kPromised);
     }
-    const bool at_rest = step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
+    // Who only waits for somebody to follow must not keep the others from becoming that.
+    const bool waits = step_ == Step::kDemoting && !descending_ && demoted_;
+    const bool at_rest = waits || step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
     if (at_rest || step_ >= Step::kOffered) promise_ = {.to = host, .generation = fact.generation};
   }
 }
