@@ -19,6 +19,7 @@ Promotion::Promotion(std::string instance, Setup setup)
       contrary_since_(setup_.promote.size()),
       positions_(setup_.promote.size()) {
   record_.instance = instance_;
+  replica_at_ = contrary_since_;
 }
 
 void Promotion::configure(Setup setup) {
@@ -31,6 +32,7 @@ void Promotion::configure(Setup setup) {
   setup_ = std::move(setup);
   leases_.resize(setup_.witness.size());
   contrary_since_.assign(setup_.promote.size(), Instant{});
+  replica_at_ = contrary_since_;
   positions_.assign(setup_.promote.size(), "");
   if (step_ != Step::kActive) {
     followed_known_ = false;  // a section that is new has to be demoted, too
@@ -556,6 +558,7 @@ void Promotion::demoted(Instant now, const ports::ActResult& result) {
     rejoin_at_ = now + kRejoinPause;
     return enter(now, Step::kReturning);
   }
+  if (!stuck_) tried_at_ = now;
   stuck_ = true;
   if (!descending_ && target_ == Target::kActive) return enter(now, Step::kStandby);  // can_promote judges
   not_before_ = now + std::min(kTryPause * (1 << std::min(tries_, 6)), kLongestRetry);
@@ -604,6 +607,7 @@ void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, Applica
   const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
   const bool primary = role == ApplicationRole::kPrimary;
   if (primary) demoted_ = false;
+  replica_at_[section] = primary ? Instant{} : at;
   Instant& contrary = contrary_since_[section];
   if (step_ == Step::kActive) {
     if (primary) {
