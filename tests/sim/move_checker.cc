@@ -102,6 +102,11 @@ void MoveChecker::says(Host& host, int unit, const Part& before, const ports::In
     return;
   }
   if (host.index() != move.taker) fail("I8", &host, unit, "takes part in a move between others");
+  if (before.number != now.number) {  // an engine that knows nothing of an earlier answer
+    if (move.passed) fail("I8", &host, unit, "takes part anew in a move that was passed on already");
+    move.taker_said = HandoverPhase::kNone;
+    move.caught_up.assign(move.caught_up.size(), false);
+  }
   const bool ended = move.taker_said == HandoverPhase::kAborted || move.taker_said == HandoverPhase::kRefused;
   if (ended && now.phase != move.taker_said) fail("I8", &host, unit, "goes on with a move that it has given up");
   move.taker_said = now.phase;
