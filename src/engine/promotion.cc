@@ -410,6 +410,7 @@ void Promotion::serve(Instant now) {
   wanted_upstream_.clear();  // who had the role before need not have it after
   penalty_ = kFirstPenalty;
   trouble_ = Reason::kNone;
+  trouble_until_ = Instant{};
   if (planned()) conclude(HandoverPhase::kTaken, "");
   record_.promoted = record_.generation;
   record_.holder.clear();
