@@ -150,7 +150,11 @@ void Promotion::forgive(Instant now) {
   permit(now);
   permitted_ = false;
   if (record_.role == DataRole::kNeedsRejoin || record_.role == DataRole::kFenced) record_.role = DataRole::kStandby;
-  record_.dirty = false;
+  // Not what is written from now on.
+  const bool writes =
+      (step_ >= Step::kDeciding && step_ <= Step::kActive) || (step_ >= Step::kHanding && step_ <= Step::kUnblocking);
+  dirty_before_ = false;
+  if (!writes) record_.dirty = false;
   promotions_.clear();
   if (step_ == Step::kStandby) enter(now, Step::kClosing);
 }
