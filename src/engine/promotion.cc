@@ -19,6 +19,7 @@ Promotion::Promotion(std::string instance, Setup setup)
       contrary_since_(setup_.promote.size()),
       positions_(setup_.promote.size()) {
   record_.instance = instance_;
+  replica_at_ = contrary_since_;
 }
 
 void Promotion::configure(Setup setup) {
@@ -31,6 +32,7 @@ void Promotion::configure(Setup setup) {
   setup_ = std::move(setup);
   leases_.resize(setup_.witness.size());
   contrary_since_.assign(setup_.promote.size(), Instant{});
+  replica_at_ = contrary_since_;
   positions_.assign(setup_.promote.size(), "");
   if (step_ != Step::kActive) {
     followed_known_ = false;  // a section that is new has to be demoted, too
@@ -72,7 +74,11 @@ void Promotion::forgive(Instant now) {
   permit(now);
   permitted_ = false;
   if (record_.role == DataRole::kNeedsRejoin || record_.role == DataRole::kFenced) record_.role = DataRole::kStandby;
-  record_.dirty = false;
+  // Not what is written from now on.
+  const bool writes =
+      (step_ >= Step::kDeciding && step_ <= Step::kActive) || (step_ >= Step::kHanding && step_ <= Step::kUnblocking);
+  dirty_before_ = false;
+  if (!writes) record_.dirty = false;
   promotions_.clear();
   if (step_ == Step::kStandby) enter(now, Step::kClosing);
 }
@@ -86,6 +92,7 @@ void Promotion::enter(Instant now, Step step) {
   not_before_ = Instant{};
   if (step == Step::kDemoting) demoting_to_ = wanted_upstream_;
   if (step == Step::kClaiming) promise_ = {};
+  if (step == Step::kPromoting || step == Step::kProving) demoted_ = false;
   const bool needs_grant = step == Step::kGranting || step == Step::kRegaining || step == Step::kProving;
   if (needs_grant && setup_.grant == config::Grant::kWitness) {
     for (Lease& lease : leases_) lease.want(record_.generation);
@@ -113,6 +120,9 @@ bool Promotion::move_on(Instant now) {
   if (target_ == Target::kStandby) {
     if (step_ >= Step::kClaiming && step_ <= Step::kDeciding) return enter(now, Step::kReturning), true;
     if (step_ == Step::kPromoting || step_ == Step::kVerifying || step_ == Step::kActive) {
+      if (word_.gives && word_.phase == HandoverPhase::kAsking) {
+        conclude(HandoverPhase::kRefused, "this host gives its role up meanwhile");
+      }
       descending_ = true;
       return enter(now, Step::kBlocking), true;
     }
@@ -336,6 +346,7 @@ void Promotion::serve(Instant now) {
   wanted_upstream_.clear();  // who had the role before need not have it after
   penalty_ = kFirstPenalty;
   trouble_ = Reason::kNone;
+  trouble_until_ = Instant{};
   if (planned()) conclude(HandoverPhase::kTaken, "");
   record_.promoted = record_.generation;
   record_.holder.clear();
@@ -345,7 +356,7 @@ void Promotion::serve(Instant now) {
 
 void Promotion::standby_reached(Instant now) {
   followed_ = demoting_to_;
-  followed_known_ = true;
+  followed_known_ = demoted_ = true;
   stuck_ = false;
   if (!demoting_to_.empty()) {
     // The plugin has proven that the other's history holds all of ours.
@@ -479,11 +490,12 @@ void Promotion::demoted(Instant now, const ports::ActResult& result) {
   if (result.status == VerbStatus::kConflict) {
     record_.role = DataRole::kNeedsRejoin;
     followed_ = demoting_to_;
-    followed_known_ = true;
+    followed_known_ = demoted_ = true;
     stuck_ = false;
     rejoin_at_ = now + kRejoinPause;
     return enter(now, Step::kReturning);
   }
+  if (!stuck_) tried_at_ = now;
   stuck_ = true;
   if (!descending_ && target_ == Target::kActive) return enter(now, Step::kStandby);  // can_promote judges
   not_before_ = now + std::min(kTryPause * (1 << std::min(tries_, 6)), kLongestRetry);
@@ -534,6 +546,8 @@ void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, Applica
   if (at <= since_) return;
   const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
   const bool primary = role == ApplicationRole::kPrimary;
+  if (primary) demoted_ = false;
+  replica_at_[section] = primary ? Instant{} : at;
   Instant& contrary = contrary_since_[section];
   if (step_ == Step::kActive) {
     if (primary) {

@@ -18,6 +18,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -180,6 +181,7 @@ class Promotion {
   void climbed(Instant now, const ports::ActResult& result);
   void demoted(Instant now, const ports::ActResult& result);
   void standby_reached(Instant now);
+  bool not_writable() const;
   bool standby_settled() const { return followed_known_ && followed_ == wanted_upstream_; }
   bool climbing() const { return step_ >= PromotionStep::kClaiming && step_ <= PromotionStep::kVerifying; }
   bool data_lost(Instant now) const;
@@ -221,7 +223,7 @@ class Promotion {
   bool taken_over(Instant now) const;
   void give(Instant now);
   void taken(Instant now);
-  void lose_track(Instant now);
+  void lose_track(Instant now, std::string_view how);
   void regain(Instant now);
   bool regained(Instant now);
   void resume(Instant now, std::string_view why);
@@ -282,9 +284,12 @@ class Promotion {
   std::string wanted_upstream_;
   std::string demoting_to_;
   std::string followed_;
-  bool followed_known_ = false;  ///< demoted since the start
-  Instant rejoin_at_{};          ///< kNeedsRejoin: asked again
-  bool stuck_ = false;           ///< demoting fails
+  bool followed_known_ = false;      ///< demoted since the start
+  bool demoted_ = false;             ///< a demotion has ended, and nothing has made the data writable since
+  Instant tried_at_{};               ///< kDemoting: the first answer that was no success
+  std::vector<Instant> replica_at_;  ///< by section: its probe has seen that it is not writable
+  Instant rejoin_at_{};              ///< kNeedsRejoin: asked again
+  bool stuck_ = false;               ///< demoting fails
   bool permitted_ = false;
   bool guarded_ = true;
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not

@@ -115,9 +115,17 @@ void Promotion::consider_promise(Instant now) {
       if (fact.step == Step::kGranting && !theirs) continue;
       abandon(now, Reason::kPromised);
     }
-    const bool at_rest = step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
+    // Who only waits for somebody to follow must not keep the others from becoming that.
+    const bool waits = step_ == Step::kDemoting && !descending_ && not_writable();
+    const bool at_rest = waits || step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
     if (at_rest || takes(step_)) promise_ = {.to = host, .generation = fact.generation};
   }
+}
+
+/// Demoted, or tried in vain: then each probe has to have seen it since.
+bool Promotion::not_writable() const {
+  if (demoted_) return true;
+  return stuck_ && std::all_of(replica_at_.begin(), replica_at_.end(), [&](Instant at) { return at > tried_at_; });
 }
 
 /// For the claim that is under way.

@@ -103,7 +103,9 @@ bool Promotion::hand_over(Instant now) {
     case Step::kPassed:
       if (said == HandoverPhase::kTaken || taken_over(now)) return taken(now), true;
       if (said == HandoverPhase::kAborted) return regain(now), true;
-      if (!hears_other(now) && now - since_ >= 2 * ports::kPeerLease) return lose_track(now), true;
+      if (!hears_other(now) && now - since_ >= 2 * ports::kPeerLease) return lose_track(now, "fell silent"), true;
+      // It had said that it has caught up: an engine that says nothing of it any more was started anew.
+      if (hears_other(now) && answer == nullptr) return lose_track(now, "was started anew"), true;
       return false;
     case Step::kRegaining: return regained(now);
     case Step::kUnblocking:
@@ -152,9 +154,10 @@ void Promotion::taken(Instant now) {
   enter(now, Step::kDemoting);
 }
 
-/// It may have promoted and served before it fell silent: silence is not consent.
-void Promotion::lose_track(Instant now) {
-  conclude(HandoverPhase::kAborted, word_.with + " fell silent after the role was handed to it; it may have promoted");
+/// It may have promoted and served before that: silence is not consent.
+void Promotion::lose_track(Instant now, std::string_view how) {
+  conclude(HandoverPhase::kAborted,
+           word_.with + " " + std::string{how} + " after the role was handed to it; it may have promoted");
   unproven_ = true;
   target_ = Target::kStandby;
   descending_ = true;

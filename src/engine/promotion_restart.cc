@@ -94,6 +94,8 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old) {
   record_.promoted = old.data_role == DataRole::kActive ? generation : old.promoted;
   dirty_before_ = old.data_dirty;  // what it was before the promotion is not known any more
   written_ = record_;
+  // What is asked for anew need not be on disk yet.
+  if (step == Step::kRegaining || step == Step::kUnblocking) written_.generation = 0;
   word_ = ports::word_of(old.handover);
   promise_ = ports::promise_of(old.handover);
   if (planned()) {

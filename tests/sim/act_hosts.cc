@@ -126,6 +126,10 @@ void ActHosts::take_effect(Section& section) {
                     mishap == Mishap::kRefused || mishap == Mishap::kConflict || now >= running.killed_at;
   std::optional<ports::ActResult> result;
   if (!idle) result = carry_out(section, running.asked.order);
+  // A drain waits until all is there, or its time is over.
+  const Nanos again = now + world_.random().between(Nanos{milliseconds{10}}, Nanos{milliseconds{60}});
+  const bool waits = running.asked.order.verb == PluginVerb::kDrain && result && result->status != VerbStatus::kOk;
+  if (waits && again < running.killed_at) return schedule(section, again);
   if (!idle && mishap == Mishap::kAnswerLost) result.reset();
   Nanos at = now + world_.random().between(Nanos{microseconds{100}}, Nanos{milliseconds{5}});
   if (section.row == Row::kWitness) at += world_.witness_delay(section.unit, host_.index());

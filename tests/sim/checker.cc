@@ -235,6 +235,7 @@ void Checker::reported(Host& host, const ports::Report& report) {
   if (report.to == State::kActive && view(host).drained) fail("I4", &host, "takes over while drained");
   for (const int router : units_[static_cast<std::size_t>(unit)].routers) {
     view(host).routers[static_cast<std::size_t>(router)].heard_at.reset();
+    if (report.reason == Reason::kHandedOver) view(host).routers[static_cast<std::size_t>(router)].silent_until.reset();
     view(host).routers[static_cast<std::size_t>(router)].resigned_at.reset();
     view(host).routers[static_cast<std::size_t>(router)].resigned_before.reset();
   }
@@ -342,13 +343,24 @@ void Checker::check_links(Host& host) {
   }
 }
 
-bool Checker::becomes_active_next(std::size_t at) const {
+const Checker::Output* Checker::next_transition(std::size_t at) const {
   for (std::size_t i = at + 1; i < outputs_.size(); ++i) {
-    if (outputs_[i].kind == OutputKind::kTransition && outputs_[i].unit == outputs_[at].unit) {
-      return outputs_[i].to == State::kActive;
-    }
+    if (outputs_[i].kind == OutputKind::kTransition && outputs_[i].unit == outputs_[at].unit) return &outputs_[i];
   }
-  return false;
+  return nullptr;
+}
+
+bool Checker::becomes_active_next(std::size_t at) const {
+  const Output* const next = next_transition(at);
+  return next != nullptr && next->to == State::kActive;
+}
+
+/// I5; in a planned move there is nobody to listen for: who had the role has handed it over.
+bool Checker::has_to_listen(Host& host, std::size_t at, int router) const {
+  const auto& until =
+      hosts_[static_cast<std::size_t>(host.index())].routers[static_cast<std::size_t>(router)].silent_until;
+  const Output* const next = next_transition(at);
+  return until && host.local() < *until && (next == nullptr || next->reason != Reason::kHandedOver);
 }
 
 void Checker::check_advert(Host& host, std::size_t at, State state) {
@@ -356,8 +368,7 @@ void Checker::check_advert(Host& host, std::size_t at, State state) {
   RouterView& router = view(host).routers[static_cast<std::size_t>(output.router)];
   const Instant now = host.local();
   if (state != State::kActive && !becomes_active_next(at)) return fail("I4", &host, "an advert while not Active");
-  if (router.silent_until && now < *router.silent_until)
-    return fail("I5", &host, "an advert before it has listened again");
+  if (has_to_listen(host, at, output.router)) return fail("I5", &host, "an advert before it has listened again");
   // T-05: absolute re-arming; late by the lateness of the host at most.
   if (router.last_advert) {
     const Nanos gap = now - *router.last_advert;
@@ -420,8 +431,7 @@ void Checker::check_announcement(Host& host, std::size_t at, State state) {
     return fail("I3", &host, "announces " + address_text(outputs_[at].hash) + " while not Active");
   }
   for (const int router : units_[static_cast<std::size_t>(outputs_[at].unit)].routers) {
-    const RouterView& there = view(host).routers[static_cast<std::size_t>(router)];
-    if (there.silent_until && host.local() < *there.silent_until) {
+    if (has_to_listen(host, at, router)) {
       return fail("I5", &host, "announces before it has listened again");
     }
   }

@@ -92,6 +92,7 @@ class Checker {
     std::uint32_t became_active = 0;
     std::uint32_t moves_since_heal = 0;
     Nanos patient_since{0};   ///< I2: nothing has been heard, and nothing spoke against it, since
+    bool claims = false;      ///< the engine died in a claim
     bool leaves = false;      ///< the engine died while its data was being demoted: the role goes, too
     bool torn = false;        ///< the engine died between two records of one step
     bool must_leave = false;  ///< I5: it was Active before a long stall
@@ -150,7 +151,9 @@ class Checker {
   void check_order_of_leaving(Host& host, std::size_t at);
   void check_announcement(Host& host, std::size_t at, vrrp::State state);
   void apply_transition(Host& host, const Output& output);
+  const Output* next_transition(std::size_t at) const;
   bool becomes_active_next(std::size_t at) const;
+  bool has_to_listen(Host& host, std::size_t at, int router) const;
   /// `since`: when it became Backup.
   void check_takeover(Host& host, int unit, Reason reason, Nanos since);
   void check_links(Host& host);

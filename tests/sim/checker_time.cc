@@ -12,6 +12,8 @@ using std::chrono::seconds;
 using vrrp::State;
 
 constexpr auto kServing = static_cast<std::uint8_t>(ports::PromotionStep::kActive);
+constexpr auto kResting = static_cast<std::uint8_t>(ports::PromotionStep::kStandby);
+constexpr auto kPointOfNoReturn = static_cast<std::uint8_t>(ports::PromotionStep::kPromoting);
 
 /// The bounds below allow for clocks that differ by 400 parts per million.
 Nanos with_drift(Nanos length) { return length + length / 2000; }
@@ -174,6 +176,7 @@ void Checker::starting(Host& host, bool adopt) {
       }
       const State rest = unusable > 0 ? State::kInitialize : State::kBackup;
       unit.leaves = units_[i].promotes && state->promotion_step > kServing;
+      unit.claims = units_[i].promotes && state->promotion_step > kResting && state->promotion_step < kPointOfNoReturn;
       unit.torn = state->state != (active == state->router_count ? State::kActive : rest) ||
                   (active > 0 && active < state->router_count);
       for (const int router : units_[i].routers) {
@@ -217,6 +220,8 @@ void Checker::check_adoption(Host& host, const Output& output) {
   const UnitView& unit = view(host).units[static_cast<std::size_t>(output.unit)];
   if (unit.torn && output.reason == Reason::kEngineDied) return;
   if (unit.leaves) return;
+  // Before the point of no return a successor abandons the claim; what its data is worth has to be shown again.
+  if (unit.claims && output.reason == Reason::kNeedsProof) return;
   bool old = false;
   for (const int index : units_[static_cast<std::size_t>(output.unit)].routers) {
     const RouterView& router = view(host).routers[static_cast<std::size_t>(index)];
@@ -334,6 +339,12 @@ Nanos Checker::run_until() const { return settled_at_ + 4 * world_.scenario().lo
 /// been silent for Active_Down_Interval, or has resigned and Skew_Time is over.
 void Checker::check_takeover(Host& host, int unit, Reason reason, Nanos since) {
   if (reason == Reason::kSwitchover || reason == Reason::kGroupMember) return;
+  if (reason == Reason::kHandedOver) {  // it waits for nobody: the other host has said so
+    if (!world_.data_checker().passed_to(host, units_[static_cast<std::size_t>(unit)].name)) {
+      fail("I10", &host, "takes a role that was not handed over to it");
+    }
+    return;
+  }
   const int priority = priority_of(host, unit);
   for (const int index : units_[static_cast<std::size_t>(unit)].routers) {
     const RouterView& router = view(host).routers[static_cast<std::size_t>(index)];

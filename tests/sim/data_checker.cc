@@ -20,7 +20,7 @@ std::string number(std::uint64_t value) { return std::to_string(value); }
 
 }  // namespace
 
-DataChecker::DataChecker(World& world) : world_(world) {
+DataChecker::DataChecker(World& world) : world_(world), moves_(world) {
   const auto hosts = static_cast<std::size_t>(world.scenario().hosts);
   for (const DataUnit& data : world.scenario().data) {
     Unit unit;
@@ -44,6 +44,11 @@ int DataChecker::unit_named(std::string_view instance) const {
     if (world_.scenario().data[unit].instance == instance) return static_cast<int>(unit);
   }
   return -1;
+}
+
+bool DataChecker::passed_to(const Host& host, std::string_view instance) const {
+  const int unit = unit_named(instance);
+  return unit >= 0 && moves_.passed_to(host, unit);
 }
 
 void DataChecker::fail(const char* invariant, const Host* host, int unit, const std::string& what) {
@@ -74,11 +79,18 @@ void DataChecker::asked(Host& host, int unit, int set, const ports::ActOrder& or
   if (!of_transaction(order.verb)) return;
   View& there = view(host, unit);
   ++totals_.acts;
+  moves_.asked(host, unit, set, order);
   // I8: one at a time. What a predecessor asked is nobody's act any more.
   if (++there.outstanding > 1) fail("I8", &host, unit, "asks for an act while another one runs");
   const auto place = static_cast<std::size_t>(set);
   switch (order.verb) {
     case PluginVerb::kPromote: return promotion_asked(host, unit, set, order);
+    case PluginVerb::kCanPromote: there.agreed[place] = false; return;
+    case PluginVerb::kUnblockWrites:
+      there.maybe_writable = true;
+      there.blocked[place] = false;
+      if (data(unit).grant == config::Grant::kWitness) check_grant(host, unit, order);
+      return;
     case PluginVerb::kBlockWrites:
     case PluginVerb::kDemote:
     case PluginVerb::kRejoin:
@@ -100,10 +112,14 @@ void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::Ac
     check_grant(host, unit, order);
     check_others_left(host, unit);
   }
-  if (grant == config::Grant::kManual && !there.permitted) {
+  // In a planned move the operator's word and what was fenced are the giver's; MoveChecker sees that they were passed
+  // on.
+  const bool planned = order.planned && moves_.passed_to(host, unit);
+  if (grant == config::Grant::kPeer && !planned) check_promised(host, unit, order);
+  if (grant == config::Grant::kManual && !there.permitted && !planned) {
     fail("I7", &host, unit, "asks for a promotion that no operator has permitted");
   }
-  if (data(unit).fence) check_fenced(host, unit);
+  if (data(unit).fence && grant != config::Grant::kPeer && !planned) check_fenced(host, unit);
   if (!there.agreed[static_cast<std::size_t>(set)]) {
     fail("I8", &host, unit, "asks for a promotion that can_promote has not agreed to in this claim");
   }
@@ -165,6 +181,23 @@ void DataChecker::check_others_left(const Host& host, int unit) {
   }
 }
 
+/// grant = peer: each other host has promised for this very claim, or is fenced, or an operator answers for it.
+void DataChecker::check_promised(const Host& host, int unit, const ports::ActOrder& order) {
+  const View& there = view(host, unit);
+  bool fenced = false, word = false;
+  for (int other = 0; other < world_.hosts(); ++other) {
+    if (other == host.index() || moves_.promised(unit, other, host, order.generation)) continue;
+    fenced |= there.fenced[static_cast<std::size_t>(other)];
+    word |= !there.fenced[static_cast<std::size_t>(other)];
+    if (there.fenced[static_cast<std::size_t>(other)] || there.permitted) continue;
+    fail("I7", &host, unit,
+         "asks for promotion " + number(order.generation) + " without a promise of host" + number(other) +
+             ", a fence or an operator's word");
+  }
+  units_[static_cast<std::size_t>(unit)].by_word |= word;
+  if (there.claims_anew) moves_.claim_granted(fenced, word);
+}
+
 void DataChecker::check_fenced(const Host& host, int unit) {
   const View& there = view(host, unit);
   for (int other = 0; other < world_.hosts(); ++other) {
@@ -178,6 +211,7 @@ void DataChecker::check_fenced(const Host& host, int unit) {
 void DataChecker::takes_effect(Host& host, int unit, int set, const ports::ActOrder& order) {
   const Database& there = world_.databases().at(unit, set, host.index());
   if (order.verb == PluginVerb::kPromote && !there.writable()) {
+    moves_.promotes(host, unit, set, order);
     check_calm_move(host, unit, set);
     Unit& all = units_[static_cast<std::size_t>(unit)];
     if (set == 0 && all.holder >= 0 && all.holder != host.index()) {
@@ -234,6 +268,7 @@ void DataChecker::answered(Host& host, int unit, int set, const ports::ActOrder&
   if (!of_transaction(order.verb)) return;
   // I8: exactly one end.
   if (--there.outstanding < 0) fail("I8", &host, unit, "an act has ended that was not asked for");
+  moves_.answered(host, unit, set, order, status);
   if (status != VerbStatus::kOk) return;
   if (order.verb == PluginVerb::kCanPromote) there.agreed[static_cast<std::size_t>(set)] = true;
   if (order.verb == PluginVerb::kFence) {
@@ -264,17 +299,20 @@ void DataChecker::recorded(Host& host, const ports::DataRecord& record) {
     fail("I7", &host, unit, "records a lower generation than before");
   }
   if (record.role == DataRole::kActive) there.may_hold_alone = true;
+  if (!record.dirty && moves_.handed_over(host, unit)) there.may_hold_alone = false;
   if (there.may_hold_alone && !record.dirty) fail("I7", &host, unit, "forgets that it may hold writes of its own");
   if (record.role == DataRole::kClaiming) {
     there.claimed = record.generation;
     there.claims_anew = true;
-    std::fill(there.agreed.begin(), there.agreed.end(), false);
+    // In a planned move it was asked before.
+    if (!moves_.passed_to(host, unit)) std::fill(there.agreed.begin(), there.agreed.end(), false);
     std::fill(there.fenced.begin(), there.fenced.end(), false);
   }
 }
 
 void DataChecker::commanding(Host& host, const engine::Command& command) {
   const int unit = unit_named(command.instance);
+  if (!command.dry_run) moves_.interfered();
   if (unit < 0 || command.dry_run) return;
   if (command.verb == engine::Verb::kForgive) {
     view(host, unit).forgiven = true;
@@ -309,7 +347,9 @@ void DataChecker::published(Host& host, const ports::InstanceState& state) {
   if (unit < 0) return;
   View& there = view(host, unit);
   const auto step = static_cast<PromotionStep>(state.promotion_step);
+  moves_.published(host, unit, state);
   if (there.shown == step) return;
+  world_.hurry(host.index());
   there.shown = step;
   if (there.owes_demotion && (step == PromotionStep::kClosing || step == PromotionStep::kStandby)) {
     fail("I15", &host, unit, "a successor does not go on with a demotion");

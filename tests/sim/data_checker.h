@@ -10,6 +10,7 @@
 #include "engine/engine.h"
 #include "ports/ports.h"
 #include "tests/sim/database.h"
+#include "tests/sim/move_checker.h"
 #include "tests/sim/scenario.h"
 
 namespace baton::sim {
@@ -26,6 +27,10 @@ class DataChecker {
                   calm_moves = 0;
   };
   const Totals& totals() const { return totals_; }
+  const MoveChecker& moves() const { return moves_; }
+  bool passed_to(const Host& host, std::string_view instance) const;
+  /// The last time that something did not do as it should.
+  Nanos troubled_at(int unit, int host) const;
 
   // ---- What an engine asks, and what comes of it ----
   void asked(Host& host, int unit, int set, const ports::ActOrder& order);
@@ -76,6 +81,7 @@ class DataChecker {
   struct Unit {
     std::vector<View> hosts;
     std::uint64_t asked = 0;       ///< the highest generation that any was asked to promote
+    bool by_word = false;          ///< an operator has had somebody promoted whom the others had not promised it
     int holder = -1;               ///< whose database was promoted last
     std::vector<History> holders;  ///< by set, as the block left it
     Nanos alone_since = Nanos::max();
@@ -98,7 +104,9 @@ class DataChecker {
   void check_generation(const Host& host, int unit, std::uint64_t generation);
   void check_others_left(const Host& host, int unit);
   void check_fenced(const Host& host, int unit);
+  void check_promised(const Host& host, int unit, const ports::ActOrder& order);
   void check_calm_move(const Host& host, int unit, int set);
+  bool alone(int unit) const;
   void check_one_serves(int unit);
   void check_lease_while_serving(const Host& host, int unit);
   void check_address_truth(Host& host, int unit);
@@ -109,6 +117,7 @@ class DataChecker {
 
   World& world_;
   std::vector<Unit> units_;
+  MoveChecker moves_;
   std::vector<std::vector<int>> installs_;  ///< by host: units whose addresses were asked for in this turn
   Totals totals_;
 };

@@ -22,6 +22,7 @@ void DataChecker::tick() {
   for (std::size_t i = 0; i < units_.size(); ++i) {
     const int unit = static_cast<int>(i);
     check_one_serves(unit);
+    moves_.tick(unit);
     for (int each = 0; each < world_.hosts(); ++each) {
       Host& host = world_.host(each);
       if (data(unit).grant == config::Grant::kWitness) check_lease_while_serving(host, unit);
@@ -31,12 +32,20 @@ void DataChecker::tick() {
   }
 }
 
+/// With a witness or promises nobody but the one that is granted it serves; unless an operator has taken the
+/// responsibility.
+bool DataChecker::alone(int unit) const {
+  const config::Grant grant = data(unit).grant;
+  const Unit& all = units_[static_cast<std::size_t>(unit)];
+  return grant == config::Grant::kWitness || (grant == config::Grant::kPeer && !all.by_word);
+}
+
 /// I7 for clients: with a witness there are never two hosts at which writes are taken. No excuse but one: a machine
 /// that stands still takes none, and the first turn after it gives the addresses up; that turn is what it takes.
 /// What serves is database and address together: a database alone may stay writable when its engine is dead or cannot
 /// reach it, and nobody can help that; its addresses have a lifetime.
 void DataChecker::check_one_serves(int unit) {
-  if (data(unit).grant != config::Grant::kWitness) return;
+  if (!alone(unit)) return;
   int first = -1;
   for (int each = 0; each < world_.hosts(); ++each) {
     if (!world_.databases().serves(unit, each)) continue;
@@ -81,6 +90,11 @@ void DataChecker::check_address_truth(Host& host, int unit) {
   if (world_.databases().has_address(unit, host.index())) {
     fail("I7", &host, unit, "keeps its addresses although its data cannot be written");
   }
+}
+
+Nanos DataChecker::troubled_at(int unit, int host) const {
+  const View& there = units_[static_cast<std::size_t>(unit)].hosts[static_cast<std::size_t>(host)];
+  return std::max(there.trouble, there.interrupted);
 }
 
 /// Nobody may: each host's record is for an operator, or its budget is spent, or nobody has permitted it.

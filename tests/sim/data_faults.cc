@@ -10,15 +10,15 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Nanos kEachSecond = seconds{1};  ///< probes and words to the peers
+constexpr Nanos kEachSecond = seconds{1};  ///< probes
 
 }  // namespace
 
 void World::schedule_data() {
   schedule(Databases::kTick, EventType::kData, 0);
+  schedule_words();
   for (int host = 0; host < hosts(); ++host) {
     schedule(random_.between(Nanos{0}, kEachSecond), EventType::kProbe, host);
-    schedule(random_.between(Nanos{0}, kEachSecond), EventType::kPeerSays, host);
   }
 }
 
@@ -37,17 +37,13 @@ void World::handle_data(const Event& event) {
       if (there.powered() && !there.paused()) there.acts().probe();
       return schedule(now_ + kEachSecond + random_.between(Nanos{0}, Nanos{milliseconds{5}}), EventType::kProbe,
                       event.host);
-    case EventType::kPeerSays:
-      if (!there.paused()) say_to_peers(event.host);
-      return schedule(now_ + kEachSecond, EventType::kPeerSays, event.host);
+    case EventType::kPeerSays: return say_to_peers(event.host, event.index);
     case EventType::kPeerHeard: return hear_peer(event.host, event.index);
     case EventType::kScribe: return there.save_records();
     case EventType::kRecall: return there.recall(static_cast<int>(event.index));
     default: return;
   }
 }
-
-// ---- The hosts' words -----------------------------------------------------------------------------------------------
 
 bool World::reachable(int a, int b) const {
   for (std::size_t link = 0; link < segments_.size(); ++link) {
@@ -57,37 +53,6 @@ bool World::reachable(int a, int b) const {
     if (up && !segment.cut[a][b] && !segment.cut[b][a]) return true;
   }
   return false;
-}
-
-/// What a host's steward reads off its state board, once a second.
-void World::say_to_peers(int from) {
-  Host& there = host(from);
-  for (std::size_t unit = 0; unit < scenario_.data.size(); ++unit) {
-    const auto fact = there.word_about(static_cast<int>(unit));
-    if (!fact) continue;
-    for (int to = 0; to < hosts(); ++to) {
-      if (to == from || !reachable(from, to) || in_force(FaultKind::kPeersLost, from)) continue;
-      if (random_.permille(30)) continue;
-      std::uint32_t index = 0;
-      if (free_words_.empty()) {
-        index = static_cast<std::uint32_t>(words_.size());
-        words_.emplace_back();
-      } else {
-        index = free_words_.back();
-        free_words_.pop_back();
-      }
-      words_[index] = {*fact, from};
-      const bool late = random_.permille(50);
-      schedule(now_ + random_.between(Nanos{microseconds{200}}, Nanos{milliseconds{late ? 600 : 20}}),
-               EventType::kPeerHeard, to, index);
-    }
-  }
-}
-
-void World::hear_peer(int to, std::uint32_t index) {
-  Host& there = host(to);
-  if (there.running() && !there.paused()) there.hear_word(words_[index].fact);
-  free_words_.push_back(index);
 }
 
 // ---- What the faults in force do ------------------------------------------------------------------------------------
@@ -100,7 +65,7 @@ bool World::in_force(FaultKind kind, int host) const {
 
 bool World::undisturbed() const {
   return std::all_of(active_.begin(), active_.end(),
-                     [&](std::size_t index) { return scenario_.faults[index].kind == FaultKind::kMove; });
+                     [&](std::size_t index) { return by_operator(scenario_.faults[index].kind); });
 }
 
 bool World::witness_away(int, int host) const {
@@ -128,9 +93,13 @@ Nanos World::fsync_time(int host) {
 void World::step_begins(int index, std::uint8_t step) {
   for (const std::size_t each : active_) {
     Fault& fault = scenario_.faults[each];
-    if (fault.kind != FaultKind::kCrashMidway || 2 + fault.argument % 14 != step) continue;
-    fault.kind = FaultKind::kMove;  // once is enough
-    schedule(now_ + random_.between(Nanos{0}, Nanos{milliseconds{25}}), EventType::kKill, index);
+    const bool drain = fault.kind == FaultKind::kCrashMidway && 2 + fault.argument % 14 == step;
+    const bool hand_over = fault.kind == FaultKind::kCrashHandOver && 3 + fault.argument % 22 == step;
+    if (!drain && !hand_over) continue;
+    fault.kind = drain ? FaultKind::kMove : FaultKind::kHandOver;  // once is enough
+    const std::uint32_t way = fault.argument >> 16 & 7;
+    const Death how = drain || way < 5 ? kAdopted : way < 7 ? kForgotten : kWithItsHost;
+    schedule(now_ + random_.between(Nanos{0}, Nanos{milliseconds{25}}), EventType::kKill, index, how);
     return;
   }
 }
@@ -139,6 +108,7 @@ void World::cut_power(int index) {
   Host& there = host(index);
   if (!there.powered()) return;
   there.power_off();
+  if (healed()) checker_.all_healed();
   schedule(now_ + random_.between(Nanos{seconds{3}}, Nanos{seconds{20}}), EventType::kStart, index, 0);
 }
 
@@ -150,7 +120,7 @@ void World::start_databases(int index) {
 
 void World::begin_data_fault(const Fault& fault) {
   const int unit = fault.unit % std::max(databases_.units(), 1);
-  data_checker_.trouble(fault.host);
+  if (!by_operator(fault.kind)) data_checker_.trouble(fault.host);
   Host& there = host(fault.host);
   const std::string& instance = scenario_.data[static_cast<std::size_t>(unit)].instance;
   switch (fault.kind) {
@@ -168,13 +138,30 @@ void World::begin_data_fault(const Fault& fault) {
         hosts_[static_cast<std::size_t>(host)]->command({engine::Verb::kDrain, instance, Nanos{0}, false});
       }
       return;
+    case FaultKind::kHandOver:
+    case FaultKind::kCrashHandOver: return hand_over(fault, unit);
     default: return;
   }
 }
 
+/// From the host that serves to any other one, whatever that is able to.
+void World::hand_over(const Fault& fault, int unit) {
+  int from = fault.host;
+  for (int host = 0; host < hosts(); ++host) {
+    if (databases_.serves(unit, host)) from = host;
+  }
+  const int to = (from + 1 + static_cast<int>(fault.argument % static_cast<unsigned>(hosts() - 1))) % hosts();
+  const bool only_asks = (fault.argument >> 8) % 10 == 0;
+  host(from).command({.verb = engine::Verb::kSwitchover,
+                      .instance = scenario_.data[static_cast<std::size_t>(unit)].instance,
+                      .dry_run = only_asks,
+                      .to = host(to).config().host,
+                      .number = ++moves_});
+}
+
 void World::end_data_fault(const Fault& fault) {
   const int unit = fault.unit % std::max(databases_.units(), 1);
-  data_checker_.trouble(fault.host);
+  if (!by_operator(fault.kind)) data_checker_.trouble(fault.host);
   if (fault.kind == FaultKind::kDataCrash) {
     trace_.add(now_, fault.host, What::kDatabaseUp, static_cast<std::uint64_t>(unit), 1);
     schedule(now_, EventType::kDataStart, fault.host, static_cast<std::uint32_t>(unit) + 1);

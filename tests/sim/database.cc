@@ -1,6 +1,7 @@
 #include "tests/sim/database.h"
 
 #include <algorithm>
+#include <sstream>
 
 namespace baton::sim {
 
@@ -30,12 +31,32 @@ std::string position_text(const History& history) {
   return out;
 }
 
+History history_of(const std::string& position) {
+  History history;
+  std::istringstream words{position};
+  Segment segment;
+  char colon = 0;
+  while (words >> segment.id >> colon >> segment.writes) history.push_back(segment);
+  return history;
+}
+
+void Database::block() {
+  blocked_ = blocked_ || writable_;
+  writable_ = false;
+}
+
+bool Database::unblock() {
+  if (blocked_) writable_ = true;
+  blocked_ = false;
+  return writable_;
+}
+
 void Database::start(bool guarded) {
   if (running_) return;
   running_ = true;
   by_promotion_ = false;
   if (!guarded) return;
-  writable_ = false;
+  writable_ = blocked_ = false;
   upstream_ = -1;
 }
 
@@ -61,13 +82,14 @@ bool Database::copy_from(const Database& other, std::int64_t most) {
 
 void Database::promote(std::uint64_t generation, std::uint64_t segment) {
   writable_ = by_promotion_ = true;
+  blocked_ = false;
   upstream_ = -1;
   generation_ = generation;
   history_.push_back({segment, 0});
 }
 
 void Database::follow(int upstream) {
-  writable_ = false;
+  writable_ = blocked_ = false;
   by_promotion_ = false;
   upstream_ = upstream;
 }

@@ -24,6 +24,7 @@ bool contains(const History& whole, const History& part);
 std::int64_t missing(const History& whole, const History& part);
 /// As plugins write it, "1:40 2:7"; never empty.
 std::string position_text(const History& history);
+History history_of(const std::string& position);
 
 class Database {
  public:
@@ -48,7 +49,9 @@ class Database {
   bool copy_from(const Database& other, std::int64_t most);
 
   // ---- What plugins do to it ----
-  void block() { writable_ = false; }
+  void block();
+  /// Undoes that; false: it is not the one that was blocked, or has been started since.
+  bool unblock();
   void promote(std::uint64_t generation, std::uint64_t segment);
   void follow(int upstream);
   void detach() { follow(-1); }
@@ -59,6 +62,7 @@ class Database {
   bool running_ = true;
   bool writable_ = false;
   bool by_promotion_ = false;
+  bool blocked_ = false;  ///< it is the writable one, and takes no writes
   Nanos frozen_until_{0};
   int upstream_ = -1;  ///< host; -1: nobody
   std::uint64_t generation_ = 0;

@@ -103,6 +103,7 @@ bool Databases::reaches(int unit, int set, int host, int target) const {
 }
 
 std::optional<ports::ActResult> Databases::perform(int unit, int set, int host, const ports::ActOrder& order) {
+  if (order.verb == PluginVerb::kFence) return fence_one(unit, set, host, target_of(host, order.target));
   Database& own = at(unit, set, host);
   if (own.frozen(world_.now())) return std::nullopt;
   if (!own.running()) return answer(VerbStatus::kTransient, "connection refused");
@@ -113,8 +114,11 @@ std::optional<ports::ActResult> Databases::perform(int unit, int set, int host, 
     case PluginVerb::kBlockWrites: own.block(); break;
     case PluginVerb::kDemote:
     case PluginVerb::kRejoin: result = demote(unit, set, host, order); break;
-    case PluginVerb::kDrain:
-      if (order.position != position_text(own.history())) result = answer(VerbStatus::kTransient, "not reached");
+    case PluginVerb::kUnblockWrites:
+      if (!own.unblock()) result = answer(VerbStatus::kRefused, "it is not the one that was blocked");
+      break;
+    case PluginVerb::kDrain:  // whoever carries it out waits
+      if (!contains(own.history(), history_of(order.position))) result = answer(VerbStatus::kTransient, "not reached");
       break;
     default: break;
   }
@@ -129,8 +133,10 @@ ports::ActResult Databases::can_promote(int unit, int set, int host, const ports
   if (own.writable()) return {};
   const int target = target_of(host, order.target);
   if (order.planned) {
-    if (order.position != position_text(own.history())) return answer(VerbStatus::kRefused, "position not reached");
-    return {};
+    // Without a position: could it take it?
+    if (order.position.empty() && own.upstream() == target) return {};
+    if (!order.position.empty() && contains(own.history(), history_of(order.position))) return {};
+    return answer(VerbStatus::kRefused, "does not follow, or has not reached the position");
   }
   // A live stream from the one that is believed dead.
   const bool live = reaches(unit, set, host, target) && at(unit, set, target).writable();
@@ -144,7 +150,7 @@ ports::ActResult Databases::promote(int unit, int set, int host, const ports::Ac
     if (own.generation() == order.generation) return {};
     return answer(VerbStatus::kConflict, "it is the writable one of another generation");
   }
-  if (order.planned && order.position != position_text(own.history())) {
+  if (order.planned && (order.position.empty() || !contains(own.history(), history_of(order.position)))) {
     return answer(VerbStatus::kRefused, "position not reached");
   }
   own.promote(order.generation, ++segments_);
@@ -204,10 +210,16 @@ ports::ActResult Databases::fence(int unit, int host, const ports::ActOrder& ord
     return {};
   }
   for (int set = 0; set < data.sets; ++set) {
-    if (!reaches(unit, set, host, target)) return answer(VerbStatus::kTransient, "the other one is not reached");
-    at(unit, set, target).block();
-    at(unit, set, target).detach();
+    auto one = fence_one(unit, set, host, target);
+    if (one.status != VerbStatus::kOk) return one;
   }
+  return {};
+}
+
+ports::ActResult Databases::fence_one(int unit, int set, int host, int target) {
+  if (!reaches(unit, set, host, target)) return answer(VerbStatus::kTransient, "the other one is not reached");
+  at(unit, set, target).block();
+  at(unit, set, target).detach();
   return {};
 }
 

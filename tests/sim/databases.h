@@ -32,6 +32,8 @@ class Databases {
   std::optional<ports::ActResult> perform(int unit, int set, int host, const ports::ActOrder& order);
   std::optional<ports::ActResult> ask_witness(int unit, int index, int host, const ports::ActOrder& order);
   ports::ActResult fence(int unit, int host, const ports::ActOrder& order);
+  /// One database through another: this one ends the other.
+  ports::ActResult fence_one(int unit, int set, int host, int target);
 
   /// Clients reach the addresses of the unit here.
   bool has_address(int unit, int host) const;

@@ -18,7 +18,7 @@ bool is_network(FaultKind kind) { return kind <= FaultKind::kReflect; }
 void World::begin(const Fault& fault) {
   trace_.add(now_, -1, What::kFaultBegins, static_cast<std::uint64_t>(fault.kind), fault.argument & 0xFFFF,
              static_cast<std::uint64_t>(fault.host * 16 + fault.link));
-  if (fault.kind != FaultKind::kMove) disturb();  // what an operator may do any time
+  if (!by_operator(fault.kind)) disturb();
   checker_.fault_begins(fault);
   if (is_network(fault.kind)) return apply_active();
   switch (fault.kind) {
@@ -71,6 +71,11 @@ Nanos World::restart_time() {
     shortest = std::min(shortest, instance.advertisement_interval);
   }
   return random_.between(Nanos{microseconds{500}}, std::min<Nanos>(milliseconds{20}, shortest / 2));
+}
+
+void World::kill(int index, std::uint32_t how) {
+  if (how == kWithItsHost) return cut_power(index);
+  host(index).die(how == kAdopted, restart_time());
 }
 
 void World::crash(const Fault& fault) {

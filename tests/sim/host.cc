@@ -190,7 +190,8 @@ void Host::command(const engine::Command& command) {
   engine::CommandResult result;
   world_.checker().commanding(*this, command);
   world_.data_checker().commanding(*this, command);
-  request_turn([&](Instant now) { result = engine_->on_command(now, command); }, command.dry_run);
+  request_turn([&](Instant now) { result = engine_->on_command(now, command); },
+               command.dry_run && command.number == 0);
   world_.trace().add(world_.now(), index_, What::kOperator, static_cast<std::uint64_t>(command.verb), result.accepted);
   if (!result.accepted) world_.data_checker().refused(*this, command);
 }

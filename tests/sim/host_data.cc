@@ -64,7 +64,11 @@ std::optional<ports::PeerFact> Host::word_about(int unit) const {
     fact.data_role = state->data_role;
     fact.step = static_cast<ports::PromotionStep>(state->promotion_step);
     fact.generation = state->generation;
+    fact.promoted = state->promoted;
     fact.dirty = state->data_dirty;
+    fact.against = ReasonSet::from_bits(state->against);
+    fact.handover = ports::word_of(state->handover);
+    fact.promise = ports::promise_of(state->handover);
     const Database& own = world_.databases().at(unit, 0, index_);
     if (own.running()) {
       fact.role = own.writable() ? ApplicationRole::kPrimary : ApplicationRole::kReplica;
@@ -87,8 +91,11 @@ void Host::deliver_data(Instant now, const Fact& fact) {
     trace.add(at, index_, What::kNews, news->plugin);
     engine_->on_plugin_news(now, news->plugin);
   } else if (const auto* word = std::get_if<ports::PeerFact>(&fact)) {
+    const std::uint64_t step = static_cast<std::uint64_t>(word->step);
+    const std::uint64_t phase = static_cast<std::uint64_t>(word->handover.phase);
+    const std::uint64_t promised = word->promise.to.empty() ? 0 : word->promise.to.back() - '0' + 1u;
     trace.add(at, index_, What::kWord, static_cast<std::uint64_t>(word->host.back() - '0'),
-              static_cast<std::uint64_t>(word->step), word->generation);
+              step | phase << 8 | promised << 16, word->generation);
     engine_->on_peer(now, *word);
   } else if (const auto* record = std::get_if<ports::DataRecord>(&fact)) {
     engine_->on_recalled(now, *record);

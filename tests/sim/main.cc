@@ -69,6 +69,7 @@ void print_failure(std::uint64_t seed, World& world) {
 /// What the runs with databases were about.
 struct DataTotals {
   DataChecker::Totals sum;
+  MoveChecker::Totals moves;
   std::uint64_t runs = 0, steps = 0;
 
   void add(World& world) {
@@ -84,6 +85,17 @@ struct DataTotals {
     sum.adopted_midway += one.adopted_midway;
     sum.held_by_record += one.held_by_record;
     sum.calm_moves += one.calm_moves;
+    const MoveChecker::Totals& each = world.data_checker().moves().totals();
+    moves.begun += each.begun;
+    moves.only_asked += each.only_asked;
+    moves.taken += each.taken;
+    moves.calm += each.calm;
+    moves.refused += each.refused;
+    moves.promises += each.promises;
+    moves.by_promise += each.by_promise;
+    moves.by_fence += each.by_fence;
+    moves.by_word += each.by_word;
+    for (std::size_t i = 0; i < moves.aborted.size(); ++i) moves.aborted[i] += each.aborted[i];
   }
   void print() const {
     std::printf("databases: %" PRIu64 " steps, %" PRIu64 " seeds, %" PRIu64 " acts, %" PRIu64 " promotions, %" PRIu64
@@ -92,6 +104,17 @@ struct DataTotals {
                 " runs ended with nobody permitted\n",
                 steps, runs, sum.acts, sum.promotions, sum.moves, sum.calm_moves, sum.crashes, sum.adopted_midway,
                 sum.lost, sum.held_by_record);
+    const auto aborted = [&](baton::ports::HandoverPhase phase) {
+      return moves.aborted[static_cast<std::size_t>(phase)];
+    };
+    using Phase = baton::ports::HandoverPhase;
+    std::printf("planned moves: %" PRIu64 " begun, %" PRIu64 " taken (%" PRIu64 " undisturbed), %" PRIu64
+                " only asked, %" PRIu64 " refused, given up: %" PRIu64 " asking, %" PRIu64 " blocking, %" PRIu64
+                " given, %" PRIu64 " passed; %" PRIu64 " promises; claims granted: %" PRIu64 " by promises, %" PRIu64
+                " by a fence, %" PRIu64 " by an operator\n",
+                moves.begun, moves.taken, moves.calm, moves.only_asked, moves.refused, aborted(Phase::kAsking),
+                aborted(Phase::kBlocking), aborted(Phase::kGiven), aborted(Phase::kPassed), moves.promises,
+                moves.by_promise, moves.by_fence, moves.by_word);
   }
 };
 

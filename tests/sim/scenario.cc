@@ -209,17 +209,37 @@ class Maker {
             static_cast<FaultKind>(data_random_.between(first, static_cast<std::int64_t>(FaultKind::kCount) - 1));
       }
       const std::uint64_t drawn = data_random_.below(1000);
-      if (drawn < 150) fault.kind = FaultKind::kMove;
-      if (drawn >= 850) fault.kind = FaultKind::kCrashMidway;
+      if (drawn < 120) fault.kind = FaultKind::kMove;
+      if (drawn >= 120 && drawn < 370) fault.kind = FaultKind::kHandOver;
+      if (drawn >= 760 && drawn < 880) fault.kind = FaultKind::kCrashHandOver;
+      if (drawn >= 880) fault.kind = FaultKind::kCrashMidway;
       const bool command = fault.kind == FaultKind::kSwitchover || fault.kind == FaultKind::kDrain ||
                            fault.kind == FaultKind::kMove || fault.kind == FaultKind::kCrashMidway;
       fault.ends = at + (command ? random_.between(seconds{5}, seconds{60})
                                  : random_.between(Nanos{milliseconds{500}}, Nanos{seconds{40}}));
       made_.heal = std::max(made_.heal, fault.ends);
       made_.faults.push_back(fault);
+      if (fault.kind == FaultKind::kHandOver && data_random_.permille(600)) add_trouble(at);
       at += random_.permille(400) ? random_.between(Nanos{0}, Nanos{seconds{5}})
                                   : random_.between(Nanos{seconds{5}}, Nanos{seconds{60}});
     }
+  }
+
+  /// In the middle of a planned move, which takes about a second.
+  void add_trouble(Nanos at) {
+    static const std::vector<FaultKind> kTroubles{
+        FaultKind::kPeersLost,  FaultKind::kWordsOneWay, FaultKind::kWordsLate,    FaultKind::kPartitionAll,
+        FaultKind::kStall,      FaultKind::kPause,       FaultKind::kCrashAdopt,   FaultKind::kCrashForget,
+        FaultKind::kPowerOff,   FaultKind::kRestart,     FaultKind::kDataCrash,    FaultKind::kDataFreeze,
+        FaultKind::kActTrouble, FaultKind::kWitnessAway, FaultKind::kWitnessDown,  FaultKind::kSlowDisk,
+        FaultKind::kSlowCopies, FaultKind::kFailover,    FaultKind::kReloadRemove, FaultKind::kMove,
+        FaultKind::kDrain,      FaultKind::kHandOver};
+    Fault trouble = make_fault(true, at);
+    trouble.kind = data_random_.pick(kTroubles);
+    trouble.begins = at + data_random_.between(Nanos{0}, Nanos{milliseconds{data_random_.permille(700) ? 600 : 5000}});
+    trouble.ends = trouble.begins + data_random_.between(Nanos{milliseconds{300}}, Nanos{seconds{20}});
+    made_.heal = std::max(made_.heal, trouble.ends);
+    made_.faults.push_back(trouble);
   }
 
   Fault make_fault(bool plain, Nanos at) {
@@ -262,18 +282,19 @@ class Maker {
 }  // namespace
 
 std::string_view fault_name(FaultKind kind) {
-  static constexpr std::string_view kNames[] = {"loss",         "delay",         "duplicate",      "reorder",
-                                                "one_way",      "partition",     "partition_all",  "reflect",
-                                                "hostile",      "stall",         "pause",          "crash_adopt",
-                                                "hang",         "crash_forget",  "power_off",      "restart",
-                                                "refuse",       "slow_worker",   "foreign_remove", "fight",
-                                                "foreign_add",  "overrun",       "carrier",        "admin_down",
-                                                "recreate",     "rival",         "reload_same",    "reload_priority",
-                                                "reload_vip",   "reload_remove", "switchover",     "freeze",
-                                                "drain",        "data_crash",    "data_freeze",    "act_trouble",
-                                                "witness_away", "witness_slow",  "witness_down",   "slow_disk",
-                                                "peers_lost",   "slow_copies",   "forgive",        "failover",
-                                                "crash_midway", "move"};
+  static constexpr std::string_view kNames[] = {"loss",          "delay",         "duplicate",      "reorder",
+                                                "one_way",       "partition",     "partition_all",  "reflect",
+                                                "hostile",       "stall",         "pause",          "crash_adopt",
+                                                "hang",          "crash_forget",  "power_off",      "restart",
+                                                "refuse",        "slow_worker",   "foreign_remove", "fight",
+                                                "foreign_add",   "overrun",       "carrier",        "admin_down",
+                                                "recreate",      "rival",         "reload_same",    "reload_priority",
+                                                "reload_vip",    "reload_remove", "switchover",     "freeze",
+                                                "drain",         "data_crash",    "data_freeze",    "act_trouble",
+                                                "witness_away",  "witness_slow",  "witness_down",   "slow_disk",
+                                                "peers_lost",    "slow_copies",   "forgive",        "failover",
+                                                "crash_midway",  "move",          "hand_over",      "crash_hand_over",
+                                                "words_one_way", "words_late"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(FaultKind::kCount));
   return kNames[static_cast<std::size_t>(kind)];
 }

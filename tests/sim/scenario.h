@@ -53,23 +53,29 @@ enum class FaultKind : std::uint8_t {
   kFreeze,
   kDrain,
   // Databases: only where there are some.
-  kDataCrash,    ///< a database dies and is started again
-  kDataFreeze,   ///< a database stands still
-  kActTrouble,   ///< acts are slow, fail, die, or are done and nobody is told
-  kWitnessAway,  ///< one host does not reach the witness
-  kWitnessSlow,  ///< one host's questions and answers take long
-  kWitnessDown,  ///< nobody reaches it; it keeps what it knows
-  kSlowDisk,     ///< records take seconds until they are on disk (F52)
-  kPeersLost,    ///< one host's word is not heard by the others
-  kSlowCopies,   ///< replication lags
-  kForgive,      ///< an operator's word
-  kFailover,     ///< an operator's word
-  kCrashMidway,  ///< the engine dies in the middle of a transaction, in the step that the argument says; adopted
-  kMove,         ///< switchover of the host that serves
+  kDataCrash,      ///< a database dies and is started again
+  kDataFreeze,     ///< a database stands still
+  kActTrouble,     ///< acts are slow, fail, die, or are done and nobody is told
+  kWitnessAway,    ///< one host does not reach the witness
+  kWitnessSlow,    ///< one host's questions and answers take long
+  kWitnessDown,    ///< nobody reaches it; it keeps what it knows
+  kSlowDisk,       ///< records take seconds until they are on disk (F52)
+  kPeersLost,      ///< one host's word is not heard by the others
+  kSlowCopies,     ///< replication lags
+  kForgive,        ///< an operator's word
+  kFailover,       ///< an operator's word
+  kCrashMidway,    ///< the engine dies in the middle of a transaction, in the step that the argument says; adopted
+  kMove,           ///< the host that serves is drained: a move of one host's making
+  kHandOver,       ///< an operator moves the data from the host that serves to another one
+  kCrashHandOver,  ///< the same, and an engine dies in the step that the argument says
+  kWordsOneWay,    ///< one host's word is not heard by one other
+  kWordsLate,      ///< one host's words take seconds
   kCount,
 };
 inline constexpr FaultKind kFirstOfData = FaultKind::kDataCrash;
 std::string_view fault_name(FaultKind kind);
+/// What an operator may do any time, and nothing suffers from.
+constexpr bool by_operator(FaultKind kind) { return kind == FaultKind::kMove || kind == FaultKind::kHandOver; }
 
 struct Fault {
   FaultKind kind = FaultKind::kLoss;
@@ -91,9 +97,10 @@ struct DataUnit {
   int witnesses = 1;
   Nanos lease{0};
   bool fence = false;
-  bool power_switch = false;  ///< fences by it; else through the other's database
-  bool boot_guard = true;     ///< a database that is started cannot be written
-  bool rebuild = false;       ///< rejoin gives up its own data
+  bool fences_itself = false;  ///< its databases' plugin can end another one
+  bool power_switch = false;   ///< fences by it; else through the other's database
+  bool boot_guard = true;      ///< a database that is started cannot be written
+  bool rebuild = false;        ///< rejoin gives up its own data
 };
 
 struct Scenario {

@@ -13,13 +13,18 @@ DataUnit make_unit(Random& random, int index, const config::Instance& instance) 
   unit.unit = index;
   unit.instance = instance.name;
   const std::uint64_t grant = random.below(100);
-  unit.grant = grant < 75 ? config::Grant::kWitness : grant < 94 ? config::Grant::kUnsafe : config::Grant::kManual;
+  unit.grant = grant < 52   ? config::Grant::kWitness
+               : grant < 80 ? config::Grant::kPeer
+               : grant < 95 ? config::Grant::kUnsafe
+                            : config::Grant::kManual;
   static const std::vector<Nanos> kLeases{seconds{4}, seconds{6}, seconds{10}, seconds{10}, seconds{15}};
   unit.lease = random.pick(kLeases);
   unit.sets = random.permille(150) ? 2 : 1;
   unit.witnesses = random.permille(100) ? 2 : 1;
   if (unit.grant != config::Grant::kWitness) unit.witnesses = 0;
-  unit.fence = unit.grant == config::Grant::kUnsafe && random.permille(600);
+  const bool may_fence = unit.grant == config::Grant::kUnsafe || unit.grant == config::Grant::kPeer;
+  unit.fence = may_fence && random.permille(600);
+  unit.fences_itself = unit.grant == config::Grant::kPeer && random.permille(400);
   unit.power_switch = random.permille(500);
   unit.boot_guard = random.permille(850);
   unit.rebuild = random.permille(500);
@@ -71,6 +76,7 @@ void configure_databases(const Scenario& made, config::Config& config) {
                   {PluginVerb::kProbe, PluginVerb::kCanPromote, PluginVerb::kBlockWrites, PluginVerb::kUnblockWrites,
                    PluginVerb::kDrain, PluginVerb::kPromote, PluginVerb::kDemote, PluginVerb::kVerify});
       if (rejoins) plugin.about.verbs.add(PluginVerb::kRejoin);
+      if (unit.fences_itself) plugin.about.verbs.add(PluginVerb::kFence);
       config.plugins.push_back(plugin);
       election.promote.push_back(name);
     }
@@ -100,10 +106,12 @@ std::string describe_databases(const Scenario& scenario) {
     out += "  " + unit.instance + " promotes " + std::to_string(unit.sets) + " databases by " +
            (unit.grant == config::Grant::kWitness  ? std::to_string(unit.witnesses) + " witnesses, lease "
             : unit.grant == config::Grant::kManual ? "an operator, "
+            : unit.grant == config::Grant::kPeer   ? "promises, "
                                                    : "nobody's grant, ") +
            std::to_string(unit.lease.count() / 1'000'000'000) + " s" + (unit.fence ? ", fences" : "") +
-           (unit.power_switch ? " by power" : "") + (unit.boot_guard ? ", boot guard" : ", no boot guard") +
-           (unit.rebuild ? ", rebuilds" : "") + ", act deadline " +
+           (unit.power_switch ? " by power" : "") + (unit.fences_itself ? ", fences by itself" : "") +
+           (unit.boot_guard ? ", boot guard" : ", no boot guard") + (unit.rebuild ? ", rebuilds" : "") +
+           ", act deadline " +
            std::to_string(scenario.configs.front().plugins.front().deadline.count() / 1'000'000'000) + " s, budget " +
            std::to_string(election.promotion_budget) + (election.resume_alone ? ", resumes alone" : "") +
            (election.checks.empty() ? ", unchecked" : "") + "\n";

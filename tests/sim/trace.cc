@@ -31,6 +31,15 @@ std::string status(std::uint64_t value) {
 
 std::string address(std::uint64_t id) { return address_text(id); }
 
+/// A phase, and to whom another host has promised.
+std::string said(std::uint64_t bits) {
+  std::string out;
+  if ((bits & 0xFF) != 0) {
+    out += ", move " + std::string{ports::handover_token(static_cast<ports::HandoverPhase>(bits & 0xFF))};
+  }
+  return bits >> 8 ? out + ", promised to host" + number((bits >> 8) - 1) : out;
+}
+
 std::string data_words(const TraceEvent& event) {
   const std::uint64_t a = event.a, b = event.b, c = event.c;
   const auto role = [](std::uint64_t value) {
@@ -52,7 +61,8 @@ std::string data_words(const TraceEvent& event) {
     case What::kStep: return "data unit " + number(a) + " is " + step(b) + ", " + role(c);
     case What::kWritable: return "data unit " + number(a) + "/" + number(b) + (c ? " is writable" : " is not writable");
     case What::kNews: return "hears of section id " + number(a);
-    case What::kWord: return "hears that host" + number(a) + " is " + step(b) + " " + number(c);
+    case What::kWord: return "hears that host" + number(a) + " is " + step(b & 0xFF) + " " + number(c) + said(b >> 8);
+    case What::kSays: return "says of data unit " + number(a) + said(b) + (c ? " " + number(c) : "");
     case What::kDatabaseUp: return "data unit " + number(a) + (b ? " starts" : " dies");
     default: return "?";
   }

@@ -43,7 +43,8 @@ enum class What : std::uint8_t {
   kStep,        ///< unit, step, data role
   kWritable,    ///< unit, set, writable
   kNews,        ///< plugin
-  kWord,        ///< of host, step, generation
+  kWord,        ///< of host, step | phase << 8 | (promised to + 1) << 16, generation
+  kSays,        ///< unit, phase | (promised to + 1) << 8, move or generation
   kDatabaseUp,  ///< unit, up
 };
 

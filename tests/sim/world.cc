@@ -58,14 +58,15 @@ void World::handle(const Event& event) {
     case EventType::kFaultEnds:
       std::erase(active_, event.index);
       end(scenario_.faults[event.index]);
-      if (scenario_.faults[event.index].kind != FaultKind::kMove) disturb();
+      if (!by_operator(scenario_.faults[event.index].kind)) disturb();
       break;
     case EventType::kHeal: heal(); break;
     case EventType::kStart:
       host(event.host).start(event.index == 1);
       disturb();
+      if (healed()) checker_.all_healed();  // it was fenced after the last fault
       break;
-    case EventType::kKill: host(event.host).die(true, restart_time()); break;
+    case EventType::kKill: kill(event.host, event.index); break;
     case EventType::kTick:
       checker_.tick();
       schedule(now_ + scenario_.longest_interval / 2, EventType::kTick, 0);

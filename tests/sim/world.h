@@ -36,7 +36,7 @@ enum class EventType : std::uint8_t {
   kFaultEnds,
   kHeal,
   kStart,
-  kKill,
+  kKill,  ///< index: World::Death
   kTick,
   // Databases.
   kData,
@@ -83,7 +83,7 @@ class World {
   /// By any link, in both directions.
   bool reachable(int a, int b) const;
   bool in_force(FaultKind kind, int host) const;
-  /// Nothing but operators' moves.
+  /// Nothing but what operators may do any time.
   bool undisturbed() const;
   bool witness_away(int unit, int host) const;
   Nanos witness_delay(int unit, int host);
@@ -93,6 +93,8 @@ class World {
   void cut_power(int host);
   void start_databases(int host);
   void step_begins(int host, std::uint8_t step);
+  /// Its steward is told of it, and tells the others at once.
+  void hurry(int host);
 
   bool healed() const { return healed_at_ != Nanos::max(); }
   Nanos healed_at() const { return healed_at_; }
@@ -134,6 +136,7 @@ class World {
   void steal_addresses(const Fault& fault);
   void foreign(const Fault& fault, bool add);
   Nanos restart_time();
+  void kill(int host, std::uint32_t how);
   void crash(const Fault& fault);
   void reload(const Fault& fault);
   void set_link(int host, int link, bool up);
@@ -142,8 +145,16 @@ class World {
   void end_data_fault(const Fault& fault);
   void schedule_data();
   void heal_data();
-  void say_to_peers(int host);
+  // words.cc
+  void schedule_words();
+  bool heard_by(int from, int to) const;
+  bool busy(int host) const;
+  bool words_lost(int from, int to) const;
+  void say_at(int host, Nanos at);
+  void say_to_peers(int host, std::uint32_t serial);
   void hear_peer(int host, std::uint32_t index);
+  enum Death : std::uint32_t { kAdopted, kForgotten, kWithItsHost };
+  void hand_over(const Fault& fault, int unit);
 
   Scenario scenario_;
   Random random_;
@@ -154,9 +165,21 @@ class World {
   struct Word {
     ports::PeerFact fact;
     int from = 0;
+    std::uint64_t number = 0;
+  };
+  /// A host's steward. What one host heard of another is in `heard` and `busy_at`, by host.
+  struct Steward {
+    Nanos said{0};
+    Nanos next = Nanos::max();
+    std::uint32_t serial = 0;  ///< of the event that is awaited
+    std::uint64_t words = 0;
+    std::array<std::uint64_t, kMaxHosts> heard{};
+    std::array<Nanos, kMaxHosts> busy_at{};
   };
   std::deque<Word> words_;  ///< between the hosts
   std::vector<std::uint32_t> free_words_;
+  std::vector<Steward> stewards_;
+  std::uint64_t moves_ = 0;  ///< numbers that operators' moves have
   Nanos now_{0};
   std::uint64_t order_ = 0;
   std::uint64_t steps_ = 0;
