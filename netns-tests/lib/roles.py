@@ -163,6 +163,11 @@ def lost_tail(acknowledged, present):
     return missing
 
 
+def may_not(entry):
+    """An event of a host that tried to take the role: the witness says no, or the other host can be asked nothing and not be demoted."""
+    return (entry.get("verb"), entry.get("result")) in (("acquire", "refused"), ("fence", "transient")) or entry.get("reason") == "no_grant"
+
+
 def wait_heard(holder, other, check, position=None):
     """Until `other` has heard where the data of `holder` stands, as its check says it. position: asks the database itself, which takes no
     writes meanwhile; None: that it takes some, and any position from now on will do."""
