@@ -188,7 +188,8 @@ class Pair:
         """db1 first, so that it becomes the holder."""
         self.daemons["db1"].start()
         if self.grant == "peer":
-            self.daemons["db2"].start()  # its promise is needed
+            wait_until(lambda: roles.data_of(self.daemons["db1"].wait_ready()).get("role") == "claiming", 30, "db1 wants the role")
+            self.daemons["db2"].start()  # whose promise is needed
             self.serving("db1", 30)
         else:
             self.serving("db1", 30)
