@@ -57,6 +57,7 @@ std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostN
       break;
     case Reason::kNoGrant:
     case Reason::kNeedsRejoin:
+    case Reason::kFenced:
     case Reason::kPromoteFailed:
     case Reason::kPromoteRefused:
     case Reason::kDemoteFailed:
@@ -91,7 +92,8 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kNoWatchdog: return "the log of batond says why the device cannot be used; it is tried again";
     case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
     case Reason::kNeedsRejoin:
-      return "keep what only this host has, rejoin its data, or `batonctl forgive INSTANCE --i-accept-loss`";
+      return "keep what only this host has and rejoin its data, which is looked at each minute, or `batonctl forgive "
+             "INSTANCE --i-accept-loss`";
     case Reason::kFenced: return "look at both databases, then `batonctl forgive INSTANCE --i-accept-loss`";
     case Reason::kNeedsProof:
       return "start the other host, or, if it will not return, `batonctl forgive INSTANCE --i-accept-loss`";
