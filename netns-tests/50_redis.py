@@ -75,6 +75,20 @@ def test_a_cut_between_the_hosts_never_promotes_two(scene):
 
 
 @pytest.mark.limit(120)
+def test_hosts_that_do_not_hear_each_other_move_nothing_while_the_witness_sees_the_holder(scene):
+    pair = RedisPair(scene).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    scene.faults.cut_between("db1", "db2")
+    wait_until(lambda: any(roles.may_not(entry) for entry in pair.daemons["db2"].events()), 20, "db2 tries, and may not")
+    scene.sole("db1", seconds=4)  # longer than a lease
+    writer.wait_more(50)
+    scene.faults.heal()
+    wait_until(pair.servers["db2"].linked, 20, "db2 follows again")
+    pair.nothing_lost(writer, sampler, "db1")
+
+
+@pytest.mark.limit(120)
 def test_a_drain_under_load_loses_no_acknowledged_write_and_the_old_holder_follows(scene):
     pair = RedisPair(scene).start()
     writer, sampler = pair.writer(), pair.sampler()
@@ -138,9 +152,13 @@ def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_resta
     assert pair.servers["db1"].role() == "slave", "and it takes no more"
     explained = one.control("explain").stdout
     assert "rejoin" in explained, explained
+    # A reboot: the server and all of Baton.
     one.kill()
+    pair.servers["db1"].kill().start()
     one.start()
-    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 30, "that survives a restart")
+    wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 30, "that survives a reboot")
+    assert "999999" in "".join(pair.servers["db1"].keys()) and pair.servers["db1"].role() == "slave"
+    assert scene.owners.holders(VIP) == ["db2"]
     # Nobody else is there any more: it still does not come forward.
     pair.daemons["db2"].kill()
     wait_until(lambda: scene.owners.holders(VIP) == [], 10, "nobody holds the address")
