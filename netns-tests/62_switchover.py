@@ -1,4 +1,5 @@
 """Planned moves of a Redis pair: nothing that was acknowledged is lost, or it does not happen and everything is as it was."""
+import os
 import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -223,3 +224,49 @@ def test_started_on_the_standby_the_client_is_told_the_truth_when_the_hosts_cann
     scene.faults.heal()
     writer.wait_more(200)  # nobody performs an old wish now
     pair.nothing_lost(writer, sampler, holder)
+
+
+GROUP = """
+[daemon]
+peer_key_file = %s
+
+[group both]
+member = outside
+member = inside
+priority = 100
+priority@db1 = 200
+
+[instance outside]
+interface = eth0
+virtual_router_id = 10
+advertisement_interval = 100ms
+address = 10.77.0.50/24
+
+[instance inside]
+interface = eth1
+virtual_router_id = 11
+advertisement_interval = 100ms
+address = 10.77.1.50/24
+
+[peer db1]
+address = 10.77.0.1
+[peer db2]
+address = 10.77.0.2
+"""
+
+
+@pytest.mark.lab(links=2)
+def test_started_on_the_standby_a_group_without_data_moves_too(scene):
+    roles.daemon_keys(scene)
+    hosts = {host: scene.start("baton", host, config=GROUP % os.path.join(scene.lab.directory, "peer.key")) for host in ("db1", "db2")}
+    for vip in ("10.77.0.50", "10.77.1.50"):
+        scene.wait_holder("db1", vip, 10)
+    wait_until(lambda: [one["role"] for peer in hosts["db2"].json("status")["peers"] for one in peer["instances"]] == ["active"], 10, "db2 has heard that db1 is Active")
+    asked = hosts["db2"].control("switchover", "--dry-run")
+    assert (asked.returncode, "both: would give up the Active role" in asked.stdout) == (0, True), asked.stdout + asked.stderr
+    elsewhere = hosts["db2"].control("switchover", "both", "--to", "db7")
+    assert (elsewhere.returncode, "db1: refused: no other host is named db7" in elsewhere.stderr) == (6, True), elsewhere.stderr
+    done = hosts["db2"].control("switchover")  # all that the other one has
+    assert (done.returncode, "both: gives up the Active role" in done.stdout) == (0, True), done.stdout + done.stderr
+    for vip in ("10.77.0.50", "10.77.1.50"):
+        scene.wait_holder("db2", vip, 5)

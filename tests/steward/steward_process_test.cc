@@ -85,7 +85,7 @@ class StewardProcessTest : public ::testing::Test {
     scribe_ = connect(arguments.scribe, ipc::Process::kScribe);
     arguments.control = std::move(*posix::listen_stream(socket_path(), 0666, ::getgid()));
     arguments.board = std::move(*posix::reopen_read_only(board_.get()));
-    arguments.configuration = std::move(*posix::sealed_memfd("config", config::serialize(configuration())));
+    arguments.configuration = std::move(*posix::sealed_memfd("config", config::serialize(configured())));
     arguments.config_path = "/etc/baton/baton.conf";
     arguments.view_gid = 901;
     arguments.admin_gid = ::geteuid() == 0 ? 902 : ::getgid();
@@ -97,6 +97,7 @@ class StewardProcessTest : public ::testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
+  virtual config::Config configured() const { return configuration(); }
   std::string socket_path() const { return directory_ + "/control.sock"; }
 
   static config::Config configuration() {
@@ -369,6 +370,28 @@ TEST_F(StewardProcessTest, MoreClientsThanTheLimitAreTurnedAwayAndLaterWelcome) 
     answer = again.ask(R"({"verb":"version"})");
   }
   EXPECT_TRUE(answer["ok"].get<bool>());
+}
+
+/// The hosts have a key in common, but nobody is there to be heard.
+class StewardWithPeersTest : public StewardProcessTest {
+ protected:
+  config::Config configured() const override {
+    config::Config config = configuration();
+    config.daemon.peer_keys = {"0123456789abcdef0123456789abcdef"};
+    config.daemon.peer_port = 0;
+    return config;
+  }
+};
+
+TEST_F(StewardWithPeersTest, AMoveForWhichNobodyCanBeAskedIsRefusedAndTheEngineNotTroubled) {
+  Client client(socket_path());
+  EXPECT_EQ(client.ask(R"({"verb":"switchover","instance":"web"})").dump(),
+            R"({"ok":false,"exit":6,"error":"refused: db1 is not Active for web, and no host is heard that is: )"
+            R"(ask the host that is"})");
+  EXPECT_EQ(client.ask(R"({"verb":"switchover"})")["error"],
+            "refused: db1 is Active for nothing, and no host is heard that is: ask the host that is");
+  EXPECT_EQ(client.ask(R"({"verb":"switchover","dry_run":true})")["exit"], 6);
+  EXPECT_EQ(engine_.receive().status, ipc::ReceiveStatus::kNothing);
 }
 
 /// Runs `act` in a child process with this uid and these groups; its exit status, or 96 if an expectation of its own
