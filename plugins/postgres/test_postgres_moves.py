@@ -300,6 +300,20 @@ def test_a_crashed_primary_without_a_tail_follows_without_a_rewind(pair):
     assert pair.db1.rows() == {1} and not pair.db1.is_primary()
 
 
+def test_a_standby_that_cannot_go_on_where_the_new_primary_is_is_not_promoted(pair):
+    """In recovery, and its receiver would wait for ever: its log forked off before what was the last heard."""
+    _, position = crash_with_tail(pair)
+    pair.good(pair.db2, "promote", position=position, generation=7)
+    (pair.db1.data / "standby.signal").write_text("")  # the boot guard
+    pair.db1.start()
+    assert pair.db1.sql("SELECT pg_is_in_recovery()") == "t"
+    position = pair.act(pair.db2, "position").position
+    pair.db2.kill()
+    for verb in ("can_promote", "promote"):
+        refused(pair.act(pair.db1, verb, position=position, generation=8), "the position is on timeline 2, this server is on timeline 1")
+    assert not pair.db1.is_primary()
+
+
 def test_a_diverged_primary_stays_read_only_and_keeps_its_data(pair):
     acknowledged, position = crash_with_tail(pair)
     pair.good(pair.db2, "promote", position=position, generation=7)
