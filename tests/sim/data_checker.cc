@@ -211,7 +211,6 @@ void DataChecker::check_fenced(const Host& host, int unit) {
 void DataChecker::takes_effect(Host& host, int unit, int set, const ports::ActOrder& order) {
   const Database& there = world_.databases().at(unit, set, host.index());
   if (order.verb == PluginVerb::kPromote && !there.writable()) {
-    moves_.promotes(host, unit, set, order);
     check_calm_move(host, unit, set);
     Unit& all = units_[static_cast<std::size_t>(unit)];
     if (set == 0 && all.holder >= 0 && all.holder != host.index()) {
