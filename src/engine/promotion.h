@@ -243,6 +243,7 @@ class Promotion {
   bool asked_ = false;       ///< something runs
   bool descending_ = false;  ///< it was, or may have been, the writable one
   int tries_ = 0;
+  bool again_ = false;  ///< kClaiming: with a higher generation, and no more patience than before
   Instant not_before_{};
   Instant free_at_{};
   Instant since_{};            ///< of kActive, or of the last demotion
