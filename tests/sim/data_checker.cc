@@ -94,8 +94,8 @@ void DataChecker::asked(Host& host, int unit, int set, const ports::ActOrder& or
     case PluginVerb::kBlockWrites:
     case PluginVerb::kDemote:
     case PluginVerb::kRejoin:
+      if (order.verb == PluginVerb::kBlockWrites || there.maybe_writable) there.permitted = false;
       there.maybe_writable = false;
-      there.permitted = false;
       if (order.verb != PluginVerb::kBlockWrites) there.owes_demotion = false;
       if (order.verb == PluginVerb::kBlockWrites || there.blocked[place]) return;
       // Clients get errors rather than silence: writes are blocked while the addresses are still there.
@@ -318,6 +318,12 @@ void DataChecker::commanding(Host& host, const engine::Command& command) {
     view(host, unit).may_hold_alone = false;
   }
   if (command.verb == engine::Verb::kFailover) view(host, unit).permitted = true;
+}
+
+/// An operator's word is for one promotion.
+void DataChecker::left(const Host& host, std::string_view instance) {
+  const int unit = unit_named(instance);
+  if (unit >= 0) view(host, unit).permitted = false;
 }
 
 void DataChecker::refused(Host& host, const engine::Command& command) {

@@ -43,6 +43,8 @@ class DataChecker {
   void submitted(Host& host, const ports::AddressCommand& command);
   void commanding(Host& host, const engine::Command& command);
   void refused(Host& host, const engine::Command& command);
+  /// It is Active on the wire no more.
+  void left(const Host& host, std::string_view instance);
 
   // ---- What befalls a host ----
   /// Its engine is gone, new, or was still: until now nothing could be expected of it.
