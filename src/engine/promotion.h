@@ -125,7 +125,9 @@ class Promotion {
   /// Another host may be granted it soon: the addresses wait for nothing any more, not for writes to be blocked,
   /// either.
   bool overdue(Instant now) const {
-    return (step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking) && grant_lost(now);
+    const bool may_have_them =
+        step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking || step_ == PromotionStep::kUnblocking;
+    return may_have_them && grant_lost(now);
   }
   /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
   bool left() const;
