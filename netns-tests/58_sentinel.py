@@ -149,7 +149,7 @@ def test_a_planned_move_of_the_primary_takes_the_address_along_and_loses_nothing
 def test_a_primary_that_only_its_own_sentinel_names_has_no_address_and_gets_none_when_it_returns(scene):
     """Cut off, db1 goes on calling itself primary, and does so for a while after it is back."""
     followed = Followed(scene)
-    writer = followed.writer()
+    writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(100)
     began = time.monotonic()
     scene.faults.cut("db1")
@@ -165,6 +165,8 @@ def test_a_primary_that_only_its_own_sentinel_names_has_no_address_and_gets_none
     wait_until(followed.servers["db1"].linked, 60, "db1 is made a replica")
     assert not scene.owners.changes(VIP, "db1", healed) and scene.owners.holders(VIP) == ["db2"]
     acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
     present = followed.numbers("db2")
     missing = [number for number in acknowledged if number not in present]
     roles.measure("redis-sentinel cut off", writer, began, len(missing))

@@ -6,25 +6,23 @@ import time
 import pymongo
 import pytest
 
-from lib import proc, roles  # first: it knows where the servers are
+from lib import roles  # first: it knows where the servers are
 from lib.daemons import Service, plugin_dir
 from lib.proc import hold, wait_until
 
-from mongo_server import FakeSet, User
-os.environ.setdefault("BATON_PLUGIN_DIR", plugin_dir())
-from plugin import Session  # noqa: E402
+from mongo_server import FakeSet, User  # noqa: E402
 
 VIP = "10.77.0.50"
 PORT = 27017
 HOSTS = ("db1", "db2")
-CHECK, DRIVE = ("baton-check", "check-secret"), ("baton", "drive-secret")
+USER, SECRET = "baton", "drive-secret"  # with the manual's rights for a planned move; `readWrite` is for the client, too
 
 
 class Client:
     """One that knows no replica set: it talks to whoever has the address."""
 
     def __init__(self, timeout):
-        self.client = pymongo.MongoClient(VIP, PORT, directConnection=True, username=DRIVE[0], password=DRIVE[1], serverSelectionTimeoutMS=int(timeout * 1000),
+        self.client = pymongo.MongoClient(VIP, PORT, directConnection=True, username=USER, password=SECRET, serverSelectionTimeoutMS=int(timeout * 1000),
                                           connectTimeoutMS=int(timeout * 1000), socketTimeoutMS=int(timeout * 1000), retryWrites=False)
 
     def write(self, number):
@@ -34,34 +32,36 @@ class Client:
         self.client.close()
 
 
-class Followed:
-    """db1 is primary; Baton on both."""
+class Hosts:
+    """A set whose primary is db1, and Baton on both hosts; `mode` and `grant` as in its configuration."""
 
-    def __init__(self, scene, lines=()):
+    def __init__(self, scene, mode="follow", grant=("grant = follow",), sections=(), lines=(), fall=2):
         self.scene, self.daemons = scene, {}
         self.fake = FakeSet([{"address": scene.lab.ip4(host), "port": PORT, "namespace": scene.lab.namespace(host), "bind": "0.0.0.0"} for host in (*HOSTS, "client")],
-                            users={CHECK[0]: User(CHECK[1], ["clusterMonitor"]), DRIVE[0]: User(DRIVE[1], ["clusterMonitor", "clusterManager", "readWrite"])}, election=1.0, replicates=True)
+                            users={USER: User(SECRET, ["clusterMonitor", "clusterManager", "readWrite"])}, election=1.0, replicates=True)
         scene.lab.undo.callback(self.fake.__exit__)
         self.members = dict(zip((*HOSTS, "client"), self.fake.members))
-        self.settings = {"mode": "follow", "replica_set": "rs0", "member": ["%s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in HOSTS]}
-        secrets = {}
-        for user, text in (CHECK, DRIVE):
-            secrets[user] = os.path.join(scene.lab.directory, user + ".password")
-            with open(secrets[user], "w", encoding="ascii") as file:
-                file.write(text + "\n")
-            os.chmod(secrets[user], 0o600)
-        self.drive = {**self.settings, "username": DRIVE[0], "password_file": secrets[DRIVE[0]]}
-        sections = ["[plugin mongo]", "module = mongodb", "interval = 400ms", "timeout = 390ms", "fall = 2", "username = " + CHECK[0], "password_file = " + secrets[CHECK[0]]]
-        for key, value in self.settings.items():
-            sections += ["%s = %s" % (key, each) for each in (value if isinstance(value, list) else [value])]
+        secret = os.path.join(scene.lab.directory, "mongo.password")
+        with open(secret, "w", encoding="ascii") as file:
+            file.write(SECRET + "\n")
+        os.chmod(secret, 0o600)
+        plugin = ["[plugin mongo]", "module = mongodb", "mode = " + mode, "interval = 400ms", "timeout = 390ms", "fall = %d" % fall, "replica_set = rs0",
+                  "username = " + USER, "password_file = " + secret]
+        plugin += ["member = %s %s:%d" % (host, scene.lab.ip4(host), PORT) for host in HOSTS]
         for host, priority in zip(HOSTS, (200, 100)):
-            service = Service(priority=priority, interval_ms=300, extra=("promote = mongo", "check = mongo", "grant = follow", *lines))
-            self.daemons[host] = scene.daemon("baton", host, service, sections=sections, plugins=plugin_dir()).start()
+            service = Service(priority=priority, interval_ms=300, extra=("promote = mongo", "check = mongo", *grant, *lines))
+            self.daemons[host] = scene.daemon("baton", host, service, sections=[*plugin, "", *sections], plugins=plugin_dir(),
+                                              daemon_keys=roles.daemon_keys(scene)).start()
         self.serving("db1", 20)
 
     def serving(self, host, deadline):
         self.scene.wait_holder(host, VIP, deadline)
         assert self.fake.primary is self.members[host]
+
+    def generation(self):
+        """What stands in the data: (generation, host)."""
+        row = self.fake.data["generation"]["svc"]
+        return row["generation"], row["host"]
 
     def writer(self):
         writer = roles.Writer(self.scene.lab.namespace("client"), Client, pause=0.01)
@@ -79,38 +79,73 @@ class Followed:
             self.members[host].kill()
         self.fake.look_for_primary()
 
-    def step_down(self, host, target):
-        """What a switchover asks the plugin on the host of the primary."""
-        with proc.in_namespace(self.scene.lab.namespace(host)), Session("mongodb", self.drive, "act", host_name=host) as session:
-            return session.call("step_down", 40.0, target=target)
-
     def never_on_two(self):
         both = self.scene.owners.spans(VIP, lambda holders: len(holders) > 1)
         assert not both, "both held the address for %.3f s" % (both[0][1] - both[0][0])
 
+    def lost(self, writer, since, what):
+        """At the end of it all: what of that which was acknowledged is not in the set."""
+        acknowledged = set(writer.stop())
+        writer.gaps = [(gap, last) for gap, last in writer.gaps if last + gap > since]
+        missing = acknowledged - set(self.fake.data["rows"])
+        roles.measure("mongodb (scripted set) " + what, writer, since, len(missing))
+        self.never_on_two()
+        self.never_forced()
+        return missing
+
+    def never_forced(self):
+        """Of all that the set was ever asked."""
+        forced = [command for name in ("replSetStepDown", "replSetReconfig") for _, command in self.fake.commands(name) if "force" in command]
+        assert not forced, forced
+        assert [one["votes"] for _, command in self.fake.commands("replSetReconfig") for one in command["replSetReconfig"]["members"] if one["votes"] != 1] == []
+
 
 @pytest.mark.limit(120)
 def test_the_address_goes_where_a_step_down_takes_the_primary_and_back_again(scene):
-    followed = Followed(scene)
+    followed = Hosts(scene)
     writer = followed.writer()
     writer.wait_more(30)
-    began = time.monotonic()
     for giver, taker in (("db1", "db2"), ("db2", "db1")):
         began = time.monotonic()
-        answer = followed.step_down(giver, taker)
-        assert answer.status == "ok", answer.sentence
+        roles.hand_over(followed.daemons[giver])
         followed.serving(taker, 30)
         writer.wait_more(30)
         followed.members[giver].stepped_down_until = 0.0  # a minute later
-    acknowledged = set(writer.stop())
-    followed.never_on_two()
-    writer.gaps = [(gap, last) for gap, last in writer.gaps if last + gap > began]
-    roles.measure("mongodb (scripted set) planned", writer, began, len(acknowledged - set(followed.fake.data["rows"])))
+    assert len(followed.fake.commands("replSetStepDown")) == 2 and not followed.fake.commands("replSetReconfig")
+    assert not followed.lost(writer, began, "planned")
+
+
+def leading(scene):
+    """mode = lead: who has the grant of the witness has the primary, too."""
+    roles.etcd_on(scene, "client")
+    return Hosts(scene, "lead", ("grant = witness", "witness = witness", "cooldown = 0"), roles.etcd_section(scene, "client"),
+                 fall=4)  # longer than an election
+
+
+@pytest.mark.limit(120)
+def test_where_baton_leads_the_primary_goes_with_the_address_in_a_planned_move_and_after_batons_end(scene):
+    led = leading(scene)
+    assert [one.priority for one in led.fake.members] == [2, 1, 1] and led.generation() == (1, "db1")
+    writer = led.writer()
+    writer.wait_more(30)
+    began = time.monotonic()
+    roles.hand_over(led.daemons["db1"])
+    led.serving("db2", 30)
+    writer.wait_more(30)
+    assert [one.priority for one in led.fake.members] == [1, 2, 1] and led.generation() == (2, "db2")
+    led.members["db1"].stepped_down_until = 0.0  # a minute later
+    wait_until(lambda: roles.data_of(led.daemons["db1"]).get("role") == "standby", 20, "db1 is a standby")
+    # Its Baton dies; the member lives, and is primary until the other host may have the address.
+    led.daemons["db2"].kill()
+    led.serving("db1", 40)
+    writer.wait_more(30)
+    assert led.generation() == (3, "db1")
+    assert not led.lost(writer, began, "lead: planned, then Baton of the holder dies")
 
 
 @pytest.mark.limit(120)
 def test_a_crash_of_the_primarys_host_moves_the_address_to_the_one_that_is_elected(scene):
-    followed = Followed(scene)
+    followed = Hosts(scene)
     writer = followed.writer()
     writer.wait_more(30)
     began = time.monotonic()
@@ -120,13 +155,12 @@ def test_a_crash_of_the_primarys_host_moves_the_address_to_the_one_that_is_elect
     followed.kill("db1")
     followed.serving("db2", 40)
     writer.wait_more(30)
-    acknowledged = set(writer.stop())
-    roles.measure("mongodb (scripted set) crash", writer, began, len(acknowledged - set(followed.fake.data["rows"])))
+    assert not followed.lost(writer, began, "crash")
 
 
 @pytest.mark.limit(120)
 def test_where_the_primary_is_on_no_host_of_batons_nobody_has_the_address(scene):
-    followed = Followed(scene)
+    followed = Hosts(scene)
     with followed.fake.lock:
         followed.members["db1"].state, followed.members["db1"].election = 2, None
         followed.fake.elect(followed.members["client"])
@@ -137,13 +171,15 @@ def test_where_the_primary_is_on_no_host_of_batons_nobody_has_the_address(scene)
         followed.members["client"].state, followed.members["client"].election = 2, None
         followed.fake.elect(followed.members["db2"])
     followed.serving("db2", 20)
+    followed.never_on_two()
+    followed.never_forced()
 
 
 @pytest.mark.limit(120)
 @pytest.mark.parametrize("policy", ["release", "hold"])
 def test_a_primary_without_a_majority_has_no_address_whatever_is_configured(scene, policy):
     """That is no missing answer: the set has said that it is none."""
-    followed = Followed(scene, lines=("on_unknown = " + policy,))
+    followed = Hosts(scene, lines=("on_unknown = " + policy,))
     for host in ("db2", "client"):
         followed.kill(host)
     wait_until(lambda: followed.cause("db1") == "no_quorum", 20, "db1's check: %s" % followed.check("db1"))
@@ -154,16 +190,18 @@ def test_a_primary_without_a_majority_has_no_address_whatever_is_configured(scen
             followed.members[host].state = 2
             followed.members[host].listen(PORT)
     followed.serving("db1", 20)
+    followed.never_on_two()
+    followed.never_forced()
 
 
 @pytest.mark.limit(120)
 def test_a_frozen_primary_loses_the_address_and_one_that_does_not_let_us_log_in_keeps_it(scene):
-    followed = Followed(scene)
-    right = followed.fake.users[CHECK[0]]
-    followed.fake.users[CHECK[0]] = User("another", ["clusterMonitor"])
+    followed = Hosts(scene)
+    right = followed.fake.users[USER]
+    followed.fake.users[USER] = User("another", ["clusterMonitor"])
     wait_until(lambda: (followed.check("db1").get("result"), followed.cause("db1")) == ("config", "auth"), 20, "db1's check: %s" % followed.check("db1"))
     scene.sole("db1", seconds=3)
-    followed.fake.users[CHECK[0]] = right
+    followed.fake.users[USER] = right
     wait_until(lambda: followed.check("db1").get("state") == "pass", 20, "it may log in again")
     followed.members["db1"].silent = True
     wait_until(lambda: scene.owners.holders(VIP) == [], 20, "nobody has the address")

@@ -1,6 +1,8 @@
 """Planned moves of a Redis pair: nothing that was acknowledged is lost, or it does not happen and everything is as it was."""
+import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -74,8 +76,6 @@ def test_a_switchover_is_refused_when_the_other_host_cannot_take_it(scene):
     hears_standby(pair, "db1")
     wrong = switchover(pair, "db1", "--to", "db7")
     assert (wrong.returncode, "no other host is named db7" in wrong.stderr) == (6, True), wrong.stderr
-    here = switchover(pair, "db2")
-    assert (here.returncode, "db2 is not Active for svc" in here.stderr) == (6, True), here.stderr
     assert pair.daemons["db2"].control("drain").returncode == 0
     wait_until(lambda: switchover(pair, "db1").returncode == 6, 5, "a drained host is no successor")
     refused = switchover(pair, "db1")
@@ -146,3 +146,127 @@ def test_an_engine_that_dies_in_the_middle_loses_nothing(scene, line):
     pair.serving(holder, 60)
     writer.wait_more(100)
     pair.nothing_lost(writer, sampler, holder)
+
+
+@pytest.mark.limit(180)
+def test_started_on_the_standby_the_holder_gives_and_nothing_is_lost(scene):
+    pair = moving_pair(scene)
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    asked = switchover(pair, "db2", "--dry-run")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    lines = asked.stdout.splitlines()
+    assert lines[0].startswith("svc: db1: Active, 1 of 1 addresses held; data active, generation 1; database primary"), lines
+    assert any("db2: heard" in line and "data standby" in line for line in lines), lines
+    assert lines[-1] == "svc: db2 could take over: nothing speaks against it"
+    assert scene.owners.holders(VIP) == ["db1"]
+    giver, taker = "db1", "db2"
+    for arguments in ((), ("--to", "db1")):  # without --to it comes to where it was asked for
+        hears_standby(pair, giver)
+        began = time.monotonic()
+        done = switchover(pair, taker, *arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "svc: %s has taken over after" % taker in done.stdout
+        print("switchover started on the standby took %.3f s" % (time.monotonic() - began))
+        pair.serving(taker, 5)
+        writer.wait_more(100)
+        wait_until(lambda: pair.servers[giver].upstream()[0] == scene.lab.ip4(taker) and pair.servers[giver].linked(), 20, "%s follows %s" % (giver, taker))
+        wait_until(lambda: roles.data_of(pair.daemons[giver])["dirty"] is False, 10, "%s is clean" % giver)
+        giver, taker = taker, giver
+    assert roles.data_of(pair.daemons["db1"])["generation"] == 3, "each was performed once"
+    pair.nothing_lost(writer, sampler, "db1")
+
+
+@pytest.mark.limit(120)
+def test_started_on_the_standby_the_holders_refusal_is_the_answer(scene):
+    pair = moving_pair(scene)
+    hears_standby(pair, "db1")
+    assert pair.daemons["db2"].control("drain").returncode == 0
+    wait_until(lambda: switchover(pair, "db1", "--dry-run").returncode == 6, 5, "db1 has heard of it")
+    refused = switchover(pair, "db2")
+    assert (refused.returncode, "db1: refused: db2 may not take it: this host is drained" in refused.stderr) == (6, True), refused.stderr
+    assert "db1: Active" in refused.stdout
+    assert pair.daemons["db2"].control("undrain").returncode == 0
+    wrong = switchover(pair, "db2", "--to", "db7")
+    assert (wrong.returncode, "db1: refused: no other host is named db7" in wrong.stderr) == (6, True), wrong.stderr
+    scene.faults.block("udp dport 5112")
+    wait_until(lambda: "no host is heard that is" in switchover(pair, "db2").stderr, 10, "a holder that is not heard is not asked")
+    assert switchover(pair, "db2").returncode == 6
+    assert roles.data_of(pair.daemons["db1"])["generation"] == 1
+    assert scene.owners.holders(VIP) == ["db1"]
+
+
+@pytest.mark.limit(180)
+@pytest.mark.parametrize("line", ["handing", "promoting"])
+def test_started_on_the_standby_the_client_is_told_the_truth_when_the_hosts_cannot_talk_any_more(scene, line):
+    gates = Gates(scene.lab, ("gate",))
+    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    verb = {"handing": "drain", "promoting": "promote"}[line]
+    gates.stop("db2", "gate", verb)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(pair.daemons["db2"].control, "switchover", "svc", timeout=60)
+        gates.wait("db2", "gate", verb)
+        scene.faults.block("udp dport 5112")
+        gates.open()
+        done = asked.result()
+    if line == "handing":
+        assert (done.returncode, "svc: given up: db1 is not heard any more" in done.stderr) == (1, True), done.stdout + done.stderr
+        holder = "db1"
+    else:
+        assert (done.returncode, "svc: db2 has taken over after" in done.stdout) == (0, True), done.stdout + done.stderr
+        holder = "db2"
+    pair.serving(holder, 60)
+    writer.wait_more(100)
+    scene.faults.heal()
+    writer.wait_more(200)  # nobody performs an old wish now
+    pair.nothing_lost(writer, sampler, holder)
+
+
+GROUP = """
+[daemon]
+peer_key_file = %s
+
+[group both]
+member = outside
+member = inside
+priority = 100
+priority@db1 = 200
+
+[instance outside]
+interface = eth0
+virtual_router_id = 10
+advertisement_interval = 100ms
+address = 10.77.0.50/24
+
+[instance inside]
+interface = eth1
+virtual_router_id = 11
+advertisement_interval = 100ms
+address = 10.77.1.50/24
+
+[peer db1]
+address = 10.77.0.1
+[peer db2]
+address = 10.77.0.2
+"""
+
+
+@pytest.mark.lab(links=2)
+def test_started_on_the_standby_a_group_without_data_moves_too(scene):
+    roles.daemon_keys(scene)
+    hosts = {host: scene.start("baton", host, config=GROUP % os.path.join(scene.lab.directory, "peer.key")) for host in ("db1", "db2")}
+    for vip in ("10.77.0.50", "10.77.1.50"):
+        scene.wait_holder("db1", vip, 10)
+    wait_until(lambda: [one["role"] for peer in hosts["db2"].json("status")["peers"] for one in peer["instances"]] == ["active"], 10, "db2 has heard that db1 is Active")
+    asked = hosts["db2"].control("switchover", "--dry-run")
+    assert (asked.returncode, "both: would give up the Active role" in asked.stdout) == (0, True), asked.stdout + asked.stderr
+    elsewhere = hosts["db2"].control("switchover", "both", "--to", "db7")
+    assert (elsewhere.returncode, "db1: refused: no other host is named db7" in elsewhere.stderr) == (6, True), elsewhere.stderr
+    done = hosts["db2"].control("switchover")  # all that the other one has
+    assert (done.returncode, "both: gives up the Active role" in done.stdout) == (0, True), done.stdout + done.stderr
+    for vip in ("10.77.0.50", "10.77.1.50"):
+        scene.wait_holder("db2", vip, 5)

@@ -107,7 +107,7 @@ class ServerLog:
 class MariaDBs:
     """How MariaDB servers are made and first put together."""
 
-    name = "mariadb"
+    name, position, hold_back = "mariadb", "gtid_binlog_pos", "STOP SLAVE IO_THREAD"
 
     def __init__(self, options=()):
         self.options = options
@@ -128,7 +128,7 @@ class MariaDBs:
 class MySQLs:
     """The same for MySQL, in the given root."""
 
-    name = "mysql"
+    name, position, hold_back = "mysql", "gtid_executed", "STOP REPLICA IO_THREAD"
 
     def __init__(self, root):
         self.root = root
@@ -150,10 +150,10 @@ class MySQLs:
 
 
 class Pair:
-    """Two servers, Baton on both hosts, and the witness on the client's side."""
+    """Two servers, Baton on both hosts, and the witness (if that grants) on the client's side."""
 
-    def __init__(self, scene, kind, lines=(), section=()):
-        self.scene, self.kind, self.servers = scene, kind, {}
+    def __init__(self, scene, kind, lines=(), section=(), grant="witness"):
+        self.scene, self.kind, self.grant, self.servers = scene, kind, grant, {}
         for number, host in enumerate(("db1", "db2"), 1):
             self.servers[host] = kind.server(scene.lab, host, number)
             scene.lab.undo.callback(self.servers[host].remove)
@@ -164,11 +164,14 @@ class Pair:
         one, other = self.servers.values()
         kind.join(one, other, scene.lab.ip4("db1"))
         wait_until(lambda: other.value("SELECT COUNT(*) FROM mysql.user WHERE user='app'") == 1, 20, "db2 has what db1 has")
-        self.witness = roles.etcd_on(scene, "client")
         self.daemons = {}
         self.section, self.secrets = list(section), secrets(scene)
-        extra = ["promote = db", "check = db", "grant = witness", "witness = witness", "cooldown = 0", *lines]
-        sections = self.plugin() + [""] + roles.etcd_section(scene, "client")
+        extra = ["promote = db", "check = db", "grant = " + grant, "cooldown = 0", *lines]
+        sections = self.plugin()
+        if grant == "witness":
+            roles.etcd_on(scene, "client")
+            extra.append("witness = witness")
+            sections += [""] + roles.etcd_section(scene, "client")
         for host, priority in (("db1", 200), ("db2", 100)):
             service = Service(priority=priority, extra=tuple(extra), preempt=False)
             self.daemons[host] = daemon_on(scene, host, service, sections, self.secrets)
@@ -184,8 +187,13 @@ class Pair:
     def start(self):
         """db1 first, so that it becomes the holder."""
         self.daemons["db1"].start()
-        self.serving("db1", 30)
-        self.daemons["db2"].start()
+        if self.grant == "peer":
+            wait_until(lambda: roles.data_of(self.daemons["db1"].wait_ready()).get("role") == "claiming", 30, "db1 wants the role")
+            self.daemons["db2"].start()  # whose promise is needed
+            self.serving("db1", 30)
+        else:
+            self.serving("db1", 30)
+            self.daemons["db2"].start()
         self.follows("db2", "db1", 30)
         wait_until(lambda: roles.data_of(self.daemons["db2"].wait_ready()).get("role") == "standby", 20, "db2 is a standby")
         return self

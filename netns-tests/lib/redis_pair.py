@@ -1,5 +1,6 @@
 """A Redis pair as the manual sets it up, with Baton on both hosts and a witness on the client's side."""
 import os
+import time
 
 from lib import roles  # first: it knows where the servers are
 from lib.daemons import Service, plugin_dir
@@ -9,6 +10,8 @@ import redis_server as rs  # noqa: E402
 
 VIP = "10.77.0.50"
 PORT = 6379
+# In the stream of replication: *3 $3 SET $3 n:1 $1 x, each with a line end of two bytes.
+WRITE_LEAST = 4 + 4 + 5 + 4 + 5 + 4 + 3
 
 
 class Client:
@@ -107,6 +110,14 @@ class RedisPair:
     def numbers(self, host):
         return {int(key[2:]) for key in self.servers[host].keys() if key.startswith("n:")}
 
+    def lose(self, host):
+        """The host and all that is on it; the moment after which it acknowledges nothing more."""
+        self.scene.faults.unplug(host)
+        moment = time.time()
+        self.daemons[host].kill()
+        self.servers[host].kill()
+        return moment
+
     def nothing_lost(self, writer, sampler, host):
         """At the end: never two were writable, and every acknowledged write is on `host`."""
         acknowledged = set(writer.stop())
@@ -114,6 +125,17 @@ class RedisPair:
         sampler.never_two()
         missing = acknowledged - self.numbers(host)
         assert not missing, sorted(missing)[:20]
+
+    def lost(self, writer, host, since):
+        """After a crash at `since` (time of day): what was acknowledged and is not on `host`, which took over: the newest, and no more
+        than it said."""
+        acknowledged = writer.stop()
+        old = [number for number in acknowledged if writer.at[number] <= since + 0.2]  # nobody takes over so soon
+        present = self.numbers(host)
+        missing = roles.lost_tail(old, present)
+        assert set(acknowledged) - set(old) <= present, "what the new holder acknowledged is there"
+        roles.within_bound(self.daemons[host], writer, missing, WRITE_LEAST)
+        return missing
 
 
 def calm_pair(scene, **options):

@@ -1,6 +1,7 @@
 """What the tests of database roles share: a witness on the client's side, writers that record what was acknowledged, and a sampler
 that looks every 20 ms at which hosts are writable."""
 import ctypes
+import datetime
 import os
 import sys
 import threading
@@ -24,13 +25,13 @@ def enter(namespace):
 
 
 class Writer:
-    """Writes one value after the other through the VIP from `namespace` and notes which were acknowledged.
+    """Writes one value after the other through the VIP from `namespace` and notes which were acknowledged, and when (`at`, time of day).
 
     `connect(timeout)` gives an object with write(n) and close(); whatever either raises counts as "not acknowledged"."""
 
     def __init__(self, namespace, connect, pause=0.002):
         self.namespace, self.connect, self.pause = namespace, connect, pause
-        self.acknowledged, self.unknown, self.gaps = [], [], []
+        self.acknowledged, self.unknown, self.gaps, self.at = [], [], [], {}
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
@@ -55,6 +56,7 @@ class Writer:
             if last is not None:
                 self.gaps.append((now - last, last))
             last = now
+            self.at[number] = time.time()
             self.acknowledged.append(number)
             self.stopped.wait(self.pause)
         if connection is not None:
@@ -161,9 +163,45 @@ def lost_tail(acknowledged, present):
     return missing
 
 
+def may_not(entry):
+    """An event of a host that tried to take the role: the witness says no, or the other host can be asked nothing and not be demoted."""
+    return (entry.get("verb"), entry.get("result")) in (("acquire", "refused"), ("fence", "transient")) or entry.get("reason") == "no_grant"
+
+
+def wait_heard(holder, other, check, position=None):
+    """Until `other` has heard where the data of `holder` stands, as its check says it. position: asks the database itself, which takes no
+    writes meanwhile; None: that it takes some, and any position from now on will do."""
+    def known():
+        found = next(one for one in holder.json("status")["checks"] if one["name"] == check)
+        return (found["latest"] or {}).get("position")
+    before = known()
+    proc.wait_until(lambda: known() == position() if position else known() != before, 10, "%s knows its position" % holder.host)
+    since = time.monotonic() + 0.1
+    proc.wait_until(lambda: other.json("status")["peers"][0]["heard_ms"] / 1000 < time.monotonic() - since, 10, "%s hears it" % other.host)
+
+
 def reported_bound(baton, instance="svc"):
-    """How many acknowledged writes the new holder said may be missing after a crash; None where no bound was reported."""
-    return None
+    """What the newest promotion after a crash said may be lost: (how much, in the plugin's unit; until when). It is counted from the old
+    holder's last word: what was acknowledged after that time of day is in no count. All hosts of a lab have one clock."""
+    acts = [entry for entry in baton.events() if entry.get("instance") == instance and entry.get("result") == "ok"]
+    place = max((place for place, entry in enumerate(acts) if entry.get("verb") == "promote"), default=None)
+    assert place is not None, "%s has promoted nothing" % baton.host
+    said = acts[place].get("lost_at_most")
+    assert said not in (None, "unknown"), "%s does not know what may be lost: %s" % (baton.host, acts[place])
+    # Promote was asked for after this was answered. Its own time and duration would leave out how long it was on its way.
+    asked = next(entry for entry in reversed(acts[:place]) if entry.get("verb") == "can_promote")
+    age = datetime.timedelta(milliseconds=acts[place]["position_age_ms"])
+    return int(said.split()[0]), (datetime.datetime.fromisoformat(asked["time"]) - age).timestamp()
+
+
+def within_bound(baton, writer, missing, least=1):
+    """After a crash: of what is missing no more had been acknowledged before the old holder's last word than `baton`, which promoted, said.
+    `least`: so much of the plugin's unit a write has at least. How many those are."""
+    most, until = reported_bound(baton)
+    counted = [number for number in missing if writer.at[number] <= until]
+    print("measure: bound: %d are missing, %d of them from before the old holder's last word; reported %d (a write has at least %d)" % (len(missing), len(counted), most, least))
+    assert len(counted) * least <= most, "%d writes of at least %d are missing, at most %d were reported" % (len(counted), least, most)
+    return len(counted)
 
 
 def measure(what, writer, since, lost):

@@ -350,7 +350,9 @@ Result Witness::try_acquire(const Matter& matter) {
   require_members(matter.until);
   if (seen.held && is_ours(*seen.held)) return adopt(matter, seen);
   if (seen.held) return held_by_other(matter, seen);
-  if (matter.generation != 0 && matter.generation <= seen.highest) {
+  // Nobody has been granted anything since: it may go on with what it had.
+  const bool again = matter.generation == seen.highest && seen.last.same_machine(self_);
+  if (matter.generation != 0 && matter.generation <= seen.highest && !again) {
     Result result = refused("generation", generation_words(matter.generation) + " is not above " +
                                               std::to_string(seen.highest) + ", the highest that was granted");
     result.generation = seen.highest;

@@ -115,7 +115,7 @@ Json read_request(const Keys& keys) { return {{"success", Json::array({range(key
 
 Json claim_request(const Keys& keys, const View& seen, const Identity& identity, std::int64_t lease) {
   Json success = Json::array({put(keys.holder, encode(identity), lease)});
-  if (identity.generation != 0) success.push_back(put(keys.generation, std::to_string(identity.generation), 0));
+  if (identity.generation != 0) success.push_back(put(keys.generation, encode(identity), 0));
   success.push_back(range(keys.holder));
   success.push_back(range(keys.generation));
   return {{"compare", Json::array({unchanged(keys.holder, seen.held ? seen.held->modified : 0),
@@ -155,7 +155,10 @@ View view_of(const Json& answer, const Keys& keys) {
   const Json* generation = only_pair(responses[responses.size() - 1], keys.generation);
   if (holder != nullptr) view.held = held_of(*holder);
   if (generation != nullptr) {
-    view.highest = digits(value_of(*generation), "the highest generation");
+    const std::string value = value_of(*generation);
+    // A bare number: by a person, or of before.
+    if (!decode(value, view.last)) view.last.generation = digits(value, "the highest generation");
+    view.highest = view.last.generation;
     view.highest_modified = number(*generation, "mod_revision");
   }
   return view;

@@ -1,5 +1,6 @@
 // What Baton keeps in etcd for an instance: PREFIX INSTANCE/holder (who may promote, bound to a lease) and PREFIX
-// INSTANCE/generation (the highest that was ever granted, bound to nothing). Texts and JSON only; speaks to nobody.
+// INSTANCE/generation (the highest that was ever granted and to whom, bound to nothing). Texts and JSON only; speaks to
+// nobody.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +35,7 @@ struct Held {
 struct View {
   std::optional<Held> held;
   std::uint64_t highest = 0;           ///< generation
+  Identity last;                       ///< to whom it was granted; empty if a person wrote the key
   std::uint64_t highest_modified = 0;  ///< mod_revision of that key; 0: there is none
 };
 

@@ -154,7 +154,8 @@ def test_the_token_is_the_create_revision_and_the_key_belongs_to_the_lease(clean
     assert answer.token == created and answer.facts["lease_id"] == str(lease) and lease > 0
     boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert json.loads(value) == {"host": "db1", "generation": 1, "boot": boot}
-    assert clean.get("/baton/pg/generation")[0] == "1" and clean.get("/baton/pg/generation")[2] == 0
+    highest = clean.get("/baton/pg/generation")
+    assert json.loads(highest[0]) == {"host": "db1", "generation": 1, "boot": boot} and highest[2] == 0
 
 
 def test_each_holder_has_a_greater_token_than_the_one_before(clean, sessions):
@@ -197,15 +198,38 @@ def test_the_lease_lapses_when_it_is_not_renewed_and_lasts_while_it_is(clean, se
     assert (lost.status, lost.facts["cause"], lost.facts["holder"]) == ("refused", "held", "db2")
 
 
-def test_a_lapsed_lease_is_not_renewed_and_its_generation_is_burned(clean, sessions):
-    db1 = sessions("db1", clean.endpoints, lease="2s")
+def test_a_lapsed_lease_is_not_renewed_and_its_generation_is_burned_for_all_others(clean, sessions):
+    db1, db2 = sessions("db1", clean.endpoints, lease="2s"), sessions("db2", clean.endpoints, lease="2s")
     assert ask(db1, "acquire", 1).status == "ok"
     servers.wait_until(lambda: clean.get("/baton/pg/holder") is None, 10)
     lost = ask(db1, "renew", 1)
     assert (lost.status, lost.facts["cause"], lost.generation) == ("refused", "lapsed", 1)
-    burned = ask(db1, "acquire", 1)
+    burned = ask(db2, "acquire", 1)
     assert (burned.status, burned.facts["cause"], burned.generation) == ("refused", "generation", 1)
-    assert ask(db1, "acquire", 2).status == "ok"
+    assert ask(db1, "acquire", 1).status == "ok"
+
+
+def test_who_was_granted_the_highest_generation_may_have_it_again_only_in_the_same_boot_and_while_nobody_had_another(clean, sessions):
+    db1, db2 = sessions("db1", clean.endpoints), sessions("db2", clean.endpoints)
+    boot = pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    clean.ctl("put", "/baton/pg/generation", '{"host": "db1", "generation": 7, "boot": "another"}')
+    assert ask(db1, "acquire", 7).facts["cause"] == "generation"
+    clean.ctl("put", "/baton/pg/generation", '{"host": "db1", "generation": 7, "boot": "%s"}' % boot)
+    assert ask(db2, "acquire", 7).facts["cause"] == "generation"
+    again = ask(db1, "acquire", 7)
+    assert (again.status, again.generation) == ("ok", 7)
+    assert ask(db1, "release", 7).status == "ok"
+    assert ask(db2, "acquire", 8).status == "ok"
+    assert ask(db2, "release", 8).status == "ok"
+    assert ask(db1, "acquire", 7).facts["cause"] == "generation"
+
+
+def test_a_highest_generation_that_a_person_wrote_is_nobodys(clean, sessions):
+    db1 = sessions("db1", clean.endpoints)
+    clean.ctl("put", "/baton/pg/generation", "7")
+    refused = ask(db1, "acquire", 7)
+    assert (refused.status, refused.generation) == ("refused", 7)
+    assert ask(db1, "acquire", 8).status == "ok"
 
 
 def test_generations_only_grow_and_the_highest_is_told(clean, sessions):
@@ -217,7 +241,7 @@ def test_generations_only_grow_and_the_highest_is_told(clean, sessions):
         assert (answer.status, answer.facts["cause"], answer.generation) == ("refused", "generation", 9)
         assert answer.sentence == f"generation {generation} is not above 9, the highest that was granted"
     assert ask(db2, "acquire", 10).generation == 10
-    assert clean.get("/baton/pg/generation")[0] == "10"
+    assert json.loads(clean.get("/baton/pg/generation")[0])["generation"] == 10
 
 
 def test_the_holder_can_raise_its_generation_without_giving_up(clean, sessions):

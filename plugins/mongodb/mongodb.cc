@@ -528,7 +528,12 @@ Result MongoDb::try_demote(const Call& call, Clock::time_point until) {
   const Hello hello = ask_hello(server);
   require_set(hello, own());
   if (!hello.primary) return plugin::done(hello.me + " is not primary").fact("primary", hello.leader);
-  Server other = connect(address_of(taker(call)), until);
+  // While no host is known to have the role two standbys would hand the primary to each other for ever.
+  if (call.target().empty()) {
+    return plugin::done(hello.me + " stays primary until a host that is promoted asks for it")
+        .fact("primary", hello.me);
+  }
+  Server other = connect(address_of(call.target()), until);
   const Hello there = ask_hello(other);
   require_set(there, other.address());
   return steer(there.me, until);

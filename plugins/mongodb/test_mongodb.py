@@ -469,10 +469,16 @@ def test_lead_without_a_majority_is_never_primary(fake):
 
 
 def test_demote_hands_the_role_to_the_other_and_is_done_on_a_secondary(fake):
-    assert act(fake, "demote", mode="lead").status == "ok"
+    assert act(fake, "demote", mode="lead", about={"target": "db2"}).status == "ok"
     assert fake.primary is fake.members[1]
     assert act(fake, "demote", mode="lead", about={"target": "db2"}).sentence == f"{fake.members[0].name} is not primary"
     assert len(fake.commands("replSetStepDown")) == 1
+
+
+def test_two_standbys_do_not_hand_the_primary_to_each_other(fake):
+    for host in ("db1", "db2"):
+        assert act(fake, "demote", host=host, mode="lead").status == "ok"
+    assert fake.primary is fake.members[0] and not fake.commands("replSetStepDown")
 
 
 def test_drain_waits_until_the_position_is_reached(fake):

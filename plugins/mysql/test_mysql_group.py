@@ -12,7 +12,8 @@ import mysql_root  # noqa: E402
 from mysql_root import Group, MySQL  # noqa: E402
 from mysql_server import Writer, numbers, statements  # noqa: E402
 from plugin import Session  # noqa: E402
-from servers import wait_until  # noqa: E402
+from redis_server import Relay  # noqa: E402
+from servers import Certificates, free_port, wait_until  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,89 @@ def test_mysql_pair_crash_and_a_diverged_former_primary(pair):
     answer = call("db1", "rejoin", target="db2", generation=2)
     assert (answer.status, answer.facts["cause"], answer.facts["alone_count"]) == ("conflict", "diverged", "3"), answer
     assert db1.value("SELECT @@super_read_only") == 1 and db1.slave() == {} and numbers(db1) == {0, 1, 2}
+
+
+def refusal(call, words, **about):
+    answer = call("db2", "can_promote", **{"target": "db1", **about})
+    assert answer.status == "refused" and words in "\n".join(answer.refusals), answer
+    answer = call("db2", "promote", generation=2, **{"target": "db1", **about})
+    assert answer.status == "refused", answer
+
+
+def test_mysql_pair_refuses_while_the_other_lives_or_replication_is_not_as_it_must_be(pair):
+    db1, db2, call = pair
+    refusal(call, "answers and is writable")
+    dead = {"member": [f"db1 127.0.0.1:{free_port()}", f"db2 127.0.0.1:{db2.port}"]}
+    refusal(call, "is alive (heartbeats", settings=dead)
+    db2.sql("STOP REPLICA IO_THREAD")
+    refusal(call, "nothing comes from 127.0.0.1", planned=True)
+    db1.sql(*[f"INSERT INTO shop.orders VALUES ({n})" for n in range(6)])
+    heard = call("db1").position
+    db1.kill()
+    refusal(call, "6 transactions of the last known position are missing here, more than max_lag = 5", position=heard, settings={"max_lag": "5"})
+    assert call("db2", "can_promote", target="db1", position=heard, settings={"max_lag": "6"}).status == "ok"
+    db2.sql("STOP REPLICA SQL_THREAD")
+    refusal(call, "the applier has stopped")
+    db2.sql("CHANGE REPLICATION FILTER REPLICATE_IGNORE_DB = (other)", "START REPLICA")
+    refusal(call, "replication filters")
+    db2.sql("STOP REPLICA", "CHANGE REPLICATION FILTER REPLICATE_IGNORE_DB = ()", "CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=0", "START REPLICA")
+    refusal(call, "does not use GTIDs")
+    db2.sql("STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1, SOURCE_HOST='127.0.0.9'", "START REPLICA")
+    refusal(call, "it follows 127.0.0.9")
+    db2.sql("STOP REPLICA", "RESET REPLICA ALL")
+    refusal(call, "it follows nobody, and generation 1 was made by db1")
+    assert db2.value("SELECT @@super_read_only") == 1
+
+
+def test_mysql_pair_refuses_a_standby_that_is_no_copy(pair):
+    db1, db2, call = pair
+    db2.sql("SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0", "INSERT INTO shop.orders VALUES (77)", "SET GLOBAL super_read_only=1")
+    refusal(call, "transactions are here alone (errant)", planned=True)
+    db1.sql("INSERT INTO shop.orders VALUES (77)")
+    wait_until(lambda: db2.slave()["Replica_SQL_Running"] == "No")
+    answer = call("db2")
+    assert (answer.state, answer.facts["cause"]) == ("fail", "broken_link"), answer
+    db1.kill()
+    refusal(call, "the applier has stopped (error 1062)")
+    db2.restart("--log-replica-updates=OFF")
+    refusal(call, "log_replica_updates is off")
+
+
+def test_mysql_pair_tells_what_is_for_a_person_from_what_is_wrong_with_the_server(pair, tmp_path):
+    db1, _, call = pair
+    (tmp_path / "wrong").write_text("wrong")
+    answer = call("db1", settings={"check_password_file": tmp_path / "wrong"})
+    assert (answer.state, answer.status, answer.facts["cause"]) == ("unknown", "config", "auth"), answer
+    db1.sql("ALTER USER baton_check@'%' REQUIRE X509")
+    assert call("db1").facts["cause"] == "auth"
+    db1.sql("ALTER USER baton_check@'%' REQUIRE NONE", "REVOKE SELECT ON performance_schema.* FROM baton_check@'%'")
+    answer = call("db1")
+    db1.sql("GRANT SELECT ON performance_schema.* TO baton_check@'%'", "REVOKE REPLICATION CLIENT ON *.* FROM baton_check@'%'")
+    assert (answer.state, answer.status, answer.facts["cause"]) == ("unknown", "config", "privilege"), answer
+    answer = call("db1")
+    assert (answer.state, answer.status, answer.facts["cause"]) == ("unknown", "config", "privilege"), answer
+    db1.sql("GRANT REPLICATION CLIENT ON *.* TO baton_check@'%'", "REVOKE SYSTEM_VARIABLES_ADMIN ON *.* FROM baton_drive@'%'")
+    answer = call("db1", "block_writes")
+    assert (answer.status, answer.facts["cause"]) == ("config", "privilege"), answer
+    assert db1.value("SELECT @@read_only") == 0
+    # It makes a certificate for itself at its first start, which no authority of ours has signed.
+    certificates = Certificates(tmp_path)
+    answer = call("db1", settings={"tls": "verify", "tls_ca": certificates["ca.crt"]})
+    assert (answer.state, answer.status, answer.facts["cause"]) == ("unknown", "config", "tls"), answer
+    assert call("db1", settings={"tls": "yes"}).state == "pass"
+    db1.freeze()
+    answer = call("db1", timeout=0.6)
+    db1.thaw()
+    assert (answer.state, answer.status, answer.facts["cause"]) == ("fail", "transient", "hung") and answer.seconds < 0.6, answer
+    relay = Relay(db1.port)
+    try:
+        member = {"member": [f"db1 127.0.0.1:{relay.port}", "db2 127.0.0.1:1"]}
+        assert call("db1", settings=member).state == "pass"
+        relay.hold()  # it takes the connection and says nothing
+        answer = call("db1", timeout=0.6, settings=member)
+        assert (answer.state, answer.status, answer.facts["cause"]) == ("fail", "transient", "hung") and answer.seconds < 0.6, answer
+    finally:
+        relay.close()
 
 
 # A replication group.

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
 from mysql_pair import PairOf, move, outcome  # noqa: E402
 from plugin import Session, call  # noqa: E402
+from redis_server import Relay  # noqa: E402
 from servers import Certificates, Raw, silent, wait_until  # noqa: E402
 
 
@@ -63,6 +64,21 @@ def test_server_that_freezes_between_statements_is_hung(pair):
             answer = session.call("probe", 0.8)
             assert outcome(answer)[0] == "fail" and answer.facts["cause"] in ("hung", "timeout") and answer.seconds < 0.8
         assert session.call("probe", 2.0).state == "pass"
+
+
+def test_connection_that_is_open_on_this_side_only_is_hung_in_time(pair):
+    relay = Relay(pair.db1.port)
+    member = [f"db1 127.0.0.1:{relay.port}", pair.settings["member"][1]]
+    try:
+        with Session("mysql", {**pair.settings, "member": member}, "probe", host_name="db1") as session:
+            assert session.call("probe", 2.0).role == "primary"
+            relay.hold()
+            answer = session.call("probe", 0.8)
+            assert outcome(answer)[0] == "fail" and answer.facts["cause"] in ("hung", "timeout") and answer.seconds < 0.8, answer
+            relay.release()
+            assert session.call("probe", 2.0).state == "pass"
+    finally:
+        relay.close()
 
 
 def test_too_many_connections_is_not_dead(pair):

@@ -83,6 +83,7 @@ class Postgres {
   void refuse_live_upstream(const Call& call, const Server& server, std::vector<std::string>& reasons);
   void refuse_by_host(const Call& call, Connection& connection, const Server& server,
                       std::vector<std::string>& reasons) const;
+  std::uint32_t timeline_of(const Server& server) const;
   /// Why `position` is not reached; "" if it is.
   std::string unreached(const Call& call, const Server& server, const Position& position) const;
   Result promoted_already(const Call& call, Connection& connection, const Server& server);

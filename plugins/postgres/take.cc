@@ -20,14 +20,18 @@ std::string bytes_words(std::uint64_t bytes) { return std::to_string(bytes) + " 
 
 }  // namespace
 
+/// While nothing streams, the control file alone would tell: until the next restartpoint it has the timeline before.
+std::uint32_t Postgres::timeline_of(const Server& server) const {
+  return data_.timeline_at(server.replayed, server.timeline, server.segment_size);
+}
+
 std::string Postgres::unreached(const Call& call, const Server& server, const Position& position) const {
   const std::string where = position.final() ? "the old primary's last record at " : "the position ";
   if (server.system != position.system) {
     return "the position is of another cluster (system identifier " + position.system + ", here it is " +
            server.system + ")";
   }
-  const std::uint32_t timeline = data_.timeline_at(server.replayed, server.timeline, server.segment_size);
-  if (timeline != position.timeline) {
+  if (const std::uint32_t timeline = timeline_of(server); timeline != position.timeline) {
     return "the position is on timeline " + std::to_string(position.timeline) + ", this server is on timeline " +
            std::to_string(timeline);
   }
@@ -60,7 +64,7 @@ void Postgres::refuse_by_position(const Call& call, const Server& server, std::v
     }
   }
   if (!position) return;
-  if (position->system != server.system || position->timeline != server.timeline) {
+  if (position->system != server.system || position->timeline != timeline_of(server)) {
     if (std::string why = unreached(call, server, *position); !why.empty()) {
       reasons.push_back(std::move(why));
       return;
@@ -329,6 +333,7 @@ Result Postgres::promote(const Call& call) {
       wait_for_received(call, connection);
       server = read_server(connection);
     }
+    server.timeline = timeline_of(server);  // now: its files are of another one afterwards
     data_.write(kIntent, std::to_string(call.generation()));
     const auto left = std::chrono::duration_cast<std::chrono::seconds>(end_of(call) - Clock::now()).count();
     const Table table = connection.query_within(

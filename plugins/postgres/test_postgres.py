@@ -14,6 +14,7 @@ import servers  # noqa: E402
 from plugin import Session  # noqa: E402
 from postgres_pair import CHECK, calm, pair, planned_move, refused, running, template  # noqa: E402, F401
 from postgres_server import PRIVILEGES, REWIND_PRIVILEGES  # noqa: E402
+from redis_server import Relay  # noqa: E402
 from servers import Certificates, Network, free_port, isolated, wait_until  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -155,6 +156,21 @@ def test_a_frozen_server_costs_no_more_than_the_patience(pair):
     assert 0.35 < answer.seconds < 0.8
     answer = pair.probe(pair.db1, timeout=0.3)
     assert answer.facts["cause"] == "hung" and answer.seconds < 0.3
+
+
+def test_a_connection_that_is_open_on_this_side_only_costs_no_more_than_the_patience(pair):
+    relay = Relay(pair.db1.port)
+    member = [f"db1 127.0.0.1:{relay.port}", f"db2 127.0.0.1:{pair.db2.port}"]
+    try:
+        with Session("postgres", pair.settings(pair.db1, member=member), "probe", host_name="db1", user=CHECK) as session:
+            assert session.call("probe", 2.0).role == "primary"
+            relay.hold()
+            answer = session.call("probe", 0.8)
+            assert (answer.status, answer.state, answer.facts["cause"]) == ("transient", "fail", "hung") and answer.seconds < 0.8, answer
+            relay.release()
+            assert session.call("probe", 2.0).state == "pass"
+    finally:
+        relay.close()
 
 
 def test_a_link_that_swallows_packets_is_a_timeout():

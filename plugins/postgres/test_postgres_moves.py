@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
 import postgres_server  # noqa: E402
-from postgres_pair import CHECK, calm, durable, pair, refused, running, template  # noqa: E402, F401
+from postgres_pair import CHECK, calm, durable, pair, planned_move, refused, running, template  # noqa: E402, F401
 from postgres_server import Writer  # noqa: E402
 from servers import Network, isolated, wait_until  # noqa: E402
 
@@ -219,6 +219,26 @@ def test_a_crash_in_the_midst_of_writes_loses_what_was_not_sent_at_most(durable)
     print(f"\ncrash under load: {took:.2f} s, gap {writer.longest_gap:.2f} s, acknowledged {len(writer.acknowledged)}, lost {missing}")
 
 
+def test_what_a_crash_right_after_a_move_loses_is_known_too(pair):
+    """The standby's control file does not know the new timeline yet."""
+    assert planned_move(pair).status == "ok"
+    pair.db2.wait_streaming_to(pair.db1)
+    for statement in ("ALTER SYSTEM SET primary_conninfo = ''", "SELECT pg_reload_conf()"):
+        pair.db1.sql(statement)
+    wait_until(lambda: pair.db1.sql("SELECT count(*) FROM pg_stat_wal_receiver") == "0")
+    for number in range(20):
+        pair.db2.sql(f"INSERT INTO rows VALUES ({number}, 'x')")
+    position = pair.act(pair.db2, "position").position
+    pair.db2.kill()
+    assert pair.db1.sql("SELECT timeline_id FROM pg_control_checkpoint()") == "1"
+    behind = pair.good(pair.db1, "can_promote", position=position)
+    refused(pair.act(pair.db1, "can_promote", position=position, more={"max_lag": "100"}), r"bytes of the old primary's log are missing here \(max_lag is 100\)")
+    promoted = pair.good(pair.db1, "promote", position=position, generation=8)
+    bound = int(promoted.facts["lost_at_most"].removesuffix(" bytes"))
+    assert 20 * 100 <= bound < 20 * 1000, (behind, promoted)  # each row is more than 100 bytes of log
+    assert not pair.db1.rows()
+
+
 def test_what_may_be_lost_is_not_known_without_a_position(pair):
     pair.db1.kill()
     assert pair.good(pair.db2, "promote", generation=7).facts["lost_at_most"] == "unknown"
@@ -278,6 +298,20 @@ def test_a_crashed_primary_without_a_tail_follows_without_a_rewind(pair):
     pair.good(pair.db1, "rejoin")
     pair.db2.wait_streaming_to(pair.db1)
     assert pair.db1.rows() == {1} and not pair.db1.is_primary()
+
+
+def test_a_standby_that_cannot_go_on_where_the_new_primary_is_is_not_promoted(pair):
+    """In recovery, and its receiver would wait for ever: its log forked off before what was the last heard."""
+    _, position = crash_with_tail(pair)
+    pair.good(pair.db2, "promote", position=position, generation=7)
+    (pair.db1.data / "standby.signal").write_text("")  # the boot guard
+    pair.db1.start()
+    assert pair.db1.sql("SELECT pg_is_in_recovery()") == "t"
+    position = pair.act(pair.db2, "position").position
+    pair.db2.kill()
+    for verb in ("can_promote", "promote"):
+        refused(pair.act(pair.db1, verb, position=position, generation=8), "the position is on timeline 2, this server is on timeline 1")
+    assert not pair.db1.is_primary()
 
 
 def test_a_diverged_primary_stays_read_only_and_keeps_its_data(pair):

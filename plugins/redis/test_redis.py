@@ -128,6 +128,21 @@ def test_a_frozen_server_is_hung(pair):
     assert outcome(answer) == ("transient", "fail", "hung") and "has not answered" in answer.sentence
 
 
+def test_a_connection_that_is_open_on_this_side_only_is_hung_in_time_and_its_late_answers_are_nobodys(pair):
+    relay = rs.Relay(pair.a.port)
+    try:
+        with pair.session("db1", "probe", query_timeout="300ms", member=[f"db1 127.0.0.1:{relay.port}", pair.b.member]) as session:
+            assert session.call("probe", 1.0).role == "primary"
+            relay.hold()
+            for _ in range(2):
+                answer = session.call("probe", 1.0)
+                assert outcome(answer) == ("transient", "fail", "hung") and answer.seconds < 0.7, answer
+            relay.release()
+            assert outcome(session.call("probe", 1.0)) == ("ok", "pass", None)
+    finally:
+        relay.close()
+
+
 def test_packets_that_vanish_are_a_timeout_and_a_name_without_address_is_dns():
     with Network() as network, servers.directory() as directory:
         secret = pathlib.Path(directory) / "p"

@@ -142,6 +142,24 @@ def test_refused_while_it_is_a_half_copy():
         refused(crash(pair), "holds only a part")
 
 
+def test_refused_while_it_loads():
+    with pair_of(options=("key-load-delay 100000", "loading-process-events-interval-bytes 1024")) as pair:
+        pair.ready()
+        for i in range(30):
+            pair.a.command("SET", f"k{i}", os.urandom(2000).hex())
+        written = lambda: pair.b.info()["aof_rewrite_in_progress"] == pair.b.info()["aof_rewrite_scheduled"] == "0"
+        wait_until(lambda: pair.b.position() == pair.a.position() and written())
+        pair.b.command("BGREWRITEAOF")
+        wait_until(written)
+        pair.a.kill()
+        pair.b.kill().start(wait=False)
+        wait_until(lambda: pair.probe("db2").facts.get("cause") == "loading")
+        for verb in ("can_promote", "promote"):
+            answer = pair.act("db2", verb, target="db1", generation=2)
+            assert (answer.status, answer.facts["cause"]) == ("transient", "loading"), answer  # later perhaps
+        pair.b.kill()
+
+
 def test_refused_while_it_follows_another(pair):
     pair.b.command("REPLICAOF", "127.0.0.1", free_port())
     refused(crash(pair), "follows 127.0.0.1:", "not db1")

@@ -64,6 +64,10 @@ Words words(Reason reason) {
     case Reason::kAdopted: return {"adopted", "a new engine continues the state of the previous one"};
     case Reason::kEngineDied: return {"engine_died", "the engine died and its state could not be continued"};
     case Reason::kNoWatchdog: return {"no_watchdog", "the watchdog is not armed: nothing is promoted without it"};
+    case Reason::kContinued:
+      return {"continued", "this host had the role when Baton ended, and nobody has taken it since"};
+    case Reason::kIsolated:
+      return {"isolated", "no other host is heard, and a check does not reach what it looks at, either"};
     case Reason::kTooManyDeaths: return {"too_many_deaths", "the engine died three times in a minute"};
   }
   return {"unknown", "unknown"};

@@ -112,7 +112,7 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "switchover", "gives the role to another host and stays yielded",
                             [&] { return switchover(line.options, line.instance, line.to, line.dry_run); });
   verb->add_option("INSTANCE", line.instance, "one instance or group (default: all)");
-  verb->add_option("--to", line.to, "HOST that is to take over (default: whichever can)");
+  verb->add_option("--to", line.to, "HOST that is to take over (default: on a standby this one, else whichever can)");
   verb->add_flag("--dry-run", line.dry_run, "only say what would happen");
   verb =
       add_verb(app, line, "freeze", "take and give nothing by itself for a while", [&] { return freeze_verb(line); });

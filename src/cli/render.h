@@ -22,5 +22,6 @@ long long number_of(const Json& json, const char* key);
 bool is_true(const Json& json, const char* key);
 /// The array under `key`; an empty one if there is none.
 const Json& list_of(const Json& json, const char* key);
+const Json& list_of(Json&&, const char*) = delete;  // what it refers to would be gone
 
 }  // namespace baton::cli

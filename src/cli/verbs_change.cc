@@ -46,14 +46,14 @@ Result<posix::Fd> daemon_lock() {
 int command(const Options& options, const Json& request, Nanos patience = kCommandPatience) {
   const auto answer = ask_once(options, request, patience);
   if (!answer) return report_trouble(answer.error(), options);
+  const Json result = answer->value("result", Json::object());
   if (!is_true(*answer, "ok")) {
     std::string looked_at;
-    for (const Json& line : list_of(answer->value("result", Json::object()), "preflight")) {
+    for (const Json& line : list_of(result, "preflight")) {
       if (line.is_string()) looked_at += line.get<std::string>() + "\n";
     }
     return report_refusal(*answer, looked_at, options);
   }
-  const Json result = answer->value("result", Json::object());
   if (options.json) {
     print_json(result);
     return 0;

@@ -245,6 +245,7 @@ class Builder : private SectionReader {
       // A database moves when its host is lost or an operator says so, and comes back only with proof.
       if (section.find("preempt", host_) == nullptr) election.preempt = false;
       if (section.find("resume_alone", host_) == nullptr) election.resume_alone = false;
+      if (section.find("on_isolation", host_) == nullptr) election.demote_on_isolation = true;
     }
     return election;
   }

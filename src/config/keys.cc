@@ -56,7 +56,8 @@ constexpr auto kElection = std::to_array<ElectionKey>({
     {"min_gap", V::kInteger, kOne, "0..253", "20", "The least difference of preference for which the role moves."},
     {"takeover_wait", V::kDuration, kOne, "auto|0..1d", "auto",
      "How long a promoting host waits for the old one's addresses to lapse."},
-    {"on_isolation", V::kWord, kOne, "demote|hold", "hold", "What an Active without any peer does."},
+    {"on_isolation", V::kWord, kOne, "demote|hold", "hold",
+     "What an Active does that hears no other host while its `ping` checks fail. demote where it promotes."},
     {"on_unknown", V::kWord, kOne, "release|hold", "release", "What an Active does when its checks give no answer."},
     {"resume_alone", V::kWord, kOne, "yes|never", "yes",
      "Whether a host that was the writable one promotes after a restart without proof that no other has taken over. "

@@ -308,6 +308,13 @@ class HostLint {
     });
   }
 
+  bool has_ping(const Election& election) const {
+    return std::any_of(election.checks.begin(), election.checks.end(), [&](const CheckReference& check) {
+      return std::any_of(config_.plugins.begin(), config_.plugins.end(),
+                         [&](const Plugin& plugin) { return plugin.name == check.plugin && plugin.module == "ping"; });
+    });
+  }
+
   /// Of a group or of an instance that is in none.
   void check_election(const Section& section, const Election& election) {
     const auto without_effect = [&](std::string_view key, std::string_view needed) {
@@ -322,6 +329,7 @@ class HostLint {
     if (election.checks.empty()) {
       for (const std::string_view key : {"min_gap", "on_unknown"}) without_effect(key, "check");
     }
+    if (!has_ping(election)) without_effect("on_isolation", "check = a section of module ping");
     if (election.grant != Grant::kWitness) without_effect("witness", "grant = witness");
     if (!election.promote.empty()) return check_promotion(section, election);
     for (const std::string_view key :

@@ -380,6 +380,9 @@ void EnginePlugins::settle(Section& section, const ipc::ActAnswer& answer) {
     result.token = answer.token;
     result.lease = answer.lease;
     result.position = answer.position;
+    for (const auto& [key, value] : answer.facts) {
+      if (key == "lost_at_most") result.lost = ports::LostText{clean(value)};
+    }
     results_.push_back(std::move(result));
   } else if (answer.status != VerbStatus::kOk) {
     const std::string token{status_token(answer.status)};

@@ -20,6 +20,7 @@ ReasonSet against(const Facts& facts) {
   set.set(Reason::kCheckUnknown, facts.check_unknown || facts.check_pending);
   set.set(Reason::kGateClosed, facts.gate_closed);
   set.set(Reason::kNotPrimary, facts.not_primary);
+  set.set(Reason::kIsolated, facts.isolated);
   return ReasonSet::from_bits(set.bits() | facts.promotion.bits());
 }
 

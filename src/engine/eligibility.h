@@ -28,6 +28,7 @@ struct Facts {
   bool check_unknown = false;
   bool check_pending = false;  ///< nothing is known yet: takes nothing, gives nothing
   bool gate_closed = false;
+  bool isolated = false;         ///< on_isolation = demote: neither another host nor a gateway is reached
   bool not_primary = false;      ///< grant = follow: the data's primary is elsewhere
   ReasonSet promotion = {};      ///< what the transaction has against it
   bool hold_on_unknown = false;  ///< `on_unknown = hold`: an Active keeps its role without an answer

@@ -225,6 +225,7 @@ class Mover {
   void rebind_plugins(Instant now, const config::Election& before);
   bool weigh_checks(Instant now);
   void weigh_followed();
+  bool isolated(Instant now) const;
   void tell_notified(const vrrp::ReportTransition& change);
   void run_follow_ups(Instant now);
   void ask(ports::PluginId plugin, PluginVerb verb);
@@ -235,7 +236,7 @@ class Mover {
   void make_promotion(Instant now);
   void run_promotion(Instant now);
   bool ask_promotion(Instant now);
-  void ask_act(const Promotion::Act& act);
+  void ask_act(Instant now, const Promotion::Act& act);
   bool on_promotion_result(Instant now, const ports::ActResult& result);
   void renew_priority(Instant now);
   bool note_word(Instant now);
@@ -250,7 +251,8 @@ class Mover {
 
   // mover_report.cc
   ports::Report report_about(const Router* router) const;
-  ports::Report report_act(Instant now, ports::PluginId plugin, PluginVerb verb, const ports::ActResult& result);
+  ports::Report report_act(Instant now, ports::PluginId plugin, PluginVerb verb, const ports::ActResult& result,
+                           std::optional<Nanos> position_age = std::nullopt);
   void alarm(Instant now, ports::Alarm alarm, const ports::Report& report, Nanos lasts);
   void alarm_over(Instant now, ports::Alarm alarm);
   void report_holding(Instant now);
@@ -325,6 +327,7 @@ class Mover {
   struct Asked {
     std::uint64_t ticket = 0;
     Promotion::Act act;
+    Instant at{};
   };
   std::optional<Asked> promotion_act_;
   std::vector<Asked> witness_acts_;

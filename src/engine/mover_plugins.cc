@@ -8,6 +8,12 @@ namespace baton::engine {
 
 using vrrp::State;
 
+namespace {
+
+constexpr std::string_view kReachability = "ping";  // the module that asks whether a gateway is reached
+
+}  // namespace
+
 void Mover::bind_plugins() {
   const auto ids = [&](const std::vector<std::string>& names) {
     std::vector<ports::PluginId> found;
@@ -68,8 +74,22 @@ bool Mover::weigh_checks(Instant now) {
   facts_.check_pending = verdict_.pending;
   facts_.gate_closed = verdict_.gate_closed;
   facts_.hold_on_unknown = !plan_.election.release_on_unknown;
+  facts_.isolated = isolated(now);
   if (plan_.election.grant == config::Grant::kFollow) weigh_followed();
   return !(verdict_ == before);
+}
+
+/// No other host is heard over the peer channel, and each `ping` among the checks fails: it is this host that is cut
+/// off.
+bool Mover::isolated(Instant now) const {
+  if (!plan_.election.demote_on_isolation || !promotion_ || !promotion_->alone(now)) return false;
+  bool any = false;
+  for (const ports::PluginId id : checks_) {
+    if (context_.plugins[id].section.module != kReachability) continue;
+    if (context_.plugins[id].check.settled() != Check::Settled::kFail) return false;
+    any = true;
+  }
+  return any;
 }
 
 /// grant = follow: the database elects, the addresses are where its primary is.

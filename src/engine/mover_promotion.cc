@@ -58,6 +58,7 @@ void Mover::on_recalled(Instant now) {
   if (!promotion_) return;
   const auto found = context_.records.find(plan_.name);
   promotion_->recall(now, found == context_.records.end() ? ports::DataRecord{.instance = plan_.name} : found->second);
+  on_roles(now);  // what the probes have said by now
   touch();
   settle(now);
 }
@@ -76,7 +77,7 @@ void Mover::on_role(Instant now, ports::PluginId plugin) {
   if (!promotion_->uses(plugin)) return;
   const Check& check = context_.plugins[plugin].check;
   promotion_->saw_generation(check.generation());
-  promotion_->observe(now, check.looked_at(), plugin, check.role());
+  promotion_->observe(now, check.looked_at(), plugin, check.role(), check.generation());
   run_promotion(now);
   schedule(now);
 }
@@ -98,12 +99,12 @@ Instant Mover::old_addresses_gone(Instant now) const {
   return last + plan_.election.takeover_wait.value_or(std::max(lifetime_.lifetime(), plan_.election.takeover_least));
 }
 
-void Mover::ask_act(const Promotion::Act& act) {
+void Mover::ask_act(Instant now, const Promotion::Act& act) {
   const std::uint64_t ticket = std::uint64_t{id_} << 32 | ++acts_;
   if (act.row == Promotion::Row::kWitness) {
-    witness_acts_.push_back({ticket, act});
+    witness_acts_.push_back({ticket, act, now});
   } else {
-    promotion_act_ = Asked{ticket, act};
+    promotion_act_ = Asked{ticket, act, now};
   }
   context_.ports.plugins.act({.ticket = ticket,
                               .plugin = act.plugin,
@@ -127,9 +128,11 @@ bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
   const bool main = promotion_act_ && promotion_act_->ticket == result.ticket;
   if (!main && witness == witness_acts_.end()) return false;
   const Promotion::Act act = main ? promotion_act_->act : witness->act;
+  const Instant asked_at = main ? promotion_act_->at : witness->at;
   // A renewal that succeeds is nobody's news.
   if (act.verb != PluginVerb::kRenew || result.status != VerbStatus::kOk) {
-    report_act(now, act.plugin, act.verb, result);
+    const bool known = act.position_at != kNever;
+    report_act(now, act.plugin, act.verb, result, known ? std::optional{asked_at - act.position_at} : std::nullopt);
   }
   if (main) {
     promotion_act_.reset();
@@ -157,7 +160,7 @@ bool Mover::ask_promotion(Instant now) {
   if (record_ticket_ == 0 && !promotion_act_ && !jobs_stop(now)) {
     if (const auto ask = promotion_->next(now)) {
       if (const auto* act = std::get_if<Promotion::Act>(&*ask)) {
-        ask_act(*act);
+        ask_act(now, *act);
       } else {
         const auto& record = std::get<ports::DataRecord>(*ask);
         context_.records[plan_.name] = record;  // for a mover that takes this one's place
@@ -166,7 +169,7 @@ bool Mover::ask_promotion(Instant now) {
       }
     }
   }
-  while (const auto act = promotion_->next_witness(now)) ask_act(*act);
+  while (const auto act = promotion_->next_witness(now)) ask_act(now, *act);
   // What it leaves for may be another reason than the grant's end, which comes while writes are being blocked.
   const bool late = !BATON_DEFECT(60) && promotion_->overdue(now) && (releasing_ || !promotion_->may_hold());
   if (wanted_ && (promotion_->clearing() || late)) let_go(now);
@@ -206,6 +209,11 @@ void Mover::run_promotion(Instant now) {
   }
   if (const bool shielded = promotion_->shielded(now); shielded != shielded_) {
     shielded_ = shielded;
+    update_against(now);
+  }
+  if (const bool cut_off = isolated(now); cut_off != facts_.isolated) {
+    facts_.isolated = cut_off;
+    touch();
     update_against(now);
   }
   follow_handover(now);
@@ -285,12 +293,12 @@ void Mover::follow_handover(Instant now) {
   if (group_.state() == State::kActive && !releasing_ && !promotion_->wants_mastership()) {
     release(now, Reason::kSwitchover);
   } else if (group_.state() != State::kActive && promotion_->may_hold() && promotion_->wants_mastership()) {
-    perform(now, group_.handle_all(now, vrrp::TakeOver{Reason::kHandedOver}));
+    perform(now, group_.handle_all(now, vrrp::TakeOver{promotion_->why_it_serves()}));
     if (group_.state() == State::kActive) {
       hold(now);
       renew_priority(now);
     } else {
-      promotion_->leave(now);  // the role was handed over to a host that may not serve any more
+      promotion_->leave(now);  // the data is here, but this host may not serve any more
     }
     while (ask_promotion(now)) {
     }

@@ -62,7 +62,8 @@ ports::Report Mover::report_about(const Router* router) const {
 }
 
 /// Tells what came of an act, and returns what it told.
-ports::Report Mover::report_act(Instant now, ports::PluginId plugin, PluginVerb verb, const ports::ActResult& result) {
+ports::Report Mover::report_act(Instant now, ports::PluginId plugin, PluginVerb verb, const ports::ActResult& result,
+                                std::optional<Nanos> position_age) {
   ports::Report report = report_about(nullptr);
   report.kind = ports::EventKind::kActed;
   report.at = now;
@@ -71,6 +72,8 @@ ports::Report Mover::report_act(Instant now, ports::PluginId plugin, PluginVerb 
   report.outcome = result.status;
   report.duration_ns = result.took.count();
   report.sentence = result.sentence;
+  report.lost = result.lost;
+  if (position_age) report.position_age_ns = position_age->count();
   context_.ports.reports.report(report);
   return report;
 }

@@ -41,87 +41,6 @@ void Promotion::configure(Setup setup) {
   for (Lease& lease : leases_) lease.want(record_.generation);
 }
 
-// ---- What is known from before --------------------------------------------------------------------------------------
-
-void Promotion::recall(Instant now, const ports::DataRecord& record) {
-  if (step_ != Step::kReading) {
-    record_.generation = std::max(record_.generation, record.generation);
-    record_.promoted = std::max(record_.promoted, record.promoted);
-    return;
-  }
-  record_ = written_ = record;
-  record_.instance = instance_;
-  switch (record.role) {
-    // In an unfinished promotion or demotion the data may have been writable.
-    case DataRole::kPromoting:
-    case DataRole::kActive:
-    case DataRole::kDemoting: record_.dirty = !BATON_DEFECT(61); [[fallthrough]];
-    case DataRole::kNone:
-    case DataRole::kStandby:
-    case DataRole::kClaiming: record_.role = DataRole::kStandby; break;
-    case DataRole::kFenced:
-    case DataRole::kNeedsRejoin: break;
-  }
-  unproven_ = record_.dirty;
-  rejoin_at_ = now + kRejoinPause;
-  enter(now, Step::kStandby);
-}
-
-void Promotion::adopt(Instant now, const ports::InstanceState& old) {
-  const auto step = static_cast<Step>(old.promotion_step);
-  if (step == Step::kReading || step > ports::kLastStep) return;
-  const std::uint64_t generation = old.generation;
-  const Instant lease_until{Nanos{old.granted_until_ns}};
-  record_.role = old.data_role;
-  record_.generation = generation;
-  record_.dirty = old.data_dirty;
-  record_.promoted = old.data_role == DataRole::kActive ? generation : old.promoted;
-  dirty_before_ = old.data_dirty;  // what it was before the promotion is not known any more
-  written_ = record_;
-  // What is asked for anew need not be on disk yet.
-  if (step == Step::kRegaining || step == Step::kUnblocking) written_.generation = 0;
-  word_ = ports::word_of(old.handover);
-  promise_ = ports::promise_of(old.handover);
-  if (planned()) {
-    positions_ = positions_of(word_.position);
-    positions_.resize(setup_.promote.size());
-  }
-  const bool passed = step == Step::kPassing || step == Step::kPassed || step == Step::kRegaining;
-  // Nothing was passed on: this host decides alone, and what the other waits for will not come.
-  if ((!is_over(word_.phase) || step >= Step::kOffered) && !passed && !planned()) {
-    conclude(HandoverPhase::kAborted, "the engine of one of the hosts was started anew");
-  }
-  const bool may_be_writable = step == Step::kActive || step == Step::kPromoting || step == Step::kVerifying ||
-                               step == Step::kHanding || step == Step::kUnblocking;
-  if (may_be_writable) {
-    for (Lease& lease : leases_) lease.adopt(lease_until, std::max(lease_until - now, Nanos{1}), generation);
-  }
-  // Its mastership was lost already, and nobody has handed the role over: that is undone.
-  const bool climbs = step == Step::kPromoting || step == Step::kVerifying;
-  const bool left = climbs && !planned() && old.state != vrrp::State::kActive;
-  if ((may_be_writable || passed) && !left) target_ = Target::kActive;
-  if (step == Step::kActive || climbs) {
-    step_ = step == Step::kActive ? step : Step::kPromoting;
-    since_ = now;
-  } else if (step == Step::kHanding || step == Step::kUnblocking) {
-    enter(now, Step::kUnblocking);
-  } else if (passed) {
-    enter(now, step);
-  } else if (step >= Step::kBlocking && step <= Step::kDemoting) {
-    descending_ = true;
-    enter(now, BATON_DEFECT(49) ? Step::kClosing : Step::kBlocking);
-  } else {
-    unproven_ = record_.dirty;  // whether that was proven is not known any more
-    enter(now, step == Step::kStandby || step >= Step::kOffered ? Step::kStandby : Step::kReturning);
-  }
-}
-
-void Promotion::saw_generation(std::uint64_t generation) {
-  seen_ = std::max(seen_, generation);
-  // Who may have been overtaken must not take the other's generation for its own.
-  if (!unproven_) record_.generation = std::max(record_.generation, generation);
-}
-
 // ---- Targets ------------------------------------------------------------------------------------------------------
 
 void Promotion::claim(Instant, Instant free_at) {
@@ -173,8 +92,9 @@ void Promotion::enter(Instant now, Step step) {
   not_before_ = Instant{};
   if (step == Step::kDemoting) demoting_to_ = wanted_upstream_;
   if (step == Step::kClaiming) promise_ = {};
-  if (step == Step::kPromoting) demoted_ = false;
-  if ((step == Step::kGranting || step == Step::kRegaining) && setup_.grant == config::Grant::kWitness) {
+  if (step == Step::kPromoting || step == Step::kProving) demoted_ = false;
+  const bool needs_grant = step == Step::kGranting || step == Step::kRegaining || step == Step::kProving;
+  if (needs_grant && setup_.grant == config::Grant::kWitness) {
     for (Lease& lease : leases_) lease.want(record_.generation);
   }
   if (step == Step::kFencing) choose_whom_to_fence(now);
@@ -182,9 +102,9 @@ void Promotion::enter(Instant now, Step step) {
   if (step == Step::kReturning || step == Step::kPassing) {
     for (Lease& lease : leases_) BATON_DEFECT(57) ? void() : lease.let_go();
   }
-  if (step == Step::kPassed || step == Step::kRegaining) since_ = now;
+  if (step == Step::kPassed || step == Step::kRegaining || step == Step::kProving) since_ = now;
   if (step == Step::kStandby) {
-    descending_ = again_ = false;
+    descending_ = continued_ = again_ = false;
     std::fill(contrary_since_.begin(), contrary_since_.end(), Instant{});
     since_ = now;
     if (planned()) {
@@ -226,6 +146,7 @@ bool Promotion::move_on(Instant now) {
     case Step::kGranting: return grant(now);
     case Step::kWaiting:
       if (now < free_at_ && !BATON_DEFECT(45)) return false;
+      if (awaits_promise(now)) return false;
       // In a planned move the other host has said that it has demoted, and this one that nothing speaks against it.
       return enter(now, planned() ? Step::kDeciding : BATON_DEFECT(54) ? Step::kAsking : Step::kFencing), true;
     case Step::kReturning:
@@ -243,6 +164,7 @@ bool Promotion::move_on(Instant now) {
     case Step::kReady:
     case Step::kDraining:
     case Step::kCaughtUp: return take_over(now);
+    case Step::kProving: return prove(now);
     default: return false;
   }
 }
@@ -285,6 +207,8 @@ std::optional<PluginVerb> Promotion::verb_for(const Section& section) const {
 
 std::optional<Promotion::Ask> Promotion::ask_record(DataRole role) {
   record_.role = role;
+  const std::size_t kept = std::min(promotions_.size(), ports::kMaxPromotions);
+  record_.promotions.assign(promotions_.end() - static_cast<std::ptrdiff_t>(kept), promotions_.end());
   asked_ = true;
   written_ = record_;
   return record_;
@@ -304,7 +228,10 @@ void Promotion::describe(Act& act, std::size_t place) const {
     if (planned() || step_ == Step::kDraining) act.position = positions_[place];
     if (offered) act.generation = record_.generation + 1;
   } else if ((step_ == Step::kAsking || step_ == Step::kPromoting) && place == 0) {
-    act.position = last_position_of(act.target);
+    const Heard* holder = last_holder(act.target);
+    if (holder == nullptr) return;
+    act.position = holder->fact.position;
+    act.position_at = holder->position_at;
   }
 }
 
@@ -611,10 +538,13 @@ bool Promotion::uses(ports::PluginId plugin) const {
   return in(setup_.promote) || in(setup_.witness) || in(setup_.fence);
 }
 
-void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, ApplicationRole role) {
+void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, ApplicationRole role,
+                        std::uint64_t generation) {
   const auto found = std::find_if(setup_.promote.begin(), setup_.promote.end(),
                                   [&](const Section& each) { return each.plugin == plugin; });
-  if (found == setup_.promote.end() || at <= since_ || role == ApplicationRole::kNone) return;
+  if (found == setup_.promote.end() || role == ApplicationRole::kNone) return;
+  if (step_ == Step::kProving) return look_for_proof(role, generation);
+  if (at <= since_) return;
   const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
   const bool primary = role == ApplicationRole::kPrimary;
   if (primary) demoted_ = false;

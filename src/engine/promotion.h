@@ -8,7 +8,8 @@
 //   down:  block_writes -> the addresses leave -> demote (in reverse order) -> give the grant back
 //          -> Standby (recorded). Nothing here waits for a disk: "Active" on disk already says that this host has to be
 //          demoted.
-//   A planned move ties the two together (promotion_handover.cc); who may promote at all: promotion_grant.cc.
+//   A planned move ties the two together (promotion_handover.cc); who may promote at all: promotion_grant.cc; what a
+//   restart finds: promotion_restart.cc.
 #pragma once
 
 #include <algorithm>
@@ -36,6 +37,7 @@ using ports::PromotionStep;
 
 class Promotion {
  public:
+  using Step = PromotionStep;
   enum class Row : std::uint8_t { kPromote, kWitness, kFence };
   struct Section {
     ports::PluginId plugin = 0;
@@ -63,6 +65,7 @@ class Promotion {
     PluginVerb verb = PluginVerb::kPromote;
     std::string target;
     std::string position;
+    Instant position_at = kNever;  ///< a crash: when the old holder's probe saw it; kNever: not known
     bool planned = false;
     std::uint64_t generation = 0;
     Nanos deadline{0};
@@ -111,8 +114,8 @@ class Promotion {
   void witnessed(Instant now, std::size_t index, const ports::ActResult& result);
   /// All addresses are off the links.
   void addresses_gone(Instant now);
-  /// What a probe says the data is; `at`: when it looked.
-  void observe(Instant now, Instant at, ports::PluginId plugin, ApplicationRole role);
+  /// What a probe says the data is; `at`: when it looked. `generation`: that stands in it, 0 if not known.
+  void observe(Instant now, Instant at, ports::PluginId plugin, ApplicationRole role, std::uint64_t generation);
   /// Whether anything of this section is still to be asked, also under a configuration that is on its way out.
   bool uses(ports::PluginId plugin) const;
   /// The next time after `now` at which something of this changes by itself.
@@ -140,6 +143,10 @@ class Promotion {
   /// What this host tells the others.
   const ports::HandoverWord& word() const { return word_; }
   const ports::Promise& promise() const { return promise_; }
+  /// Why it takes the mastership with its data promoted already.
+  Reason why_it_serves() const { return continued_ ? Reason::kContinued : Reason::kHandedOver; }
+  /// No other host is heard any more.
+  bool alone(Instant now) const;
   /// F77: the HOST whose data is writable beside this one's; "" = none.
   std::string conflicting(Instant now) const;
   /// What speaks against being Active; while it serves, any of these makes it leave.
@@ -156,6 +163,12 @@ class Promotion {
 
  private:
   enum class Target : std::uint8_t { kStandby, kActive };
+  /// Another host's newest word; its position may be of an earlier one.
+  struct Heard {
+    ports::PeerFact fact;
+    Instant at{};
+    Instant position_at{};
+  };
   void enter(Instant now, PromotionStep step);
   bool move_on(Instant now);
   std::optional<Ask> ask(Instant now);
@@ -180,18 +193,27 @@ class Promotion {
   void undo(Instant now, Reason reason);
   void describe(Act& act, std::size_t place) const;
   static bool has_row(PromotionStep step);
+  /// The host that takes, in a planned move, before it claims.
+  static bool takes(Step step) { return step >= Step::kOffered && step <= Step::kCaughtUp; }
+
+  // promotion_restart.cc
+  void look_for_proof(ApplicationRole role, std::uint64_t generation);
+  bool still_granted(Instant now) const;
+  bool prove(Instant now);
 
   // promotion_grant.cc
   bool grant(Instant now);
   bool ask_witnesses(Instant now);
   bool ask_peers(Instant now);
   bool grant_lost(Instant now) const;
-  bool nobody_took_over(Instant now) const;
+  bool nobody_took_over(Instant now, std::uint64_t since) const;
+  bool promises_expected() const;
+  bool awaits_promise(Instant now) const;
   void consider_promise(Instant now);
   bool has_promised(const std::string& host, Instant now) const;
   bool silent(const std::string& host, Instant now) const;
   void choose_whom_to_fence(Instant now);
-  std::string last_position_of(const std::string& host) const;
+  const Heard* last_holder(const std::string& host) const;
 
   // promotion_handover.cc
   bool hand_over(Instant now);
@@ -230,6 +252,10 @@ class Promotion {
   /// Beyond the deadlines of the other host's acts.
   static constexpr Nanos kAnswerPatience = std::chrono::seconds{5};
   static constexpr Nanos kSettleTime = std::chrono::seconds{10};  ///< after a move that was given up
+  /// After a restart: the writable one without addresses, until it has proven that it may be.
+  static constexpr Nanos kProvingPatience = std::chrono::seconds{5};
+  /// A host that runs says something within it: it tells its part each second, and at once when somebody claims.
+  static constexpr Nanos kWordTime = std::chrono::milliseconds{1500};
   static constexpr std::size_t kMaxPosition = 1023;
 
   std::string instance_;
@@ -253,6 +279,9 @@ class Promotion {
   bool dirty_before_ = false;  ///< before the promotion that is under way
   std::uint64_t seen_ = 0;     ///< the highest that stands in the data, or that a holder has
   bool unproven_ = false;      ///< dirty in an earlier life: another host may have taken over since
+  bool stamped_ = false;       ///< kProving: the data is writable and of this host's generation
+  bool disproved_ = false;     ///< kProving: it is not
+  bool continued_ = false;     ///< promoted in an earlier life
 
   // Standby.
   std::string wanted_upstream_;
@@ -269,10 +298,6 @@ class Promotion {
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not
 
   // Other hosts.
-  struct Heard {
-    ports::PeerFact fact;
-    Instant at{};
-  };
   std::map<std::string, Heard> heard_;  ///< by HOST
   std::vector<std::string> whom_;       ///< kFencing: the hosts
   ports::Promise promise_;

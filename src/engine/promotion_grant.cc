@@ -20,7 +20,7 @@ bool claims_or_holds(const ports::PeerFact& fact) {
   // A claim that is not on disk yet could be made twice under the same number.
   const bool climbs = fact.step >= Step::kGranting && fact.step <= Step::kActive;
   const bool gives = fact.step >= Step::kHanding && fact.step <= Step::kUnblocking;
-  return climbs || gives || fact.data_role == DataRole::kActive;
+  return climbs || gives || fact.step == Step::kProving || fact.data_role == DataRole::kActive;
 }
 
 }  // namespace
@@ -29,17 +29,19 @@ bool claims_or_holds(const ports::PeerFact& fact) {
 
 void Promotion::heard(Instant now, const ports::PeerFact& fact) {
   if (std::find(setup_.others.begin(), setup_.others.end(), fact.host) == setup_.others.end()) return;
-  ports::PeerFact kept = fact;
-  // What a standby's data was when it was the writable one is not to be forgotten.
+  Heard kept{.fact = fact, .at = now, .position_at = now - fact.position_age};
+  // Where its data stood when that could be seen is not to be forgotten.
   if (const auto before = heard_.find(fact.host); before != heard_.end() && fact.position.empty()) {
-    kept.position = before->second.fact.position;
+    kept.fact.position = before->second.fact.position;
+    kept.position_at = before->second.position_at;
   }
-  heard_[fact.host] = {std::move(kept), now};
+  heard_[fact.host] = std::move(kept);
   const bool holds = fact.data_role == DataRole::kActive;
   if (holds) saw_generation(fact.generation);
   // Its word counts also where its adverts do not arrive.
-  if (holds && step_ <= Step::kStandby && fact.generation >= record_.promoted) follow(now, fact.host);
-  if (unproven_ && nobody_took_over(now)) unproven_ = false;
+  if (holds && (step_ <= Step::kStandby || step_ == Step::kProving) && fact.generation >= record_.promoted)
+    follow(now, fact.host);
+  if (unproven_ && step_ != Step::kProving && nobody_took_over(now, record_.promoted)) unproven_ = false;
   consider_promise(now);
   const bool beside = step_ == Step::kActive && fact.role == ApplicationRole::kPrimary;
   if (beside && conflict_since_ == Instant{}) {
@@ -61,33 +63,52 @@ bool Promotion::silent(const std::string& host, Instant now) const {
   return found == heard_.end() || (now - found->second.at > ports::kPeerLease && !BATON_DEFECT(50));
 }
 
-/// Every other host says, freshly, that it is a standby and knows of no promotion after this host's last one.
-bool Promotion::nobody_took_over(Instant now) const {
+bool Promotion::alone(Instant now) const {
+  return !heard_.empty() && std::all_of(setup_.others.begin(), setup_.others.end(),
+                                        [&](const std::string& host) { return silent(host, now); });
+}
+
+/// Every other host says, freshly, that it is a standby and knows of no promotion after the generation `since`.
+bool Promotion::nobody_took_over(Instant now, std::uint64_t since) const {
   return !setup_.others.empty() &&
          std::all_of(setup_.others.begin(), setup_.others.end(), [&](const std::string& host) {
            if (silent(host, now)) return false;
            const ports::PeerFact& fact = heard_.at(host).fact;
-           return fact.data_role == DataRole::kStandby && fact.step == Step::kStandby &&
-                  fact.promoted <= record_.promoted;
+           return fact.data_role == DataRole::kStandby && fact.step == Step::kStandby && fact.promoted <= since;
          });
 }
 
-/// Where the data of the one that fell silent stood, as far as it was heard: what a crash may lose is counted from it.
-std::string Promotion::last_position_of(const std::string& host) const {
+/// The one that fell silent, with where its data stood as far as that was heard: what a crash may lose is counted from
+/// it. nullptr: not heard.
+const Promotion::Heard* Promotion::last_holder(const std::string& host) const {
   const auto found = heard_.find(host.empty() && setup_.others.size() == 1 ? setup_.others.front() : host);
-  if (found == heard_.end() || found->second.fact.data_role != DataRole::kActive) return {};
-  return found->second.fact.position;
+  if (found == heard_.end() || found->second.fact.data_role != DataRole::kActive) return nullptr;
+  return found->second.fact.position.empty() ? nullptr : &found->second;
 }
 
 // ---- Promises -------------------------------------------------------------------------------------------------------
 
+/// Elsewhere than with grant = peer a promise grants nothing, but a host that makes it has not to be fenced: it is
+/// alive, and rests.
+bool Promotion::promises_expected() const { return setup_.grant == config::Grant::kPeer || !setup_.fence.empty(); }
+
+/// Before a fence: a host that runs is given the time to say that it rests. With grant = peer that was waited for.
+bool Promotion::awaits_promise(Instant now) const {
+  if (planned() || permitted_ || setup_.grant == config::Grant::kPeer || !promises_expected()) return false;
+  return std::any_of(setup_.others.begin(), setup_.others.end(), [&](const std::string& host) {
+    const auto found = heard_.find(host);
+    if (found == heard_.end() || has_promised(host, now)) return false;
+    return now - since_ < (found->second.at > since_ ? kGrantPatience : kWordTime);
+  });
+}
+
 void Promotion::consider_promise(Instant now) {
-  if (setup_.grant != config::Grant::kPeer) return;
+  if (!promises_expected()) return;
   if (!promise_.to.empty() && !silent(promise_.to, now) && !claims_or_holds(heard_.at(promise_.to).fact)) promise_ = {};
   for (const auto& [host, heard] : heard_) {
     const ports::PeerFact& fact = heard.fact;
     if (silent(host, now) || !claims_or_holds(fact) || (!promise_.to.empty() && promise_.to != host)) continue;
-    if (step_ == Step::kGranting) {
+    if (step_ == Step::kGranting && setup_.grant == config::Grant::kPeer) {
       // Two claim at once: the same one gives way on both hosts.
       const bool theirs =
           fact.generation > record_.generation || (fact.generation == record_.generation && host < setup_.host);
@@ -97,7 +118,7 @@ void Promotion::consider_promise(Instant now) {
     // Who only waits for somebody to follow must not keep the others from becoming that.
     const bool waits = step_ == Step::kDemoting && !descending_ && not_writable();
     const bool at_rest = waits || step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
-    if (at_rest || step_ >= Step::kOffered) promise_ = {.to = host, .generation = fact.generation};
+    if (at_rest || takes(step_)) promise_ = {.to = host, .generation = fact.generation};
   }
 }
 
@@ -174,10 +195,9 @@ bool Promotion::ask_peers(Instant now) {
 /// A word that another host rests may be older than its own claim: only a promise for this one spares it.
 void Promotion::choose_whom_to_fence(Instant now) {
   whom_.clear();
-  const bool peer = setup_.grant == config::Grant::kPeer;
-  if (permitted_ && peer) return;
+  if (permitted_ && setup_.grant == config::Grant::kPeer) return;
   for (const std::string& host : setup_.others) {
-    if (!peer || !has_promised(host, now)) whom_.push_back(host);
+    if (!has_promised(host, now)) whom_.push_back(host);
   }
 }
 

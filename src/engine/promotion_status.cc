@@ -26,7 +26,8 @@ Instant Promotion::rested_at() const { return promotions_.empty() ? Instant{} : 
 
 ReasonSet Promotion::against(Instant now) const {
   ReasonSet set;
-  set.set(Reason::kStateUnread, step_ == Step::kReading);
+  set.set(Reason::kStateUnread, step_ == Step::kReading || step_ == Step::kProving);
+  if (step_ == Step::kProving) return set;
   set.set(Reason::kFenced, record_.role == DataRole::kFenced);
   set.set(Reason::kNeedsRejoin, record_.role == DataRole::kNeedsRejoin && !BATON_DEFECT(52));
   set.set(Reason::kDemoteFailed, stuck_);
@@ -37,7 +38,8 @@ ReasonSet Promotion::against(Instant now) const {
   set.set(Reason::kNoGrant, set.has(Reason::kNoGrant) || (decided && grant_lost(now)));
   if (step_ >= Step::kClaiming && step_ <= Step::kActive) return set;
   if (giving() || (step_ >= Step::kHanding && step_ <= Step::kUnblocking)) return set;
-  set.set(Reason::kPromised, !promise_.to.empty() && !silent(promise_.to, now));
+  const bool promised = setup_.grant == config::Grant::kPeer && !promise_.to.empty();
+  set.set(Reason::kPromised, promised && !silent(promise_.to, now));
   const bool witness = setup_.grant == config::Grant::kWitness;
   set.set(Reason::kNeedsProof, unproven_ && !witness && !setup_.resume_alone);
   if (setup_.grant == config::Grant::kManual && !permitted_) set.set(Reason::kNoGrant);
@@ -50,7 +52,8 @@ ReasonSet Promotion::against(Instant now) const {
 DataRole Promotion::role() const {
   if (record_.role == DataRole::kFenced || record_.role == DataRole::kNeedsRejoin) return record_.role;
   if (step_ == Step::kActive) return DataRole::kActive;
-  if (step_ == Step::kPromoting || step_ == Step::kVerifying) return DataRole::kPromoting;
+  const bool promotes = step_ == Step::kPromoting || step_ == Step::kVerifying || step_ == Step::kProving;
+  if (promotes) return DataRole::kPromoting;
   if (climbing()) return DataRole::kClaiming;
   if (step_ >= Step::kHanding && step_ <= Step::kUnblocking) return DataRole::kDemoting;
   if (descending_ || step_ == Step::kBlocking || step_ == Step::kClearing) return DataRole::kDemoting;
@@ -76,7 +79,15 @@ Instant Promotion::next_deadline(Instant now) const {
   for (const Instant since : contrary_since_) {
     if (since != Instant{}) at(since + kDriftTime);
   }
-  if (step_ == Step::kWaiting) at(free_at_);
+  if (step_ == Step::kWaiting) {
+    at(free_at_);
+    if (awaits_promise(now)) at(since_ + kWordTime);
+    if (awaits_promise(now)) at(since_ + kGrantPatience);
+  }
+  if (step_ == Step::kProving) {
+    at(since_ + kWordTime);
+    at(since_ + kProvingPatience);
+  }
   if (step_ == Step::kGranting || step_ == Step::kRegaining) {
     at(since_ + ports::kPeerLease);
     at(since_ + kGrantPatience);

@@ -158,6 +158,8 @@ void fields(Archive& archive, ports::Report& report) {
   short_text(archive, report.sentence);
   archive.enumerator(report.move, up_to<ports::HandoverPhase::kAborted>);
   archive.flag(report.gives);
+  short_text(archive, report.lost);
+  archive.number(report.position_age_ns);
 }
 
 // Bodies, without `nonce`, which travels in the header. Terminate, Ready, Goodbye, Configuration and HistoryEnd have
@@ -247,6 +249,10 @@ void fields(Archive& archive, ports::DataRecord& record) {
   archive.text(record.position, kMaxPosition);
   archive.text(record.holder);
   archive.flag(record.same_boot);
+  auto count = static_cast<std::uint8_t>(std::min(record.promotions.size(), ports::kMaxPromotions));
+  archive.enumerator(count, up_to<ports::kMaxPromotions>);
+  record.promotions.resize(count);
+  for (Instant& at : record.promotions) instant(archive, at);
 }
 template <class Archive>
 void fields(Archive& archive, Remember& message) {
@@ -275,6 +281,9 @@ void fields(Archive& archive, PeerNews& message) {
   archive.flag(fact.dirty);
   archive.enumerator(fact.role, up_to<ApplicationRole::kReplica>);
   archive.text(fact.position, kMaxPosition);
+  std::int64_t age = fact.position_age.count();
+  archive.number(age);
+  fact.position_age = Nanos{age};
   std::uint64_t against = fact.against.bits();
   archive.number(against);
   fact.against = ReasonSet::from_bits(against);

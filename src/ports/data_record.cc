@@ -43,6 +43,7 @@ std::string_view step_token(PromotionStep step) {
     case PromotionStep::kReady: return "ready";
     case PromotionStep::kDraining: return "draining";
     case PromotionStep::kCaughtUp: return "caught_up";
+    case PromotionStep::kProving: return "proving";
   }
   return "unknown";
 }

@@ -5,6 +5,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "base/time.h"
 
 namespace baton::ports {
 
@@ -50,9 +53,13 @@ enum class PromotionStep : std::uint8_t {
   kReady = 22,    ///< waits for the final position
   kDraining = 23,
   kCaughtUp = 24,  ///< waits until it may promote
+  // After a restart of all of Baton.
+  kProving = 25,  ///< it was the writable one: whether it still is, and alone, is being found out
 };
-inline constexpr PromotionStep kLastStep = PromotionStep::kCaughtUp;
+inline constexpr PromotionStep kLastStep = PromotionStep::kProving;
 std::string_view step_token(PromotionStep step);
+
+inline constexpr std::size_t kMaxPromotions = 64;
 
 struct DataRecord {
   std::string instance = {};
@@ -63,6 +70,8 @@ struct DataRecord {
   std::string position = {};     ///< final one of a demotion, up to 1023 bytes; "" = not known
   std::string holder = {};       ///< HOST that has the role, as far as known
   bool same_boot = false;        ///< read back: written since the host was booted
+  /// That count for budget and cooldown: the newest kMaxPromotions since the host was booted, oldest first.
+  std::vector<Instant> promotions = {};
   bool operator==(const DataRecord&) const = default;
 };
 

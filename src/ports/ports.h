@@ -157,6 +157,7 @@ class ShortText {
 };
 using PluginName = ShortText<config::kMaxNameLength>;
 using Sentence = ShortText<200>;
+using LostText = ShortText<40>;  ///< "1683 bytes": a promotion's fact `lost_at_most`
 
 /// Something happened. Plain values; strings are made elsewhere.
 struct Report {
@@ -182,6 +183,9 @@ struct Report {
   Sentence sentence;                          ///< the plugin's own words; foreign text
   HandoverPhase move = HandoverPhase::kNone;  ///< kMove, with `other`
   bool gives = false;                         ///< kMove: this host is the one that gives
+  // A promotion after a crash: what may be lost, and how old the position was that this is counted from.
+  LostText lost;
+  std::int64_t position_age_ns = -1;  ///< when the act was asked for; -1: none was known
 };
 inline constexpr std::uint32_t kNoInstance = 0xFFFFFFFF;
 
@@ -239,6 +243,7 @@ struct PeerFact {
   bool dirty = false;
   ApplicationRole role = ApplicationRole::kNone;
   std::string position = {};  ///< of its data, as its probe saw it last
+  Nanos position_age{0};      ///< since that probe
   ReasonSet against = {};     ///< why it may not be Active now
   HandoverWord handover = {};
   Promise promise = {};
@@ -270,6 +275,7 @@ struct ActResult {
   std::uint64_t token = 0;
   Nanos lease{0};
   std::string position{};
+  LostText lost{};
 };
 
 /// The plugin hosts. Nothing here waits: probes run by themselves and leave their outcomes in memory, acts are queued

@@ -50,6 +50,30 @@ bool parse_number(std::optional<std::string_view> text, std::uint64_t& number) {
   return error == std::errc{} && end == text->data() + text->size() && !text->empty();
 }
 
+/// A line of words, perhaps none; nullopt if there is no such line: files of before have none.
+std::optional<std::string_view> take_list(std::string_view& text, std::string_view key) {
+  const std::size_t end = text.find('\n');
+  if (end == std::string_view::npos || text.substr(0, key.size()) != key) return std::nullopt;
+  const std::string_view rest = text.substr(key.size(), end - key.size());
+  text.remove_prefix(end + 1);
+  return rest;
+}
+
+/// " 17 18".
+bool parse_promotions(std::optional<std::string_view> words, std::vector<Instant>& promotions) {
+  std::string_view rest = words.value_or("");
+  while (!rest.empty()) {
+    if (rest.front() != ' ' || promotions.size() == ports::kMaxPromotions) return false;
+    rest.remove_prefix(1);
+    std::int64_t at = 0;
+    const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), at);
+    if (error != std::errc{}) return false;
+    rest.remove_prefix(static_cast<std::size_t>(end - rest.data()));
+    promotions.push_back(Instant{Nanos{at}});
+  }
+  return true;
+}
+
 }  // namespace
 
 std::string data_record_text(const ports::DataRecord& record, std::string_view boot) {
@@ -57,7 +81,10 @@ std::string data_record_text(const ports::DataRecord& record, std::string_view b
   text += "\nrole " + std::string{ports::data_role_token(record.role)};
   text += "\ngeneration " + std::to_string(record.generation) + "\npromoted " + std::to_string(record.promoted);
   text += std::string{"\ndirty "} + (record.dirty ? "yes" : "no") + "\nholder " + record.holder;
-  text += "\nboot " + std::string{boot} + "\nposition " + record.position + "\n";
+  text += "\nboot " + std::string{boot};
+  if (!record.promotions.empty()) text += "\npromotions";
+  for (const Instant at : record.promotions) text += " " + std::to_string(at.time_since_epoch().count());
+  text += "\nposition " + record.position + "\n";
   return text + checksum_line(text);
 }
 
@@ -76,8 +103,9 @@ Result<ports::DataRecord> parse_data_record(std::string_view text, std::string_v
   const auto dirty = take(text, "dirty");
   const auto holder = take(text, "holder");
   const auto written_in = take(text, "boot");
+  const bool promotions = parse_promotions(take_list(text, "promotions"), record.promotions);
   const auto position = take(text, "position");
-  if (!instance || !role || !numbers || !dirty || !holder || !written_in || !position || !text.empty()) {
+  if (!instance || !role || !numbers || !dirty || !holder || !written_in || !promotions || !position || !text.empty()) {
     return fail("a line is missing, or there is one too many");
   }
   const auto known =
@@ -90,6 +118,7 @@ Result<ports::DataRecord> parse_data_record(std::string_view text, std::string_v
   record.holder = *holder;
   record.position = *position;
   record.same_boot = !boot.empty() && *written_in == boot;
+  if (!record.same_boot) record.promotions.clear();  // of another clock
   return record;
 }
 

@@ -376,6 +376,11 @@ Json event_document(const ports::Report& report, std::string_view instance, std:
     document["verb"] = verb_token(report.verb);
     document["result"] = status_token(report.outcome);
   }
+  if (!report.lost.empty()) {
+    document["lost_at_most"] = report.lost.view();
+    document["position_age_ms"] =
+        report.position_age_ns < 0 ? Json{} : Json(milliseconds(Nanos{report.position_age_ns}));
+  }
   if (report.kind == ports::EventKind::kMove) {
     document["phase"] = ports::handover_token(report.move);
     document["gives"] = report.gives;

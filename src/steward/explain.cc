@@ -1,6 +1,7 @@
 // `batonctl explain`: the facts behind the role, the numbers that the election compares, and what would change it.
 #include "steward/documents.h"
 #include "steward/format.h"
+#include "steward/promotion_words.h"
 #include "vrrp/timers.h"
 
 namespace baton::steward {
@@ -59,6 +60,9 @@ std::string rule(const InstanceView& instance, const RouterView* router, const H
     case vrrp::State::kInitialize:
       return "Initialize: something on this host must be in place before it takes part in the election.";
     case vrrp::State::kActive:
+      if (instance.state.holding == ports::HoldingState::kNone && !transaction_sentence(instance).empty()) {
+        return "Active on the wire, so that the others wait; the addresses come when its data is proven writable.";
+      }
       return "Active: no router of higher priority (or of equal priority and greater address) is heard. RFC 9568 "
              "6.4.3.";
     case vrrp::State::kBackup: break;
@@ -121,15 +125,24 @@ Json changes_of_backup(const InstanceView& instance, const RouterView& router, c
   return changes;
 }
 
+std::string remedy_for(const InstanceView& instance, Reason reason) {
+  constexpr std::string_view kPlace = "INSTANCE";
+  std::string remedy{reason_remedy(reason)};
+  if (const auto at = remedy.find(kPlace); at != std::string::npos) remedy.replace(at, kPlace.size(), instance.name());
+  return remedy;
+}
+
 Json changes_of(const InstanceView& instance, const HostView& host) {
   Json changes = Json::array();
   for (unsigned number = 1; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
     if (!instance.against().has(reason)) continue;
-    const std::string_view remedy = reason_remedy(reason);
+    const std::string remedy = remedy_for(instance, reason);
     const std::string words = against_sentence(instance, reason, host.names);
-    changes.push_back(remedy.empty() ? words + ": until that is over" : words + ": " + std::string{remedy});
+    changes.push_back(remedy.empty() ? words + ": until that is over" : words + ": " + remedy);
   }
+  if (const std::string end = transaction_end(instance); !end.empty()) changes.push_back(end);
+  if (barred_by_data(instance)) return changes;
   const RouterView* router = instance.heard_router();
   if (router == nullptr || instance.state.state == vrrp::State::kInitialize) return changes;
   const Json more = instance.state.state == vrrp::State::kActive ? changes_of_active(instance, instance.routers.front())

@@ -56,6 +56,7 @@ const config::Election& election_of(const config::Config& config, const ports::I
 
 void add_plugins(const config::Election& election, const HostView& host, InstanceView& view) {
   view.follow_ups = election.follow_up;
+  view.grant = election.grant;
   for (const config::CheckReference& reference : election.checks) {
     const auto check = std::find_if(host.checks.begin(), host.checks.end(),
                                     [&](const CheckView& each) { return each.name == reference.plugin; });
@@ -96,6 +97,7 @@ void Knowledge::note_report(const ipc::ReportMessage& message) {
   const bool of_check = message.instance.empty() && !report.plugin.empty();
   if (report.kind == ports::EventKind::kAlarm && !of_check) alarms_[message.instance][report.alarm] = report;
   if (report.kind == ports::EventKind::kAlarmCleared) alarms_[message.instance].erase(report.alarm);
+  if (report.kind == ports::EventKind::kActed) acts_[message.instance][report.verb] = report;
   if (report.kind != ports::EventKind::kTransition) return;
   if (report.to == vrrp::State::kInitialize) {
     up_since_.erase(message.instance);
@@ -214,6 +216,7 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
     }
     const auto details = alarms_.find(view.name());
     view.alarms = alarms_in_force(entry.instance.alarms, details == alarms_.end() ? no_details : details->second);
+    if (const auto acts = acts_.find(view.name()); acts != acts_.end()) view.acts = acts->second;
     if (const auto up = up_since_.find(view.name()); up != up_since_.end()) view.up_ns = up->second;
     host.instances.push_back(std::move(view));
   }

@@ -43,6 +43,8 @@ class Knowledge {
   std::map<std::string, ProbeHost> probe_hosts_;  ///< by section
   std::map<std::string, Details> alarms_;         ///< by instance; "" = the host
   std::map<std::string, std::int64_t> up_since_;  ///< by instance
+  /// By instance: the newest answer to each verb.
+  std::map<std::string, std::map<PluginVerb, ports::Report>> acts_;
   EngineHealth engine_ = EngineHealth::kRunning;
   std::uint32_t engine_deaths_ = 0;
   std::uint64_t events_lost_ = 0;

@@ -31,9 +31,10 @@ std::string lag_text(std::int64_t lag_bytes) {
   return lag_bytes < 0 ? "lag not known" : std::to_string(lag_bytes) + " bytes behind";
 }
 
-void look_here(const HostView& host, const InstanceView& instance, MovePlan& plan) {
+void look_here(const HostView& host, const InstanceView& instance, AskedFrom from, MovePlan& plan) {
   const ports::InstanceState& state = instance.state;
-  std::string line = host.host + " (here): " + std::string{state_word(state.state)} + ", " +
+  const std::string place = from == AskedFrom::kThisHost ? " (here): " : ": ";
+  std::string line = host.host + place + std::string{state_word(state.state)} + ", " +
                      std::to_string(state.addresses_held) + " of " + std::to_string(state.addresses_wanted) +
                      " addresses held";
   if (state.data_role != DataRole::kNone) {
@@ -106,10 +107,37 @@ std::string move_outcome(const ports::HandoverWord& word, Nanos took) {
 
 bool moves_data(const InstanceView& instance) { return instance.data != nullptr; }
 
-MovePlan plan_move(const HostView& host, const InstanceView& instance, const std::string& to) {
+MoveHolder holder_of(const HostView& host, const std::string& instance, const std::string& to) {
+  if (host.peers.empty()) return {};
+  bool active_here = false;
+  std::vector<std::string> holders;
+  for (const InstanceView& each : host.instances) {
+    if (!instance.empty() && each.name() != instance) continue;
+    active_here |= each.state.state == vrrp::State::kActive;
+    if (each.state.state == vrrp::State::kActive) continue;
+    for (const PeerView& peer : host.peers) {
+      const auto said = peer.instances.find(each.name());
+      if (peer.lost || said == peer.instances.end() || said->second.first.state != vrrp::State::kActive) continue;
+      if (host.now - said->second.second > PeerChannel::kLostAfter) continue;
+      if (std::find(holders.begin(), holders.end(), peer.host) == holders.end()) holders.push_back(peer.host);
+    }
+  }
+  // Who asks for everything means what this host has, unless it is to come here.
+  if (active_here && (!instance.empty() || to != host.host)) return {};
+  const std::string not_here =
+      host.host + (instance.empty() ? " is Active for nothing" : " is not Active for " + instance);
+  if (holders.empty()) return {.refusal = not_here + ", and no host is heard that is: ask the host that is"};
+  if (holders.size() == 1) return {.host = holders.front()};
+  std::string names;
+  for (const std::string& each : holders) names += (names.empty() ? "" : " and ") + each;
+  return {.refusal = instance.empty() ? names + " have something each: name the instance"
+                                      : names + " are both Active for " + instance + ": look at them first"};
+}
+
+MovePlan plan_move(const HostView& host, const InstanceView& instance, const std::string& to, AskedFrom from) {
   MovePlan plan;
   const bool data = moves_data(instance);
-  look_here(host, instance, plan);
+  look_here(host, instance, from, plan);
   std::vector<std::string> others;
   int best = -1;
   for (const PeerView& peer : host.peers) {

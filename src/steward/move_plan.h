@@ -17,8 +17,19 @@ struct MovePlan {
   std::vector<std::string> objections;  ///< empty: go
 };
 
+enum class AskedFrom { kThisHost, kAnother };
+
 /// `to`: the HOST that an operator named, or "" for whichever can.
-MovePlan plan_move(const HostView& host, const InstanceView& instance, const std::string& to);
+MovePlan plan_move(const HostView& host, const InstanceView& instance, const std::string& to,
+                   AskedFrom from = AskedFrom::kThisHost);
+
+/// Who has what is to be moved. Both empty: this host, as far as anybody.
+struct MoveHolder {
+  std::string host = {};     ///< another HOST, which is to be asked
+  std::string refusal = {};  ///< nobody can be asked, and why
+};
+/// `instance` "" = all. Without a `to` the side on which it is asked is meant.
+MoveHolder holder_of(const HostView& host, const std::string& instance, const std::string& to);
 
 /// How it ended, in one sentence. REQUIRES that it is over.
 std::string move_outcome(const ports::HandoverWord& word, Nanos took);

@@ -216,14 +216,26 @@ void PeerChannel::on_packet(Instant now, const IpAddress& from, ConstBytes bytes
   view.heard_ever = true;
   view.heard_at = now;
   view.path = from.text();
-  view.config_hash = report->config_hash;
-  view.engine = report->engine;
-  for (PeerInstance& instance : report->instances) {
+  view.session = packet->session;
+  note(view, std::move(*report), now);
+}
+
+void PeerChannel::note(PeerView& view, PeerReport report, Instant now) const {
+  view.config_hash = report.config_hash;
+  view.engine = report.engine;
+  for (PeerInstance& instance : report.instances) {
     const std::string name = instance.name;
     view.instances[name] = {std::move(instance), now};
   }
-  for (const auto& [section, passes] : report->checks) view.checks[section] = {passes, now};
+  for (const auto& [section, passes] : report.checks) view.checks[section] = {passes, now};
   std::erase_if(view.instances, [&](const auto& each) { return now - each.second.second > kLostAfter; });
+  if (report.wish.of == own_host_) {
+    view.wish = std::move(report.wish);
+    view.wish_at = now;
+  }
+  for (WishAnswer& answer : report.answers) {
+    if (answer.to == own_host_) view.answer = std::move(answer);
+  }
 }
 
 }  // namespace baton::steward

@@ -30,6 +30,10 @@ struct PeerView {
   std::map<std::string, std::pair<PeerInstance, Instant>> instances;
   std::map<std::string, std::pair<bool, Instant>> checks;  ///< its relative ones
   bool lost = false;                                       ///< for people: not heard for kLostAfter
+  std::uint64_t session = 0;                               ///< of its steward
+  Wish wish;                                               ///< its last one of this host
+  Instant wish_at{};
+  WishAnswer answer;    ///< its last one to this host
   std::string trouble;  ///< why what comes from its addresses is refused; "" = it is not
 };
 
@@ -47,6 +51,8 @@ class PeerChannel {
   /// Keys, peers and port of a configuration; without a key there is no channel. Blocks for nothing.
   void configure(const config::Config& config);
   bool enabled() const { return !keys_.empty() && !peers_.empty(); }
+  /// As the others know it: one number as long as this process lives.
+  std::uint64_t session() const { return session_; }
 
   /// Sends what is due; `report`: what this host says of itself.
   /// `busy`: the others wait for the next one, too.
@@ -68,6 +74,7 @@ class PeerChannel {
   void open_sockets();
   void close_sockets();
   void on_readable(int fd);
+  void note(PeerView& view, PeerReport report, Instant now) const;
   void on_packet(Instant now, const IpAddress& from, ConstBytes bytes);
   void send_to(const Peer& peer, ConstBytes bytes);
   Peer* peer_at(const IpAddress& address, std::string& host);

@@ -10,12 +10,20 @@
 namespace baton::steward {
 namespace {
 
+using namespace std::chrono_literals;
+
 // Kinds of payload.
 constexpr std::uint8_t kReport = 1;
 constexpr std::uint8_t kChecks = 2;  ///< the head, then checks
+constexpr std::uint8_t kWish = 3;    ///< the head, then the wish
+constexpr std::uint8_t kAnswer = 4;  ///< the head, then the answer to one wish
 constexpr std::size_t kHashLimit = 64;
 constexpr std::size_t kNameLimit = 64;
 constexpr std::size_t kSentenceLimit = 200;
+constexpr std::size_t kErrorLimit = 400;
+constexpr std::size_t kLineLimit = 300;
+constexpr std::size_t kAnswerLimit = 1000;  ///< of error and lines, so that all fits a frame
+constexpr std::int64_t kOldest = UINT32_MAX;
 
 std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   std::array<std::uint8_t, kMaxPeerPayload> buffer;
@@ -35,6 +43,7 @@ std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   out.i64(instance.lag_bytes);
   const ports::HandoverWord& word = instance.handover;
   out.text(word.position.empty() ? ipc::plain_text(instance.position, ipc::kPositionLimit) : "");
+  out.u32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(instance.position_age / 1ms, 0, kOldest)));
   out.u8(static_cast<std::uint8_t>(word.phase));
   out.u8(word.gives ? 1 : 0);
   out.text(word.with);
@@ -75,6 +84,7 @@ bool decode_instance(ByteReader& in, PeerInstance& instance) {
   good &= take(in, instance.probe, ProbeState::kFail);
   instance.lag_bytes = in.i64();
   instance.position = in.text();
+  instance.position_age = in.u32() * 1ms;
   ports::HandoverWord& word = instance.handover;
   good &= take(in, word.phase, ports::HandoverPhase::kAborted);
   good &= take(in, word.gives);
@@ -90,7 +100,89 @@ bool decode_instance(ByteReader& in, PeerInstance& instance) {
          ipc::is_plain(instance.promise.to, kNameLimit);
 }
 
+using Payload = std::vector<std::uint8_t>;
+
+void append(Payload& part, const ByteWriter& out) {
+  CHECK(out.ok());
+  part.insert(part.end(), out.written().begin(), out.written().end());
+}
+
+void append(Payload& part, const Wish& wish) {
+  std::array<std::uint8_t, kFramePayload> place;
+  ByteWriter out{place};
+  out.text(wish.of);
+  out.u64(wish.session);
+  out.u64(wish.number);
+  out.text(wish.instance);
+  out.text(wish.to);
+  out.u8(wish.dry_run ? 1 : 0);
+  append(part, out);
+}
+
+bool decode_wish(ByteReader& in, Wish& wish) {
+  wish.of = in.text();
+  wish.session = in.u64();
+  wish.number = in.u64();
+  wish.instance = in.text();
+  wish.to = in.text();
+  const bool good = take(in, wish.dry_run);
+  return good && in.ok() && wish.number != 0 && !wish.of.empty() && ipc::is_plain(wish.of, kNameLimit) &&
+         ipc::is_plain(wish.instance, kNameLimit) && ipc::is_plain(wish.to, kNameLimit);
+}
+
+void append(Payload& part, const WishAnswer& answer) {
+  std::array<std::uint8_t, kFramePayload> place;
+  ByteWriter out{place};
+  out.text(answer.to);
+  out.u64(answer.number);
+  out.u8(answer.over ? 1 : 0);
+  out.u8(static_cast<std::uint8_t>(answer.exit));
+  out.text(answer.error);
+  for (const std::string& line : answer.lines) out.text(line);
+  append(part, out);
+}
+
+bool decode_answer(ByteReader& in, WishAnswer& answer) {
+  answer.to = in.text();
+  answer.number = in.u64();
+  bool good = take(in, answer.over);
+  good &= take(in, answer.exit, ExitCode::kDegraded);
+  answer.error = in.text();
+  std::size_t size = answer.error.size();
+  while (good && in.ok() && in.remaining() > 0) {
+    const std::string& line = answer.lines.emplace_back(in.text());
+    good = ipc::is_plain(line, kLineLimit);
+    size += 2 + line.size();
+  }
+  return good && in.ok() && answer.number != 0 && size <= kAnswerLimit && ipc::is_plain(answer.to, kNameLimit) &&
+         ipc::is_plain(answer.error, kErrorLimit);
+}
+
+std::string cut(const std::string& text, std::size_t limit) {
+  const std::string plain = ipc::plain_text(text, text.size() * 3);
+  return plain.size() <= limit ? plain : ipc::plain_text(plain, limit - 3) + "...";
+}
+
 }  // namespace
+
+WishAnswer fitted(WishAnswer answer) {
+  answer.error = cut(answer.error, kErrorLimit);
+  for (std::string& line : answer.lines) line = cut(line, kLineLimit);
+  std::size_t left_out = 0;
+  const auto note = [&] { return "(" + std::to_string(left_out) + " more lines: ask there)"; };
+  const auto size = [&] {
+    std::size_t all = answer.error.size() + (left_out == 0 ? 0 : 2 + note().size());
+    for (const std::string& line : answer.lines) all += 2 + line.size();
+    return all;
+  };
+  while (size() > kAnswerLimit) {
+    answer.lines.erase(answer.lines.end() - std::min<std::ptrdiff_t>(2, std::ssize(answer.lines)));
+    ++left_out;
+  }
+  if (left_out > 0)
+    answer.lines.insert(answer.lines.end() - std::min<std::ptrdiff_t>(1, std::ssize(answer.lines)), note());
+  return answer;
+}
 
 std::vector<std::vector<std::uint8_t>> encode(const PeerReport& report) {
   std::vector<std::vector<std::uint8_t>> parts;
@@ -116,7 +208,15 @@ std::vector<std::vector<std::uint8_t>> encode(const PeerReport& report) {
     out.text(std::string_view{section}.substr(0, kNameLimit));
     out.u8(passes ? 1 : 0);
     if (parts.back().size() + out.size() > kFramePayload) begin(kChecks);
-    parts.back().insert(parts.back().end(), out.written().begin(), out.written().end());
+    append(parts.back(), out);
+  }
+  if (report.wish.number != 0) {
+    begin(kWish);
+    append(parts.back(), report.wish);
+  }
+  for (const WishAnswer& answer : report.answers) {
+    begin(kAnswer);
+    append(parts.back(), answer);
   }
   return parts;
 }
@@ -124,7 +224,7 @@ std::vector<std::vector<std::uint8_t>> encode(const PeerReport& report) {
 Result<PeerReport> decode_peer_report(ConstBytes bytes) {
   ByteReader in{bytes};
   const std::uint8_t kind = in.u8();
-  if (kind != kReport && kind != kChecks) return fail("read a peer's report: another kind of message");
+  if (kind < kReport || kind > kAnswer) return fail("read a peer's report: another kind of message");
   PeerReport report;
   report.config_hash = in.text();
   report.engine = in.u8();
@@ -137,6 +237,12 @@ Result<PeerReport> decode_peer_report(ConstBytes bytes) {
     if (!take(in, passes) || !in.ok() || !ipc::is_plain(section, kNameLimit)) {
       return fail("read a peer's report: a check does not fit");
     }
+  }
+  if (kind == kWish && (!decode_wish(in, report.wish) || in.remaining() > 0)) {
+    return fail("read a peer's report: a wish does not fit");
+  }
+  if (kind == kAnswer && !decode_answer(in, report.answers.emplace_back())) {
+    return fail("read a peer's report: an answer does not fit");
   }
   while (in.remaining() > 0) {
     if (!decode_instance(in, report.instances.emplace_back())) {

@@ -13,6 +13,7 @@
 #include "base/reason.h"
 #include "ports/data_record.h"
 #include "ports/handover.h"
+#include "steward/exit_code.h"
 #include "vrrp/virtual_router.h"
 
 namespace baton::steward {
@@ -33,10 +34,36 @@ struct PeerInstance {
   ProbeState probe = ProbeState::kUnknown;
   std::int64_t lag_bytes = -1;  ///< -1: not known
   std::string position;         ///< left out while the handover has one: both would not fit
+  Nanos position_age{0};        ///< since the probe that saw it; on the wire in milliseconds
   ports::HandoverWord handover = {};
   ports::Promise promise = {};
   bool operator==(const PeerInstance&) const = default;
 };
+
+/// A planned move that an operator asks for on another host than the one that has to give. Stands in the report until
+/// it is answered, or waited for in vain.
+struct Wish {
+  std::string of = {};        ///< HOST that is asked
+  std::uint64_t session = 0;  ///< of its steward: a successor does not know what has become of it, and leaves it alone
+  std::uint64_t number = 0;   ///< 0: there is none; another one for each
+  std::string instance = {};  ///< "" = all that it holds
+  std::string to = {};        ///< HOST
+  bool dry_run = false;
+  bool operator==(const Wish&) const = default;
+};
+
+/// What became of another host's wish. Stands as long as the wish.
+struct WishAnswer {
+  std::string to = {};  ///< HOST whose wish it is
+  std::uint64_t number = 0;
+  bool over = false;  ///< else: it is being done
+  ExitCode exit = ExitCode::kOk;
+  std::string error = {};
+  std::vector<std::string> lines = {};
+  bool operator==(const WishAnswer&) const = default;
+};
+/// Cut to what fits one frame; the last line, which says how it ended, is the last to go.
+WishAnswer fitted(WishAnswer answer);
 
 struct PeerReport {
   std::string config_hash;
@@ -44,6 +71,8 @@ struct PeerReport {
   std::uint16_t instances_all = 0;  ///< that the host has, in however many parts
   std::vector<PeerInstance> instances;
   std::vector<std::pair<std::string, bool>> checks = {};  ///< its `relative` ones: section, and whether it passes
+  Wish wish = {};
+  std::vector<WishAnswer> answers = {};  ///< each fitted
   bool operator==(const PeerReport&) const = default;
 };
 

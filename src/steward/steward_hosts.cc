@@ -33,6 +33,7 @@ void StewardProcess::talk_to_peers(Instant now) {
 
 /// Somebody's role is on its way: the hosts wait for each other's words.
 bool StewardProcess::busy(const HostView& host) const {
+  if (own_wish_ || desk_.busy(host.now)) return true;
   using Step = ports::PromotionStep;
   const auto moves = [](Step step) {
     return step != Step::kReading && step != Step::kStandby && step != Step::kActive;
@@ -62,6 +63,8 @@ PeerReport StewardProcess::own_report(const HostView& host) const {
     }
   }
   report.checks.assign(relative.begin(), relative.end());
+  if (own_wish_) report.wish = own_wish_->wish;
+  report.answers = desk_.answers(host.now);
   for (const InstanceView& each : host.instances) {
     PeerInstance instance;
     instance.name = each.name();
@@ -81,6 +84,7 @@ PeerReport StewardProcess::own_report(const HostView& host) const {
       instance.probe = each.data->latest->state;
       instance.lag_bytes = each.data->latest->lag_bytes;
       instance.position = each.data->latest->position;
+      instance.position_age = posix::now() - each.data->latest->started;
     }
     report.instances.push_back(std::move(instance));
   }
@@ -104,6 +108,7 @@ void StewardProcess::tell_engine(const PeerView& peer) {
                                 .dirty = instance.dirty,
                                 .role = instance.role,
                                 .position = instance.position,
+                                .position_age = instance.position_age + (posix::now() - at),
                                 .against = ReasonSet::from_bits(instance.against),
                                 .handover = instance.handover,
                                 .promise = instance.promise}});
@@ -150,6 +155,11 @@ void StewardProcess::raise(ports::Alarm alarm, const PeerView& peer, bool on, In
 
 /// With a peer channel it is known whether another host can take the role; then it is looked at first.
 void StewardProcess::start_move(Clients::Id client, const Request& request, const HostView& host) {
+  const bool wished = WishDesk::is_wish(client);
+  // Asked by another host: it would have asked the one that this one would ask.
+  const MoveHolder holder = wished ? MoveHolder{} : holder_of(host, request.instance, request.to);
+  if (!holder.refusal.empty()) return answer(client, refusal_line(ExitCode::kRefused, "refused: " + holder.refusal));
+  if (!holder.host.empty()) return wish_for(client, request, host, holder.host);
   std::vector<const InstanceView*> concerned;
   for (const InstanceView& each : host.instances) {
     const bool named =
@@ -164,15 +174,14 @@ void StewardProcess::start_move(Clients::Id client, const Request& request, cons
   std::string objections;
   Request asked = request;
   for (const InstanceView* each : concerned) {
-    const MovePlan plan = plan_move(host, *each, request.to);
+    const MovePlan plan = plan_move(host, *each, request.to, wished ? AskedFrom::kAnother : AskedFrom::kThisHost);
     for (const std::string& line : plan.lines) preflight.push_back(each->name() + ": " + line);
     for (const std::string& why : plan.objections) objections += (objections.empty() ? "" : "; ") + why;
     asked.to = plan.to;
     data &= !plan.addresses_only;
   }
   if (!objections.empty()) {
-    return clients_->answer(client,
-                            refusal_line(ExitCode::kRefused, "refused: " + objections, {{"preflight", preflight}}));
+    return answer(client, refusal_line(ExitCode::kRefused, "refused: " + objections, {{"preflight", preflight}}));
   }
   const std::uint64_t nonce = next_nonce_;
   engine::Command command = engine_command(asked);
@@ -212,10 +221,10 @@ void StewardProcess::look_at_moves(Instant now) {
     const bool done = word.phase == ports::HandoverPhase::kTaken || word.phase == ports::HandoverPhase::kReady;
     if (done) {
       lines.push_back(line);
-      clients_->answer(pending.client, answer_line(Verb::kSwitchover, {{"lines", lines}}));
+      answer(pending.client, answer_line(Verb::kSwitchover, {{"lines", lines}}));
     } else {
       const ExitCode exit = word.phase == ports::HandoverPhase::kRefused ? ExitCode::kRefused : ExitCode::kFailed;
-      clients_->answer(pending.client, refusal_line(exit, line, {{"preflight", lines}}));
+      answer(pending.client, refusal_line(exit, line, {{"preflight", lines}}));
     }
     entry = pending_.erase(entry);
   }

@@ -154,7 +154,7 @@ void StewardProcess::on_message(ipc::Channel& channel, ipc::Incoming incoming) {
   if (const auto* entry = std::get_if<ipc::HistoryEntry>(&incoming.message)) return on_history_entry(*entry);
   if (const auto* end = std::get_if<ipc::HistoryEnd>(&incoming.message)) {
     if (const auto pending = take_pending(end->nonce)) {
-      clients_->answer(pending->client, answer_line(Verb::kHistory, {{"entries", pending->history}}));
+      answer(pending->client, answer_line(Verb::kHistory, {{"entries", pending->history}}));
     }
   }
 }
@@ -224,13 +224,13 @@ void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std
   document["valid"] = result.valid;
   document["applied"] = result.applied;
   if (!result.valid) {
-    clients_->answer(pending->client, refusal_line(ExitCode::kConfigInvalid,
-                                                   "the configuration is invalid; nothing was changed", document));
+    answer(pending->client,
+           refusal_line(ExitCode::kConfigInvalid, "the configuration is invalid; nothing was changed", document));
   } else if (!result.applied && !pending->request.dry_run) {
-    clients_->answer(pending->client,
-                     refusal_line(ExitCode::kFailed, "the configuration is valid but was not applied", document));
+    answer(pending->client,
+           refusal_line(ExitCode::kFailed, "the configuration is valid but was not applied", document));
   } else {
-    clients_->answer(pending->client, answer_line(Verb::kReload, document));
+    answer(pending->client, answer_line(Verb::kReload, document));
   }
 }
 
@@ -272,11 +272,11 @@ void StewardProcess::on_command_result(const ipc::CommandResultMessage& message)
   if (!pending) return;
   if (pending->move != 0 && message.result.accepted) return move_begun(std::move(*pending), message.result);
   const Json document = command_document(message.result);
-  if (message.result.accepted) return clients_->answer(pending->client, answer_line(pending->request.verb, document));
+  if (message.result.accepted) return answer(pending->client, answer_line(pending->request.verb, document));
   std::string error;
   for (const std::string& line : message.result.lines) error += (error.empty() ? "" : "; ") + line;
   const ExitCode exit = message.result.refused_by_safety ? ExitCode::kRefused : ExitCode::kFailed;
-  clients_->answer(pending->client, refusal_line(exit, error.empty() ? "the engine refused" : error, document));
+  answer(pending->client, refusal_line(exit, error.empty() ? "the engine refused" : error, document));
 }
 
 void StewardProcess::on_history_entry(const ipc::HistoryEntry& entry) {
@@ -289,13 +289,19 @@ void StewardProcess::on_history_entry(const ipc::HistoryEntry& entry) {
       event_document(entry.report, entry.instance, entry.sequence, entry.wall_clock_ns, host_names(config_)));
 }
 
+void StewardProcess::answer(Clients::Id asker, const std::string& line) {
+  if (!WishDesk::is_wish(asker)) return clients_->answer(asker, line);
+  desk_.answer(asker, line);
+  peer_channel_.hurry();
+}
+
 void StewardProcess::on_request(Clients::Id client, Authority authority, const std::string& line) {
   const auto request = parse_request(line);
-  if (!request) return clients_->answer(client, refusal_line(ExitCode::kUsage, request.error()));
+  if (!request) return answer(client, refusal_line(ExitCode::kUsage, request.error()));
   if (authority != Authority::kChange && !only_reads(request->verb, request->dry_run)) {
     const std::string verb{verb_token(request->verb)};
-    return clients_->answer(
-        client, refusal_line(ExitCode::kNotPermitted, "not permitted: " + verb + " needs root or group baton-admin"));
+    return answer(client,
+                  refusal_line(ExitCode::kNotPermitted, "not permitted: " + verb + " needs root or group baton-admin"));
   }
   perform(client, *request);
 }
@@ -305,16 +311,14 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
   const auto is_named = [&](const InstanceView& instance) { return instance.name() == request.instance; };
   const bool known = request.instance.empty() || std::any_of(host.instances.begin(), host.instances.end(), is_named);
   if (!known && request.verb != Verb::kHistory) {
-    return clients_->answer(client, refusal_line(ExitCode::kFailed, "no instance or group '" + request.instance + "'"));
+    return answer(client, refusal_line(ExitCode::kFailed, "no instance or group '" + request.instance + "'"));
   }
   switch (request.verb) {
-    case Verb::kStatus:
-      return clients_->answer(client, answer_line(request.verb, status_document(host, request.instance)));
-    case Verb::kExplain:
-      return clients_->answer(client, answer_line(request.verb, explain_document(host, request.instance)));
+    case Verb::kStatus: return answer(client, answer_line(request.verb, status_document(host, request.instance)));
+    case Verb::kExplain: return answer(client, answer_line(request.verb, explain_document(host, request.instance)));
     case Verb::kConfig:
-      return clients_->answer(client, answer_line(request.verb, config_document(config_, arguments_.config_path)));
-    case Verb::kVersion: return clients_->answer(client, answer_line(request.verb, {{"version", kVersion}}));
+      return answer(client, answer_line(request.verb, config_document(config_, arguments_.config_path)));
+    case Verb::kVersion: return answer(client, answer_line(request.verb, {{"version", kVersion}}));
     case Verb::kEvents: return start_events(client, request);
     case Verb::kHistory: return ask_scribe(client, request);
     case Verb::kReload: return ask_guardian(client, request);
@@ -334,7 +338,7 @@ void StewardProcess::start_events(Clients::Id client, const Request& request) {
     if (request.instance.empty() || event.instance == request.instance) list.push_back(document_of(event));
   }
   // The snapshot and the stream meet without a gap: nothing happens between these lines.
-  clients_->answer(client, answer_line(Verb::kEvents, {{"entries", std::move(list)}}));
+  answer(client, answer_line(Verb::kEvents, {{"entries", std::move(list)}}));
   if (!request.follow || !clients_->knows(client)) return;
   clients_->stream(client);
   streams_[client] = request.instance;
@@ -360,8 +364,8 @@ void StewardProcess::ask(ipc::Channel& channel, const ipc::Message& message, Cli
   const ipc::SendStatus status = pending_.size() >= kMaxPending ? ipc::SendStatus::kDropped : channel.send(message);
   if (status == ipc::SendStatus::kClosed || status == ipc::SendStatus::kDropped) {
     const std::string state = status == ipc::SendStatus::kClosed ? " is not running" : " is too busy";
-    return clients_->answer(
-        client, refusal_line(ExitCode::kFailed, "the " + std::string{who} + state + "; see `batonctl status`"));
+    return answer(client,
+                  refusal_line(ExitCode::kFailed, "the " + std::string{who} + state + "; see `batonctl status`"));
   }
   Pending pending;
   pending.client = client;
@@ -386,8 +390,7 @@ void StewardProcess::expire(Instant now) {
       continue;
     }
     const std::string verb{verb_token(entry->second.request.verb)};
-    clients_->answer(entry->second.client,
-                     refusal_line(ExitCode::kTimedOut, verb + ": no answer in time; it may still happen"));
+    answer(entry->second.client, refusal_line(ExitCode::kTimedOut, verb + ": no answer in time; it may still happen"));
     entry = pending_.erase(entry);
   }
   clients_->expire(now);
@@ -415,7 +418,9 @@ int StewardProcess::run() {
     }
     expire(posix::now());
     talk_to_peers(posix::now());
+    hear_wishes();
     look_at_moves(posix::now());
+    look_at_own_wish(posix::now());
   }
   return 0;
 }

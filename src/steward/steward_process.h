@@ -17,6 +17,7 @@
 #include "steward/knowledge.h"
 #include "steward/peer_channel.h"
 #include "steward/steward.h"
+#include "steward/wish.h"
 
 namespace baton::steward {
 
@@ -60,6 +61,8 @@ class StewardProcess {
   void publish(Event event);
   Json document_of(const Event& event) const;
 
+  /// To a client, or to the host whose wish it was.
+  void answer(Clients::Id asker, const std::string& line);
   void on_request(Clients::Id client, Authority authority, const std::string& line);
   void perform(Clients::Id client, const Request& request);
   void start_events(Clients::Id client, const Request& request);
@@ -73,6 +76,9 @@ class StewardProcess {
   void start_move(Clients::Id client, const Request& request, const HostView& host);
   void move_begun(Pending pending, const engine::CommandResult& result);
   void look_at_moves(Instant now);
+  void wish_for(Clients::Id client, const Request& request, const HostView& host, const std::string& holder);
+  void look_at_own_wish(Instant now);
+  void hear_wishes();
   HostView view() const;
   void talk_to_peers(Instant now);
   PeerReport own_report(const HostView& host) const;
@@ -103,6 +109,8 @@ class StewardProcess {
     Instant since{};  ///< waited for
   };
   std::map<std::string, Watched> watched_;  ///< by HOST
+  WishDesk desk_;
+  std::optional<OwnWish> own_wish_;  ///< one at a time
   bool finished_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "steward/format.h"
+#include "steward/promotion_words.h"
 #include "vrrp/timers.h"
 
 namespace baton::steward {
@@ -119,6 +120,8 @@ std::string against_sentence(const InstanceView& instance, Reason reason, const 
   if (const CheckView* check = instance.culprit(reason)) {
     facts.plugin = check->name;
     facts.sentence = check->pending() && check->trouble.empty() ? "no answer yet" : check->sentence();
+  } else {
+    facts.sentence = words_behind(instance, reason);
   }
   return reason_sentence(reason, facts, names);
 }
@@ -126,6 +129,7 @@ std::string against_sentence(const InstanceView& instance, Reason reason, const 
 namespace {
 
 std::string why_active(const InstanceView& instance, const RouterView* router, const HostView& host) {
+  if (const std::string claim = transaction_sentence(instance); !claim.empty()) return claim;
   ReasonFacts facts;
   if (router != nullptr && instance.state.reason == Reason::kActiveDownExpired) {
     facts.down_interval =
@@ -164,7 +168,8 @@ std::string why_backup(const InstanceView& instance, const RouterView* router, c
     const std::string rest = heard ? "; " + host.names.text(router->heard()) + " is Active" : "; no Active is heard";
     return against_sentence(instance, against, host.names) + rest;
   }
-  if (heard) return why_backup_behind(instance, *router, host);
+  const std::string under_way = transaction_sentence(instance);
+  if (heard) return why_backup_behind(instance, *router, host) + (under_way.empty() ? "" : "; " + under_way);
   std::string text = reason_sentence(instance.state.reason, {}, host.names);
   if (router != nullptr && router->state.machine.down_deadline_ns != 0) {
     text += "; takes over in " + exact_duration(instant(router->state.machine.down_deadline_ns) - host.now) +

@@ -62,7 +62,9 @@ struct InstanceView {
   std::map<ports::Alarm, ports::Report> alarms;  ///< in force; a default Report where no detail is known
   std::vector<CheckUseView> checks;              ///< in the order of the file; point into HostView::checks
   std::vector<std::string> follow_ups;
-  const CheckView* data = nullptr;  ///< what its first `promote` section says; points into HostView::checks
+  config::Grant grant = config::Grant::kNone;
+  std::map<PluginVerb, ports::Report> acts;  ///< the newest answer to each verb that was asked for its sake
+  const CheckView* data = nullptr;           ///< what its first `promote` section says; points into HostView::checks
 
   std::string name() const;
   /// The check behind kCheckFailed, kCheckUnknown or kGateClosed; nullptr if the reason is another one.

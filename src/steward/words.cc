@@ -57,6 +57,7 @@ std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostN
       break;
     case Reason::kNoGrant:
     case Reason::kNeedsRejoin:
+    case Reason::kFenced:
     case Reason::kPromoteFailed:
     case Reason::kPromoteRefused:
     case Reason::kDemoteFailed:
@@ -91,7 +92,8 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kNoWatchdog: return "the log of batond says why the device cannot be used; it is tried again";
     case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
     case Reason::kNeedsRejoin:
-      return "keep what only this host has, rejoin its data, or `batonctl forgive INSTANCE --i-accept-loss`";
+      return "keep what only this host has and rejoin its data, which is looked at each minute, or `batonctl forgive "
+             "INSTANCE --i-accept-loss`";
     case Reason::kFenced: return "look at both databases, then `batonctl forgive INSTANCE --i-accept-loss`";
     case Reason::kNeedsProof:
       return "start the other host, or, if it will not return, `batonctl forgive INSTANCE --i-accept-loss`";
@@ -170,10 +172,16 @@ std::string in_its_words(const Report& report) {
   return report.sentence.empty() ? std::string{} : ": " + std::string{report.sentence.view()};
 }
 
+/// What the old holder acknowledged after its last word is in no count.
+std::string age_of_position(const Report& report) {
+  if (report.lost.empty() || report.position_age_ns < 0) return {};
+  return "; the old holder's last position was " + exact_duration(Nanos{report.position_age_ns}) + " old by then";
+}
+
 std::string act_sentence(const Report& report) {
   const std::string act = plugin_of(report) + ": " + std::string{verb_token(report.verb)};
   const std::string time = report.duration_ns == 0 ? "" : " in " + exact_duration(Nanos{report.duration_ns});
-  if (report.outcome == VerbStatus::kOk) return act + " done" + time + in_its_words(report);
+  if (report.outcome == VerbStatus::kOk) return act + " done" + time + in_its_words(report) + age_of_position(report);
   return act + " failed (" + std::string{status_token(report.outcome)} + ")" + time + in_its_words(report);
 }
 

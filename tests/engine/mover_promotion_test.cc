@@ -327,6 +327,55 @@ TEST(MoverPromotionTest, AHostThatIsHandedTheRolePromotesFirstThenTakesTheMaster
   EXPECT_EQ(bench.doors.adverts.back().priority, 100);
 }
 
+TEST(MoverPromotionTest, APromotionAfterACrashSaysWhatMayBeLostAndHowOldTheLastWordWas) {
+  Bench bench{promoting()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .state = State::kActive,
+                                      .data_role = ports::DataRole::kActive,
+                                      .step = ports::PromotionStep::kActive,
+                                      .generation = 1,
+                                      .position = "p",
+                                      .position_age = 400ms});
+  });
+  const Instant heard = bench.now;
+  // Its database is gone before its host is: what was heard before counts.
+  bench.run_for(500ms);
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .state = State::kActive,
+                                      .data_role = ports::DataRole::kActive,
+                                      .step = ports::PromotionStep::kActive,
+                                      .generation = 1});
+  });
+  serve(bench);
+  for (int i = 0; i < 100 && bench.doors.last_act.verb != PluginVerb::kPromote; ++i) {
+    bench.run_for(100ms);
+    if (bench.doors.last_record != 0) {
+      bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+    }
+  }
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kPromote);
+  EXPECT_EQ(bench.doors.last_act.position, "p");
+  const Nanos age = bench.now - heard + 400ms;
+  bench.run_for(2s);
+  bench.turn([&] {
+    bench.engine->on_act_result(
+        bench.now, {.ticket = bench.doors.tickets.back(), .took = 2s, .lost = ports::LostText{"1683 bytes"}});
+  });
+  const auto told = std::find_if(bench.doors.reports.begin(), bench.doors.reports.end(), [](const auto& report) {
+    return report.kind == ports::EventKind::kActed && report.verb == PluginVerb::kPromote;
+  });
+  ASSERT_NE(told, bench.doors.reports.end());
+  EXPECT_EQ(told->lost.view(), "1683 bytes");
+  EXPECT_EQ(Nanos{told->position_age_ns}, age);
+}
+
 TEST(MoverPromotionTest, AHostThatHandsTheRoleOverLosesTheAddressesBeforeItTellsThePosition) {
   Bench bench{promoting()};
   become_active(bench);
@@ -513,6 +562,117 @@ TEST(MoverPromotionTest, AReplicaThatDoesNotAnswerIsNoPrimary) {
     EXPECT_EQ(bench.state(), State::kBackup);
     EXPECT_TRUE(bench.against().has(Reason::kNotPrimary));
   }
+}
+
+/// Also looks at a gateway, with a check that only prefers.
+config::Config with_gateway() {
+  config::Config config = promoting();
+  config.instances[0].election.checks = {{.plugin = "gateway", .use = config::CheckUse::kPrefer, .prefer = 10}};
+  config.instances[0].election.demote_on_isolation = true;
+  config::Plugin gateway = section("gateway", {PluginVerb::kProbe});
+  gateway.module = "ping";
+  gateway.fall = 1;
+  gateway.interval = 1s;
+  config.plugins.push_back(gateway);
+  return config;
+}
+
+void gateway_answers(Bench& bench, ProbeState state) {
+  ports::ProbeReading& reading = bench.doors.readings[1];
+  reading = {.sequence = reading.sequence + 1, .streak = 1, .state = state, .finished = bench.now};
+  bench.turn([&] { bench.engine->on_plugin_news(bench.now, 1); });
+}
+
+void other_rests(Bench& bench) {
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .state = State::kBackup,
+                                      .data_role = ports::DataRole::kStandby,
+                                      .step = ports::PromotionStep::kStandby});
+  });
+}
+
+TEST(MoverPromotionTest, AHolderThatReachesNeitherTheOtherHostNorTheGatewayGivesUp) {
+  Bench bench{with_gateway()};
+  become_active(bench);
+  other_rests(bench);
+  gateway_answers(bench, ProbeState::kFail);
+  ASSERT_EQ(bench.holding(), ports::HoldingState::kHeld) << "the other host is heard";
+  for (int second = 0; second < 3; ++second) {
+    bench.run_for(1s);
+    gateway_answers(bench, ProbeState::kFail);
+  }
+  EXPECT_FALSE(bench.against().has(Reason::kIsolated)) << "its last word is 3 s old";
+  bench.run_for(1s);
+  EXPECT_TRUE(bench.against().has(Reason::kIsolated));
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_EQ(bench.doors.instances.at(0).reason, Reason::kIsolated);
+  other_rests(bench);
+  EXPECT_FALSE(bench.against().has(Reason::kIsolated));
+}
+
+TEST(MoverPromotionTest, AloneWithTheGatewayAHolderStays) {
+  Bench bench{with_gateway()};
+  become_active(bench);
+  other_rests(bench);
+  for (int second = 0; second < 10; ++second) {
+    gateway_answers(bench, ProbeState::kPass);
+    bench.run_for(1s);
+  }
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+}
+
+TEST(MoverPromotionTest, AHolderThatMayHoldWhenIsolatedStays) {
+  config::Config config = with_gateway();
+  config.instances[0].election.demote_on_isolation = false;
+  Bench bench{config};
+  become_active(bench);
+  other_rests(bench);
+  for (int second = 0; second < 10; ++second) {
+    gateway_answers(bench, ProbeState::kFail);
+    bench.run_for(1s);
+  }
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+}
+
+TEST(MoverPromotionTest,
+     AfterARestartAHolderThatNobodyReplacedTakesTheMastershipAtOnceAndTheAddressesWhenItIsVerified) {
+  Bench bench{promoting()};
+  bench.start();
+  ports::ProbeReading& reading = bench.doors.readings[0];
+  reading = {.sequence = 1,
+             .streak = 1,
+             .state = ProbeState::kPass,
+             .role = ApplicationRole::kPrimary,
+             .generation = 5,
+             .finished = bench.now};
+  bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
+  recall(bench, {.instance = "web",
+                 .role = ports::DataRole::kActive,
+                 .generation = 5,
+                 .dirty = true,
+                 .promoted = 5,
+                 .same_boot = true});
+  bench.run_for(500ms);
+  EXPECT_THAT(bench.doors.acts, IsEmpty()) << "the other host has not said anything yet";
+  bench.turn([&] {
+    bench.engine->on_peer(bench.now, {.host = "db2",
+                                      .instance = "web",
+                                      .data_role = ports::DataRole::kStandby,
+                                      .step = ports::PromotionStep::kStandby,
+                                      .generation = 5,
+                                      .promoted = 5});
+  });
+  EXPECT_THAT(bench.doors.acts, ElementsAre("promote 0 web"));
+  EXPECT_EQ(bench.state(), State::kBackup);
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  EXPECT_EQ(bench.doors.instances.at(0).reason, Reason::kContinued);
+  EXPECT_EQ(bench.doors.instances.at(0).generation, 5U);
+  EXPECT_EQ(bench.doors.adverts.back().priority, 100);
 }
 
 }  // namespace

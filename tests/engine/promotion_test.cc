@@ -1,119 +1,7 @@
-#include "engine/promotion.h"
-
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include <string>
-#include <vector>
+#include "tests/engine/promotion_bench.h"
 
 namespace baton::engine {
 namespace {
-
-using ports::DataRole;
-using testing::ElementsAre;
-using testing::IsEmpty;
-using namespace std::chrono_literals;
-
-VerbSet drive_verbs() {
-  VerbSet verbs;
-  for (const PluginVerb verb : {PluginVerb::kProbe, PluginVerb::kCanPromote, PluginVerb::kBlockWrites,
-                                PluginVerb::kPromote, PluginVerb::kDemote, PluginVerb::kRejoin, PluginVerb::kVerify}) {
-    verbs.add(verb);
-  }
-  return verbs;
-}
-
-Promotion::Setup one_section(config::Grant grant = config::Grant::kUnsafe) {
-  Promotion::Setup setup;
-  setup.grant = grant;
-  setup.promote = {{.verbs = drive_verbs(), .deadline = 60s}};
-  setup.others = {"db2"};
-  setup.cooldown = 60s;
-  if (grant == config::Grant::kWitness) setup.witness = {{.verbs = {}, .deadline = 60s}};
-  return setup;
-}
-
-/// What a predecessor engine left on the state board.
-ports::InstanceState left_at(PromotionStep step, DataRole role, std::uint64_t generation, bool dirty, Instant until) {
-  ports::InstanceState state;
-  state.promotion_step = static_cast<std::uint8_t>(step);
-  state.data_role = role;
-  state.generation = generation;
-  state.data_dirty = dirty;
-  state.granted_until_ns = until.time_since_epoch().count();
-  return state;
-}
-
-/// A transaction whose records and acts are answered by hand; `asked` has them in words.
-class PromotionTest : public testing::Test {
- protected:
-  void make(Promotion::Setup setup, const ports::DataRecord& before = {}) {
-    promotion.emplace("pg", std::move(setup));
-    promotion->recall(now, before);
-  }
-
-  /// Everything that is asked now, without an answer to acts; records are acknowledged at once.
-  std::vector<std::string> ask() {
-    std::vector<std::string> words;
-    for (bool more = true; more;) {
-      more = false;
-      while (const auto ask = promotion->next(now)) {
-        if (const auto* act = std::get_if<Promotion::Act>(&*ask)) {
-          last = *act;
-          words.push_back(std::string{verb_token(act->verb)} + (act->target.empty() ? "" : " " + act->target));
-        } else {
-          const auto& record = std::get<ports::DataRecord>(*ask);
-          words.push_back("[" + std::string{ports::data_role_token(record.role)} + " " +
-                          std::to_string(record.generation) + (record.dirty ? " dirty]" : "]"));
-          promotion->recorded(now);
-          more = true;
-        }
-      }
-      while (const auto act = promotion->next_witness(now)) {
-        witness = *act;
-        words.push_back(std::string{verb_token(act->verb)});
-      }
-    }
-    return words;
-  }
-  std::vector<std::string> answer(VerbStatus status = VerbStatus::kOk, const std::string& sentence = "") {
-    ports::ActResult result;
-    result.status = status;
-    result.sentence = ports::Sentence{sentence};
-    result.role = last.verb == PluginVerb::kVerify ? ApplicationRole::kPrimary : ApplicationRole::kNone;
-    result.generation = last.verb == PluginVerb::kVerify ? last.generation : 0;
-    promotion->acted(now, result);
-    return ask();
-  }
-  std::vector<std::string> witness_says(VerbStatus status, Nanos lease, std::uint64_t highest = 0) {
-    ports::ActResult result;
-    result.status = status;
-    result.lease = lease;
-    result.generation = highest;
-    promotion->witnessed(now, 0, result);
-    return ask();
-  }
-  /// From the start to a standby that follows nobody.
-  void settle_as_standby() {
-    ASSERT_THAT(ask(), ElementsAre("demote"));
-    answer();
-    ASSERT_EQ(promotion->step(), PromotionStep::kStandby);
-  }
-  void become_active() {
-    settle_as_standby();
-    promotion->claim(now, now);
-    ask();
-    answer();  // can_promote
-    answer();  // promote
-    answer();  // verify
-    ASSERT_TRUE(promotion->may_hold());
-  }
-
-  Instant now{1000s};
-  std::optional<Promotion> promotion;
-  Promotion::Act last;
-  Promotion::Act witness;
-};
 
 TEST_F(PromotionTest, NothingHappensBeforeTheRecordIsRead) {
   promotion.emplace("pg", one_section());
@@ -381,10 +269,10 @@ TEST_F(PromotionTest, ADemotionThatFailsIsTriedForEverAndKeepsThisHostOut) {
 TEST_F(PromotionTest, SomebodyElsesPromotionOfAStandbyIsUndone) {
   make(one_section());
   settle_as_standby();
-  promotion->observe(now + 1s, now, 0, ApplicationRole::kPrimary);  // looked before the demotion was done
+  promotion->observe(now + 1s, now, 0, ApplicationRole::kPrimary, 0);  // looked before the demotion was done
   EXPECT_THAT(ask(), IsEmpty());
   now += 2s;
-  promotion->observe(now, now, 0, ApplicationRole::kPrimary);
+  promotion->observe(now, now, 0, ApplicationRole::kPrimary, 0);
   EXPECT_THAT(ask(), ElementsAre("demote"));
 }
 
@@ -392,12 +280,12 @@ TEST_F(PromotionTest, AnActiveWhoseDataIsNoLongerWritableGivesUpAfterTwoSeconds)
   make(one_section());
   become_active();
   now += 1s;
-  promotion->observe(now, now, 0, ApplicationRole::kReplica);
+  promotion->observe(now, now, 0, ApplicationRole::kReplica, 0);
   EXPECT_FALSE(promotion->against(now).has(Reason::kDataLost));
   EXPECT_EQ(promotion->next_deadline(now), now + 2s);
   now += 2s;
   EXPECT_TRUE(promotion->against(now).has(Reason::kDataLost));
-  promotion->observe(now, now, 0, ApplicationRole::kPrimary);
+  promotion->observe(now, now, 0, ApplicationRole::kPrimary, 0);
   EXPECT_FALSE(promotion->against(now).has(Reason::kDataLost));
 }
 
@@ -464,6 +352,78 @@ TEST_F(PromotionTest, EachOtherHostIsFencedBeforeAnythingIsPromoted) {
   EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "fence db2"));
   EXPECT_THAT(answer(), ElementsAre("fence db3"));
   EXPECT_THAT(answer(), ElementsAre("can_promote"));
+}
+
+TEST_F(PromotionTest, WhoPromisesForThisClaimIsNotFenced) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.others = {"db2", "db3"};
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  ports::PeerFact word{
+      .host = "db2", .instance = "pg", .data_role = DataRole::kStandby, .step = PromotionStep::kStandby};
+  promotion->heard(now, word);
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]")) << "db2 runs, and may say that it rests";
+  now += 100ms;
+  word.promise = {.to = "db1", .generation = 1};
+  promotion->heard(now, word);
+  EXPECT_THAT(ask(), ElementsAre("fence db3")) << "of which nothing was ever heard";
+  EXPECT_THAT(answer(), ElementsAre("can_promote"));
+}
+
+TEST_F(PromotionTest, WhoFellSilentWithTheClaimIsFencedAfterAWordsTime) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->heard(now,
+                   {.host = "db2", .instance = "pg", .data_role = DataRole::kActive, .step = PromotionStep::kActive});
+  ask();
+  answer();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_EQ(promotion->next_deadline(now), now + 1500ms);
+  now += 1500ms;
+  EXPECT_THAT(ask(), ElementsAre("fence db2"));
+}
+
+TEST_F(PromotionTest, WhoIsHeardButDoesNotPromiseIsFencedAfterTenSeconds) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  const ports::PeerFact holder{
+      .host = "db2", .instance = "pg", .data_role = DataRole::kDemoting, .step = PromotionStep::kDemoting};
+  promotion->claim(now, now);
+  promotion->heard(now, holder);
+  ask();
+  for (int second = 1; second < 10; ++second) {
+    now += 1s;
+    promotion->heard(now, holder);
+    EXPECT_THAT(ask(), IsEmpty()) << second;
+  }
+  now += 1s;
+  EXPECT_THAT(ask(), ElementsAre("fence db2"));
+}
+
+TEST_F(PromotionTest, AHostAtRestPromisesWhereThereIsAFenceAndIsNotBoundByIt) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->heard(now, {.host = "db2",
+                         .instance = "pg",
+                         .data_role = DataRole::kClaiming,
+                         .step = PromotionStep::kGranting,
+                         .generation = 4});
+  EXPECT_EQ(promotion->promise().to, "db2");
+  EXPECT_EQ(promotion->promise().generation, 4U);
+  EXPECT_FALSE(promotion->against(now).has(Reason::kPromised));
 }
 
 TEST_F(PromotionTest, WithoutAConfirmedFenceNothingIsPromoted) {

@@ -25,13 +25,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     require(instance.data_role <= ports::DataRole::kNeedsRejoin && instance.role <= ApplicationRole::kReplica);
     require(ipc::is_plain(instance.name, 64) && ipc::is_plain(instance.position, 1023));
   }
+  for (const steward::WishAnswer& answer : report->answers) {
+    require(ipc::is_plain(answer.error, 400) && steward::fitted(answer) == answer);
+  }
   // However many parts it takes, together they say what was said.
   std::vector<steward::PeerInstance> again;
+  steward::Wish wish;
+  std::vector<steward::WishAnswer> answers;
   for (const std::vector<std::uint8_t>& part : steward::encode(*report)) {
     auto read = steward::decode_peer_report(part);
     require(read && read->config_hash == report->config_hash && read->instances_all == report->instances_all);
     std::move(read->instances.begin(), read->instances.end(), std::back_inserter(again));
+    std::move(read->answers.begin(), read->answers.end(), std::back_inserter(answers));
+    if (read->wish.number != 0) wish = read->wish;
   }
-  require(again == report->instances);
+  require(again == report->instances && wish == report->wish && answers == report->answers);
   return 0;
 }

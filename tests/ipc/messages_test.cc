@@ -30,6 +30,8 @@ ports::Report full_report() {
   report.outcome = VerbStatus::kCrashed;
   report.probe = ProbeState::kPass;
   report.sentence = ports::Sentence{"killed by signal 11"};
+  report.lost = ports::LostText{"1683 bytes"};
+  report.position_age_ns = 812'000'000;
   return report;
 }
 
@@ -68,6 +70,8 @@ TEST(MessagesTest, EveryFieldOfAReportSurvives) {
   EXPECT_EQ(back.report.sys_errno, 13);
   EXPECT_EQ(back.report.duration_ns, -5);
   EXPECT_EQ(back.report.at, Instant{seconds{77}});
+  EXPECT_EQ(back.report.lost.view(), "1683 bytes");
+  EXPECT_EQ(back.report.position_age_ns, 812'000'000);
 }
 
 TEST(MessagesTest, EachTypeComesBackAsItself) {
@@ -109,6 +113,7 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_EQ(round_trip(Recalled{false, record}).record, record);
   EXPECT_TRUE(round_trip(Recalled{true, {}}).last);
   ports::PeerFact fact{.host = "db2", .instance = "pg", .generation = 7, .position = std::string(1023, 'p')};
+  fact.position_age = seconds{3};
   fact.against.set(Reason::kDrained);
   fact.handover = {.phase = ports::HandoverPhase::kGiven,
                    .gives = true,
@@ -125,6 +130,7 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_EQ(told.handover, fact.handover);
   EXPECT_EQ(told.promise, fact.promise);
   EXPECT_EQ(told.position, fact.position);
+  EXPECT_EQ(told.position_age, seconds{3});
   EXPECT_EQ(round_trip(HistoryQuery{1, 50, "web"}).limit, 50U);
   EXPECT_EQ(round_trip(HistoryEntry{1, 2, 3, "web", full_report()}).wall_clock_ns, 3);
   EXPECT_EQ(round_trip(HistoryEnd{6}).nonce, 6U);

@@ -42,6 +42,15 @@ TEST(DataFileTest, ComesBackAndKnowsItsBoot) {
   EXPECT_EQ(*parse_data_record(kText, "b00t"), expected);
 }
 
+TEST(DataFileTest, PromotionsCountWithinABoot) {
+  DataRecord record{.instance = "pg", .role = DataRole::kActive, .generation = 9, .promoted = 9};
+  record.promotions = {Instant{Nanos{17}}, Instant{Nanos{1'000'000'000'000}}};
+  const std::string text = data_record_text(record, "b00t");
+  EXPECT_THAT(text, testing::HasSubstr("\nboot b00t\npromotions 17 1000000000000\nposition \n"));
+  EXPECT_EQ(parse_data_record(text, "b00t")->promotions, record.promotions);
+  EXPECT_THAT(parse_data_record(text, "other")->promotions, testing::IsEmpty());
+}
+
 TEST(DataFileTest, EveryChangedByteAndEveryCutIsNoticed) {
   const std::string whole = kText;
   for (std::size_t i = 0; i < whole.size(); ++i) {

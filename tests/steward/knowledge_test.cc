@@ -118,6 +118,26 @@ TEST_F(KnowledgeTest, HostAlarmsOfADeadEngineAreVoid) {
   EXPECT_TRUE(view().alarms.empty());
 }
 
+TEST_F(KnowledgeTest, TheNewestAnswerToEachVerbIsKeptForItsInstance) {
+  publish(0, "web");
+  publish(1, "mail");
+  const auto acted = [&](PluginVerb verb, VerbStatus outcome, const char* sentence) {
+    ipc::ReportMessage message{.instance = "web", .sequence = ++sequence_, .dropped = 0, .report = {}};
+    message.report.kind = ports::EventKind::kActed;
+    message.report.verb = verb;
+    message.report.outcome = outcome;
+    message.report.sentence = ports::Sentence{sentence};
+    knowledge_.note_report(message);
+  };
+  acted(PluginVerb::kCanPromote, VerbStatus::kRefused, "first");
+  acted(PluginVerb::kCanPromote, VerbStatus::kRefused, "second");
+  acted(PluginVerb::kFence, VerbStatus::kOk, "");
+  const HostView host = view();
+  EXPECT_TRUE(host.instances[0].acts.empty());  // mail
+  EXPECT_EQ(host.instances[1].acts.size(), 2u);
+  EXPECT_EQ(host.instances[1].acts.at(PluginVerb::kCanPromote).sentence.view(), "second");
+}
+
 TEST_F(KnowledgeTest, PeersGiveTheirAddressesNames) {
   config_.peers = {{"db2", {ip("10.0.0.2"), ip("10.1.0.2")}, ""}};
   EXPECT_EQ(view().names.host(ip("10.1.0.2")), "db2");

@@ -119,6 +119,74 @@ TEST_F(MovePlanTest, OnlyTheHolderHasSomethingToGive) {
   EXPECT_THAT(plan().objections, ElementsAre("db1 is not Active for pg: ask the host that is"));
 }
 
+TEST_F(MovePlanTest, AskedFromAnotherHostNothingIsHere) {
+  EXPECT_THAT(plan_move(host, host.instances.front(), "", AskedFrom::kAnother).lines.front(),
+              testing::StartsWith("db1: Active, 1 of 1 addresses held"));
+}
+
+/// db2, a standby beside db1; and what is asked of whom there.
+class MoveHolderTest : public MovePlanTest {
+ protected:
+  MoveHolderTest() {
+    host.host = "db2";
+    host.instances.front().state.state = vrrp::State::kBackup;
+    host.peers.front().host = "db1";
+    other().state = vrrp::State::kActive;
+  }
+  MoveHolder holder(const std::string& instance = "pg", const std::string& to = "") const {
+    return holder_of(host, instance, to);
+  }
+  void third_host(vrrp::State state) {
+    PeerView peer = host.peers.front();
+    peer.host = "db3";
+    peer.instances["pg"].first.state = state;
+    host.peers.push_back(peer);
+  }
+};
+
+TEST_F(MoveHolderTest, TheHolderIsAskedAndIsThisHostWhereItIs) {
+  EXPECT_EQ(holder().host, "db1");
+  EXPECT_EQ(holder("").host, "db1");
+  host.instances.front().state.state = vrrp::State::kActive;
+  EXPECT_EQ(holder().host + holder().refusal, "");
+  EXPECT_EQ(holder("").host + holder("").refusal, "");
+}
+
+TEST_F(MoveHolderTest, WithoutAPeerChannelNobodyIsAsked) {
+  host.peers.clear();
+  EXPECT_EQ(holder().host + holder().refusal, "");
+}
+
+TEST_F(MoveHolderTest, AHolderThatIsNotHeardCannotBeAsked) {
+  host.peers.front().lost = true;
+  EXPECT_EQ(holder().refusal, "db2 is not Active for pg, and no host is heard that is: ask the host that is");
+  EXPECT_EQ(holder("").refusal, "db2 is Active for nothing, and no host is heard that is: ask the host that is");
+}
+
+TEST_F(MoveHolderTest, AnOldWordOfTheHolderDoesNotCount) {
+  host.peers.front().instances["pg"].second = host.now - 3500ms;
+  EXPECT_EQ(holder().host, "db1");
+  host.peers.front().instances["pg"].second = host.now - 3501ms;
+  EXPECT_EQ(holder().refusal, "db2 is not Active for pg, and no host is heard that is: ask the host that is");
+}
+
+TEST_F(MoveHolderTest, AmongSeveralHostsItIsTheOneThatHasIt) {
+  third_host(vrrp::State::kBackup);
+  EXPECT_EQ(holder().host, "db1");
+  host.peers.back().instances["pg"].first.state = vrrp::State::kActive;
+  EXPECT_EQ(holder().refusal, "db1 and db3 are both Active for pg: look at them first");
+  EXPECT_EQ(holder("").refusal, "db1 and db3 have something each: name the instance");
+}
+
+TEST_F(MoveHolderTest, WhoAsksForEverythingMeansWhatThisHostHasUnlessItIsToComeHere) {
+  InstanceView& web = host.instances.emplace_back();
+  std::copy_n("web", 3, web.state.name.begin());
+  web.state.state = vrrp::State::kActive;
+  EXPECT_EQ(holder("").host, "");
+  EXPECT_EQ(holder("", "db1").host, "");
+  EXPECT_EQ(holder("", "db2").host, "db1");
+}
+
 TEST_F(MovePlanTest, HowItEnded) {
   using ports::HandoverPhase;
   EXPECT_EQ(move_outcome({.phase = HandoverPhase::kTaken, .with = "db2", .position = "0/500"}, 62ms),

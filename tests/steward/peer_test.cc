@@ -165,6 +165,7 @@ PeerInstance instance(std::string name, std::size_t position) {
           .probe = ProbeState::kPass,
           .lag_bytes = 12,
           .position = std::string(position, 'p'),
+          .position_age = 1500ms,
           .promise = {.to = "db1", .generation = 7}};
 }
 
@@ -214,6 +215,77 @@ TEST(PeerReportTest, ChecksArriveInAPartOfTheirOwn) {
   ASSERT_TRUE(second.has_value());
   EXPECT_TRUE(second->instances.empty());
   EXPECT_EQ(second->checks, (std::vector<std::pair<std::string, bool>>{{"app", true}, {"web", false}}));
+}
+
+const Wish kWish{
+    .of = "db1", .session = 0x1122334455667788, .number = 77, .instance = "pg", .to = "db2", .dry_run = true};
+const WishAnswer kAnswer{
+    .to = "db2", .number = 77, .over = true, .exit = ExitCode::kRefused, .error = "why", .lines = {"one", "two"}};
+
+TEST(PeerReportTest, AWishAndTheAnswersArriveInPartsOfTheirOwn) {
+  const auto parts = encode({.config_hash = "abc",
+                             .engine = 0,
+                             .instances_all = 1,
+                             .instances = {instance("a", 4)},
+                             .wish = kWish,
+                             .answers = {kAnswer, {.to = "db3", .number = 78}}});
+  ASSERT_EQ(parts.size(), 4U);
+  EXPECT_EQ(decode_peer_report(parts[0])->wish, Wish{});
+  EXPECT_EQ(decode_peer_report(parts[1])->wish, kWish);
+  EXPECT_THAT(decode_peer_report(parts[2])->answers, testing::ElementsAre(kAnswer));
+  EXPECT_THAT(decode_peer_report(parts[3])->answers, testing::ElementsAre(WishAnswer{.to = "db3", .number = 78}));
+}
+
+TEST(PeerReportTest, AWishHasThisLayout) {
+  const auto parts = encode({.config_hash = "abc", .engine = 0, .instances_all = 1, .instances = {}, .wish = kWish});
+  ASSERT_EQ(parts.size(), 2U);
+  EXPECT_EQ(hex(parts[1]),
+            "03"
+            "0003616263"
+            "00"
+            "0001"
+            "0003646231"
+            "1122334455667788"
+            "000000000000004d"
+            "00027067"
+            "0003646232"
+            "01");
+}
+
+TEST(PeerReportTest, AWishOrAnAnswerThatIsCutOrStrangeIsAnError) {
+  const auto parts = encode(
+      {.config_hash = "abc", .engine = 0, .instances_all = 1, .instances = {}, .wish = kWish, .answers = {kAnswer}});
+  ASSERT_EQ(parts.size(), 3U);
+  for (const std::size_t part : {1U, 2U}) {
+    auto longer = parts[part];
+    longer.push_back(0);
+    EXPECT_FALSE(decode_peer_report(longer).has_value()) << part;
+    // An answer may be cut between two lines; 25 bytes of it are in front of them, and 9 of the head.
+    for (std::size_t size = 10; size < parts[part].size(); ++size) {
+      const bool whole = part == 2 && (size == 9 + 20 || size == 9 + 25);
+      EXPECT_EQ(decode_peer_report(ConstBytes{parts[part]}.first(size)).has_value(), whole) << part << ' ' << size;
+    }
+  }
+  auto nameless = parts[1];
+  nameless.back() = 2;  // dry_run is 0 or 1
+  EXPECT_FALSE(decode_peer_report(nameless).has_value());
+  auto strange = parts[2];
+  strange[9 + 5 + 8 + 1] = 9;  // an exit status that there is not
+  EXPECT_FALSE(decode_peer_report(strange).has_value());
+}
+
+TEST(PeerReportTest, AnAnswerIsCutToWhatFitsAFrame) {
+  WishAnswer answer{.to = "db2", .number = 77, .over = true, .lines = {}};
+  for (const char letter : {'a', 'b', 'c', 'd'}) answer.lines.push_back(std::string(400, letter));
+  answer.lines.push_back("done\n");
+  const WishAnswer cut = fitted(answer);
+  // Lines of 302 bytes each with their length: three and the rest fit 1000.
+  EXPECT_THAT(cut.lines, testing::ElementsAre(std::string(297, 'a') + "...", std::string(297, 'b') + "...",
+                                              std::string(297, 'c') + "...", "(1 more lines: ask there)", "done "));
+  EXPECT_EQ(fitted(cut), cut);
+  const auto parts = encode({.config_hash = std::string(64, 'h'), .instances = {}, .answers = {cut}});
+  EXPECT_LE(parts.back().size(), kFramePayload);
+  EXPECT_THAT(decode_peer_report(parts.back())->answers, testing::ElementsAre(cut));
 }
 
 TEST(PeerReportTest, CutsAndStrangeValuesAreErrors) {

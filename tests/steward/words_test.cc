@@ -81,6 +81,19 @@ TEST(WordsTest, AnActSaysItsResultAndHowLongItTook) {
   EXPECT_EQ(report_sentence(report, kNames), "jobs: enter failed (timeout) in 5 ms: not done within 60000 ms");
 }
 
+TEST(WordsTest, APromotionAfterACrashSaysHowOldTheWordIsFromWhichTheLossIsCounted) {
+  ports::Report report;
+  report.kind = EventKind::kActed;
+  report.plugin = ports::PluginName{"db"};
+  report.verb = PluginVerb::kPromote;
+  report.sentence = ports::Sentence{"promoted; at most 12 bytes are lost"};
+  report.lost = ports::LostText{"12 bytes"};
+  report.position_age_ns = 812'000'000;
+  EXPECT_EQ(report_sentence(report, kNames),
+            "db: promote done: promoted; at most 12 bytes are lost; the old holder's "
+            "last position was 812 ms old by then");
+}
+
 TEST(WordsTest, VipMismatchWarnsThatOldKeepalivedGoesMasterBesideUs) {
   ports::Report report;
   report.alarm = Alarm::kVipMismatch;
