@@ -14,7 +14,7 @@ using std::chrono::seconds;
 /// Neither claims nor holds.
 bool rests(PromotionStep step) {
   return step == PromotionStep::kStandby || step == PromotionStep::kReturning || step == PromotionStep::kClosing ||
-         step >= PromotionStep::kOffered;
+         (step >= PromotionStep::kOffered && step <= PromotionStep::kCaughtUp);
 }
 
 int host_named(const std::string& name) { return name.empty() ? -1 : name.back() - '0'; }
