@@ -1,5 +1,6 @@
 """MariaDB and MySQL pairs: the address appears only where the data is proven writable and alone in being so; a planned move loses
 nothing, a crash only the newest tail, and a host that comes back with writes of its own stays out and keeps them."""
+import shutil
 import time
 
 import pymysql
@@ -11,6 +12,7 @@ from lib.proc import hold, wait_until
 
 import mysql_root  # noqa: E402
 from mysql_pair import SEMI_SYNC  # noqa: E402
+from servers import Certificates  # noqa: E402
 
 
 @pytest.fixture(params=["mariadb", "mysql"])
@@ -170,19 +172,36 @@ def takes_writes(server):
 
 
 @pytest.mark.limit(150)
-def test_a_wrong_password_of_the_check_user_says_nothing_about_the_database_and_moves_nothing(scene):
-    pair = Pair(scene, MariaDBs()).start()
-    writer = pair.writer()
+def test_a_wrong_password_a_lost_right_and_a_wrong_certificate_say_nothing_about_the_database_and_move_nothing(scene):
+    """Each on the holder's server, until it is mended; connections are ended, so that Baton has to log in again."""
+    certificates = Certificates(scene.lab.directory)
+    certificates.issue("good", "web.test", names="DNS:localhost,IP:%s,IP:%s" % (scene.lab.ip4("db1"), scene.lab.ip4("db2")))
+    for kind in ("crt", "key"):
+        shutil.copy(certificates["good." + kind], certificates["server." + kind])
+    tls = ["--ssl-ca=" + certificates["ca.crt"], "--ssl-cert=" + certificates["server.crt"], "--ssl-key=" + certificates["server.key"]]
+    pair = Pair(scene, MariaDBs(tls), section=("tls = verify", "tls_ca = " + certificates["ca.crt"]), sockets=False).start()
+    writer, server = pair.writer(), pair.servers["db1"]
     writer.wait_more(50)
-    pair.servers["db1"].sql("SET sql_log_bin=0", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'another'")
-    wait_until(lambda: check(pair, "db1").get("result") == "config", 20, "the check of db1 says that it may not look")
-    assert check(pair, "db1")["latest"]["facts"]["cause"] == "auth"
-    scene.sole("db1", seconds=4)
+
+    def certificate(name):
+        for kind in ("crt", "key"):
+            shutil.copy(certificates[name + "." + kind], certificates["server." + kind])
+        return "FLUSH SSL"
+
+    for cause, wrong, right in (("auth", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'another'", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'"),
+                                ("privilege", "REVOKE REPLICA MONITOR ON *.* FROM 'baton_check'@'%'", "GRANT REPLICA MONITOR ON *.* TO 'baton_check'@'%'"),
+                                ("tls", "untrusted", "good")):
+        change = lambda what: server.sql("SET sql_log_bin=0", certificate(what) if cause == "tls" else what, "KILL USER baton_check")
+        change(wrong)
+        wait_until(lambda: (check(pair, "db1")["result"], check(pair, "db1")["state"]) == ("config", "unknown"), 20, "the check of db1 may not look: " + cause)
+        assert check(pair, "db1")["latest"]["facts"]["cause"] == cause
+        scene.sole("db1", seconds=2)
+        change(right)
+        wait_until(lambda: check(pair, "db1").get("result") == "ok", 20, "it may look again")
     writer.wait_more(50)
-    pair.servers["db1"].sql("SET sql_log_bin=0", "ALTER USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'")
-    wait_until(lambda: check(pair, "db1").get("result") == "ok", 20, "it may look again")
     assert set(writer.stop()) <= pair.numbers("db1")
     assert scene.owners.holders(VIP) == ["db1"] and pair.role("db1") == "active"
+    assert roles.data_of(pair.daemons["db1"])["generation"] == 1
 
 
 def check(pair, host):

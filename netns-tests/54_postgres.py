@@ -274,7 +274,7 @@ def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_reboo
 
 
 @pytest.mark.limit(90)
-def test_a_wrong_password_of_the_check_user_is_named_and_moves_nothing(scene, template):
+def test_a_wrong_password_and_a_lost_right_of_the_check_user_are_named_and_move_nothing(scene, template):
     pair = Pair(scene, template).start()
     pair.servers["db1"].sql("ALTER ROLE baton_check PASSWORD 'another'")
     for server in pair.servers.values():
@@ -288,12 +288,20 @@ def test_a_wrong_password_of_the_check_user_is_named_and_moves_nothing(scene, te
         words = "%s (%s:5432) as user baton_check: password authentication failed" % (host, scene.lab.ip4(host))
         wait_until(lambda: check(host)[:2] == ("unknown", "config") and check(host)[2].startswith(words), 20, "%s names the password" % host,
                    every=0.1)
-    scene.sole("db1", seconds=5.0)
+    scene.sole("db1", seconds=3.0)
     assert pair.servers["db1"].is_primary()
     pair.servers["db1"].sql("ALTER ROLE baton_check PASSWORD '%s'" % ps.PASSWORDS["check"])
     for host in HOSTS:
         wait_until(lambda: check(host)[0] == "pass", 20, "the check of %s passes again" % host, every=0.1)
-    assert scene.owners.holders(VIP) == ["db1"]
+    pair.servers["db1"].sql("REVOKE pg_monitor FROM baton_check")
+    for host in HOSTS:
+        wait_until(lambda: check(host)[:2] == ("unknown", "config") and "GRANT pg_monitor TO baton_check" in check(host)[2], 20,
+                   "%s names the right" % host, every=0.1)
+    scene.sole("db1", seconds=2.0)
+    pair.servers["db1"].sql("GRANT pg_monitor TO baton_check")
+    for host in HOSTS:
+        wait_until(lambda: check(host)[0] == "pass", 20, "the check of %s passes again" % host, every=0.1)
+    assert scene.owners.holders(VIP) == ["db1"] and roles.data_of(pair.daemons["db1"])["generation"] == 1
 
 
 @pytest.mark.limit(120)

@@ -189,3 +189,25 @@ def test_without_a_majority_of_sentinels_the_address_leaves_or_stays_as_configur
         followed.sentinels[host].thaw()
     wait_until(lambda: [followed.named()] == scene.owners.holders(VIP), 60, "the address is where the primary is")
     wait_until(lambda: followed.servers[followed.named()].role() == "master", 10, "it is one")
+
+
+@pytest.mark.limit(120)
+def test_a_wrong_password_and_a_lost_right_are_named_and_move_nothing_and_a_frozen_primary_is_replaced_by_the_sentinels(scene):
+    followed = Followed(scene)
+    server = followed.servers["db1"]
+    for cause, wrong, right in (("auth", ("resetpass", ">another"), ("resetpass", ">" + rs.CHECK_PASSWORD)), ("privilege", ("-info",), ("+info",))):
+        server.command("ACL", "SETUSER", rs.CHECK_USER, *wrong)
+        wait_until(lambda: (followed.check("db1").get("result"), followed.check("db1").get("state"), followed.cause("db1")) == ("config", "unknown", cause), 20,
+                   "db1's check: %s" % followed.check("db1"))
+        scene.sole("db1", seconds=2)
+        server.command("ACL", "SETUSER", rs.CHECK_USER, *right)
+        wait_until(lambda: followed.check("db1").get("state") == "pass", 20, "it may look again")
+    sampler = followed.sampler()
+    server.freeze()
+    wait_until(lambda: (followed.check("db1").get("state"), followed.cause("db1")) == ("fail", "hung"), 20, "db1's check: %s" % followed.check("db1"))
+    followed.serving("db2", 60)
+    server.thaw()
+    wait_until(server.linked, 60, "db1 is made a replica")
+    assert scene.owners.holders(VIP) == ["db2"]
+    sampler.stop()
+    sampler.never_two()

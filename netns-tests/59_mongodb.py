@@ -195,14 +195,17 @@ def test_a_primary_without_a_majority_has_no_address_whatever_is_configured(scen
 
 
 @pytest.mark.limit(120)
-def test_a_frozen_primary_loses_the_address_and_one_that_does_not_let_us_log_in_keeps_it(scene):
+def test_a_frozen_primary_loses_the_address_and_one_that_does_not_let_us_log_in_or_look_keeps_it(scene):
     followed = Hosts(scene)
     right = followed.fake.users[USER]
     followed.fake.users[USER] = User("another", ["clusterMonitor"])
     wait_until(lambda: (followed.check("db1").get("result"), followed.cause("db1")) == ("config", "auth"), 20, "db1's check: %s" % followed.check("db1"))
     scene.sole("db1", seconds=3)
+    followed.fake.users[USER] = User(SECRET, ["readWrite"])
+    wait_until(lambda: (followed.check("db1").get("result"), followed.cause("db1")) == ("config", "privilege"), 20, "db1's check: %s" % followed.check("db1"))
+    scene.sole("db1", seconds=2)
     followed.fake.users[USER] = right
-    wait_until(lambda: followed.check("db1").get("state") == "pass", 20, "it may log in again")
+    wait_until(lambda: followed.check("db1").get("state") == "pass", 20, "it may log in and look again")
     followed.members["db1"].silent = True
     wait_until(lambda: scene.owners.holders(VIP) == [], 20, "nobody has the address")
     assert followed.cause("db1") == "timeout", followed.check("db1")

@@ -152,8 +152,9 @@ class MySQLs:
 class Pair:
     """Two servers, Baton on both hosts, and the witness (if that grants) on the client's side."""
 
-    def __init__(self, scene, kind, lines=(), section=(), grant="witness"):
-        self.scene, self.kind, self.grant, self.servers = scene, kind, grant, {}
+    def __init__(self, scene, kind, lines=(), section=(), grant="witness", sockets=True):
+        """sockets: whether Baton's way to the local server is its socket."""
+        self.scene, self.kind, self.grant, self.sockets, self.servers = scene, kind, grant, sockets, {}
         for number, host in enumerate(("db1", "db2"), 1):
             self.servers[host] = kind.server(scene.lab, host, number)
             scene.lab.undo.callback(self.servers[host].remove)
@@ -179,7 +180,7 @@ class Pair:
     def plugin(self):
         lines = ["[plugin db]", "module = mysql", "interval = 400ms", "timeout = 380ms", "deadline = 20s", "settle = 200ms"]
         lines += ["member = %s %s:%d" % (host, self.scene.lab.ip4(host), PORT) for host in self.servers]
-        lines += ["socket@%s = %s" % (host, server.socket) for host, server in self.servers.items()]
+        lines += ["socket@%s = %s" % (host, server.socket) for host, server in self.servers.items() if self.sockets]
         for who, key in (("check", "check"), ("drive", "drive"), ("repl", "replication")):
             lines += ["%s_user = baton_%s" % (key, who), "%s_password_file = %s" % (key, self.secrets[who])]
         return lines + self.section

@@ -20,6 +20,7 @@ Promotion::Promotion(std::string instance, Setup setup)
       positions_(setup_.promote.size()) {
   record_.instance = instance_;
   replica_at_ = contrary_since_;
+  answers_.assign(setup_.promote.size(), false);
 }
 
 void Promotion::configure(Setup setup) {
@@ -33,6 +34,7 @@ void Promotion::configure(Setup setup) {
   leases_.resize(setup_.witness.size());
   contrary_since_.assign(setup_.promote.size(), Instant{});
   replica_at_ = contrary_since_;
+  answers_.assign(setup_.promote.size(), false);
   positions_.assign(setup_.promote.size(), "");
   if (step_ != Step::kActive) {
     followed_known_ = false;  // a section that is new has to be demoted, too
@@ -90,7 +92,10 @@ void Promotion::enter(Instant now, Step step) {
   index_ = host_ = 0;
   tries_ = 0;
   not_before_ = Instant{};
-  if (step == Step::kDemoting) demoting_to_ = wanted_upstream_;
+  if (step == Step::kDemoting) {
+    demoting_to_ = wanted_upstream_;
+    contradicted_ = false;
+  }
   if (step == Step::kClaiming) promise_ = {};
   if (step == Step::kPromoting || step == Step::kProving) demoted_ = false;
   const bool needs_grant = step == Step::kGranting || step == Step::kRegaining || step == Step::kProving;
@@ -230,7 +235,7 @@ void Promotion::describe(Act& act, std::size_t place) const {
   } else if ((step_ == Step::kAsking || step_ == Step::kPromoting) && place == 0) {
     const Heard* holder = last_holder(act.target);
     if (holder == nullptr) return;
-    act.position = holder->fact.position;
+    act.position = holder->position;
     act.position_at = holder->position_at;
   }
 }
@@ -348,6 +353,7 @@ void Promotion::serve(Instant now) {
   trouble_ = Reason::kNone;
   trouble_until_ = Instant{};
   if (planned()) conclude(HandoverPhase::kTaken, "");
+  for (auto& [host, heard] : heard_) heard.position.clear();  // of another time
   record_.promoted = record_.generation;
   record_.holder.clear();
   record_.position.clear();
@@ -358,7 +364,10 @@ void Promotion::standby_reached(Instant now) {
   followed_ = demoting_to_;
   followed_known_ = demoted_ = true;
   stuck_ = false;
-  if (!demoting_to_.empty()) {
+  if (contradicted_) {
+    record_.role = DataRole::kNeedsRejoin;
+    rejoin_at_ = now + kRejoinPause;
+  } else if (!demoting_to_.empty()) {
     // The plugin has proven that the other's history holds all of ours.
     record_.dirty = unproven_ = false;
     record_.holder = demoting_to_;
@@ -489,12 +498,11 @@ void Promotion::demoted(Instant now, const ports::ActResult& result) {
     return;
   }
   if (result.status == VerbStatus::kConflict) {
-    record_.role = DataRole::kNeedsRejoin;
-    followed_ = demoting_to_;
-    followed_known_ = demoted_ = true;
-    stuck_ = false;
-    rejoin_at_ = now + kRejoinPause;
-    return enter(now, Step::kReturning);
+    // It cannot be written; the other sections are demoted all the same.
+    contradicted_ = true;
+    tries_ = 0;
+    ++index_;
+    return;
   }
   if (!stuck_) tried_at_ = now;
   stuck_ = true;
@@ -542,10 +550,15 @@ void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, Applica
                         std::uint64_t generation) {
   const auto found = std::find_if(setup_.promote.begin(), setup_.promote.end(),
                                   [&](const Section& each) { return each.plugin == plugin; });
-  if (found == setup_.promote.end() || role == ApplicationRole::kNone) return;
+  if (found == setup_.promote.end()) return;
+  const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
+  const bool returns = role != ApplicationRole::kNone && !answers_[section];
+  answers_[section] = role != ApplicationRole::kNone;
+  // A server that could not be asked has come back: a demotion that it kept waiting is tried now.
+  if (returns && step_ == Step::kDemoting) not_before_ = std::min(not_before_, now);
+  if (role == ApplicationRole::kNone) return;
   if (step_ == Step::kProving) return look_for_proof(role, generation);
   if (at <= since_) return;
-  const auto section = static_cast<std::size_t>(found - setup_.promote.begin());
   const bool primary = role == ApplicationRole::kPrimary;
   if (primary) demoted_ = false;
   replica_at_[section] = primary ? Instant{} : at;

@@ -163,10 +163,11 @@ class Promotion {
 
  private:
   enum class Target : std::uint8_t { kStandby, kActive };
-  /// Another host's newest word; its position may be of an earlier one.
+  /// Another host's newest word, and where its data stood when it last had the role.
   struct Heard {
     ports::PeerFact fact;
     Instant at{};
+    std::string position{};
     Instant position_at{};
   };
   void enter(Instant now, PromotionStep step);
@@ -251,7 +252,7 @@ class Promotion {
   static constexpr Nanos kConflictTime = std::chrono::seconds{3};
   /// Beyond the deadlines of the other host's acts.
   static constexpr Nanos kAnswerPatience = std::chrono::seconds{5};
-  static constexpr Nanos kSettleTime = std::chrono::seconds{10};  ///< after a move that was given up
+  static constexpr Nanos kSettleTime = std::chrono::seconds{10};  ///< after a move, until checks have seen its end
   /// After a restart: the writable one without addresses, until it has proven that it may be.
   static constexpr Nanos kProvingPatience = std::chrono::seconds{5};
   /// A host that runs says something within it: it tells its part each second, and at once when somebody claims.
@@ -293,6 +294,8 @@ class Promotion {
   std::vector<Instant> replica_at_;  ///< by section: its probe has seen that it is not writable
   Instant rejoin_at_{};              ///< kNeedsRejoin: asked again
   bool stuck_ = false;               ///< demoting fails
+  bool contradicted_ = false;        ///< kDemoting: a section's data is not part of the other's history
+  std::vector<bool> answers_;        ///< by section: its newest probe told a role
   bool permitted_ = false;
   bool guarded_ = true;
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not

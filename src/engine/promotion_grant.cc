@@ -29,14 +29,17 @@ bool claims_or_holds(const ports::PeerFact& fact) {
 
 void Promotion::heard(Instant now, const ports::PeerFact& fact) {
   if (std::find(setup_.others.begin(), setup_.others.end(), fact.host) == setup_.others.end()) return;
-  Heard kept{.fact = fact, .at = now, .position_at = now - fact.position_age};
-  // Where its data stood when that could be seen is not to be forgotten.
-  if (const auto before = heard_.find(fact.host); before != heard_.end() && fact.position.empty()) {
-    kept.fact.position = before->second.fact.position;
+  const bool holds = fact.data_role == DataRole::kActive;
+  Heard kept{.fact = fact, .at = now};
+  if (const auto before = heard_.find(fact.host); before != heard_.end()) {
+    kept.position = before->second.position;
     kept.position_at = before->second.position_at;
   }
+  if (holds && !fact.position.empty()) {
+    kept.position = fact.position;
+    kept.position_at = now - fact.position_age;
+  }
   heard_[fact.host] = std::move(kept);
-  const bool holds = fact.data_role == DataRole::kActive;
   if (holds) saw_generation(fact.generation);
   // Its word counts also where its adverts do not arrive.
   if (holds && (step_ <= Step::kStandby || step_ == Step::kProving) && fact.generation >= record_.promoted)
@@ -78,12 +81,11 @@ bool Promotion::nobody_took_over(Instant now, std::uint64_t since) const {
          });
 }
 
-/// The one that fell silent, with where its data stood as far as that was heard: what a crash may lose is counted from
+/// The one that had the role, with where its data stood as far as that was heard: what a crash may lose is counted from
 /// it. nullptr: not heard.
 const Promotion::Heard* Promotion::last_holder(const std::string& host) const {
   const auto found = heard_.find(host.empty() && setup_.others.size() == 1 ? setup_.others.front() : host);
-  if (found == heard_.end() || found->second.fact.data_role != DataRole::kActive) return nullptr;
-  return found->second.fact.position.empty() ? nullptr : &found->second;
+  return found == heard_.end() || found->second.position.empty() ? nullptr : &found->second;
 }
 
 // ---- Promises -------------------------------------------------------------------------------------------------------

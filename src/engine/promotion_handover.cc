@@ -133,8 +133,9 @@ void Promotion::resume(Instant now, std::string_view why) {
 }
 
 bool Promotion::shielded(Instant now) const {
-  if (!word_.gives) return false;
-  const bool back = word_.phase == HandoverPhase::kAborted && step_ == Step::kActive && now - since_ < kSettleTime;
+  const bool settles = step_ == Step::kActive && now - since_ < kSettleTime;
+  if (!word_.gives) return planned() || (settles && word_.phase == HandoverPhase::kTaken);
+  const bool back = settles && word_.phase == HandoverPhase::kAborted;
   return giving() || step_ == Step::kRegaining || step_ == Step::kUnblocking || back;
 }
 

@@ -210,6 +210,24 @@ TEST_F(HandoverTest, TheRoleMovesWithItsFinalPosition) {
   EXPECT_EQ(giver().last.target, "db2");
 }
 
+TEST_F(HandoverTest, TheTakersOwnCheckDoesNotDecideBeforeItHasSeenTheEndOfTheMove) {
+  make();
+  taker().answers = false;
+  ASSERT_TRUE(giver().promotion->offer(now, "db2", kNumber, false));
+  for (const PluginVerb verb : {PluginVerb::kCanPromote, PluginVerb::kDrain, PluginVerb::kPromote}) {
+    run();
+    ASSERT_EQ(taker().last.verb, verb);
+    EXPECT_EQ(taker().promotion->shielded(now), verb == PluginVerb::kPromote);
+    if (verb == PluginVerb::kPromote) taker().answers = true;
+    answer(taker(), taker().last);
+  }
+  run();
+  ASSERT_TRUE(taker().promotion->may_hold());
+  EXPECT_TRUE(taker().promotion->shielded(now + 10s - 1ns));
+  EXPECT_EQ(taker().promotion->next_deadline(now + 10s - 1ns), now + 10s);
+  EXPECT_FALSE(taker().promotion->shielded(now + 10s));
+}
+
 TEST_F(HandoverTest, EveryActOfTheMoveIsPlannedAndNamesTheOtherHost) {
   make();
   giver().answers = taker().answers = false;

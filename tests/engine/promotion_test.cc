@@ -426,6 +426,75 @@ TEST_F(PromotionTest, AHostAtRestPromisesWhereThereIsAFenceAndIsNotBoundByIt) {
   EXPECT_FALSE(promotion->against(now).has(Reason::kPromised));
 }
 
+TEST_F(PromotionTest, WhatMayBeLostIsCountedFromTheOldHoldersLastPositionAsTheHolder) {
+  make(one_section());
+  settle_as_standby();
+  ports::PeerFact word{.host = "db2",
+                       .instance = "pg",
+                       .data_role = DataRole::kActive,
+                       .step = PromotionStep::kActive,
+                       .position = "0/500",
+                       .position_age = 400ms};
+  promotion->heard(now, word);
+  ask();
+  answer();
+  // Its server hung and was ended: a standby now, of which another position says nothing.
+  now += 1s;
+  word.data_role = DataRole::kStandby;
+  word.position = "0/100";
+  promotion->heard(now, word);
+  promotion->claim(now, now);
+  ask();
+  ASSERT_EQ(last.verb, PluginVerb::kCanPromote);
+  EXPECT_EQ(last.position, "0/500");
+  EXPECT_EQ(last.position_at, now - 1400ms);
+  answer();
+  EXPECT_EQ(last.verb, PluginVerb::kPromote);
+  EXPECT_EQ(last.position, "0/500");
+}
+
+TEST_F(PromotionTest, ADemotionThatAHungServerKeptWaitingIsTriedWhenItAnswersAgain) {
+  make(one_section());
+  become_active();
+  promotion->observe(now, now + 1ns, 0, ApplicationRole::kPrimary, 1);
+  promotion->observe(now, now + 1ns, 0, ApplicationRole::kNone, 0);
+  promotion->leave(now);
+  ask();
+  answer(VerbStatus::kTransient);
+  promotion->addresses_gone(now);
+  ask();
+  for (int pause : {1, 2, 4, 8, 16, 32}) {
+    ASSERT_EQ(last.verb, PluginVerb::kDemote);
+    EXPECT_THAT(answer(VerbStatus::kTransient), IsEmpty());
+    if (pause == 32) break;
+    now += pause * 1s;
+    ASSERT_THAT(ask(), ElementsAre("demote"));
+  }
+  now += 1s;
+  promotion->observe(now, now, 0, ApplicationRole::kNone, 0);
+  EXPECT_THAT(ask(), IsEmpty());
+  promotion->observe(now, now, 0, ApplicationRole::kPrimary, 1);
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  // Once: what fails for another reason is not asked at each probe.
+  answer(VerbStatus::kTransient);
+  now += 1s;
+  promotion->observe(now, now, 0, ApplicationRole::kPrimary, 1);
+  EXPECT_THAT(ask(), IsEmpty());
+}
+
+TEST_F(PromotionTest, WhereOneSectionsDataContradictsTheOthersAreDemotedAllTheSame) {
+  Promotion::Setup setup = one_section();
+  setup.promote.push_back(setup.promote.front());
+  make(setup, {.instance = "pg", .role = DataRole::kStandby, .generation = 5, .dirty = true, .promoted = 5});
+  promotion->follow(now, "db2");
+  ASSERT_THAT(ask(), ElementsAre("rejoin db2"));
+  ASSERT_EQ(last.index, 1U);
+  EXPECT_THAT(answer(VerbStatus::kConflict, "17 transactions"), ElementsAre("rejoin db2"));
+  EXPECT_EQ(last.index, 0U);
+  EXPECT_THAT(answer(), ElementsAre("[needs_rejoin 5 dirty]"));
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsRejoin));
+}
+
 TEST_F(PromotionTest, WithoutAConfirmedFenceNothingIsPromoted) {
   Promotion::Setup setup = one_section();
   setup.fence = {{.verbs = {}, .deadline = 30s}};
