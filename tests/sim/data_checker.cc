@@ -365,7 +365,8 @@ void DataChecker::published(Host& host, const ports::InstanceState& state) {
   moves_.published(host, unit, state);
   if (there.shown == step) return;
   const bool goes_on = step >= PromotionStep::kPromoting && step <= PromotionStep::kActive;
-  there.proves = step == PromotionStep::kProving || (there.proves && goes_on);
+  const bool finds_out = step == PromotionStep::kReading || step == PromotionStep::kProving;
+  there.proves = finds_out || (there.proves && goes_on);
   world_.hurry(host.index());
   there.shown = step;
   if (there.owes_demotion && (step == PromotionStep::kClosing || step == PromotionStep::kStandby)) {
