@@ -270,3 +270,24 @@ def test_started_on_the_standby_a_group_without_data_moves_too(scene):
     assert (done.returncode, "both: gives up the Active role" in done.stdout) == (0, True), done.stdout + done.stderr
     for vip in ("10.77.0.50", "10.77.1.50"):
         scene.wait_holder("db2", vip, 5)
+
+
+@pytest.mark.limit(180)
+def test_started_on_the_standby_a_new_steward_does_not_perform_it_again(scene):
+    gates = Gates(scene.lab, ("gate",))
+    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    gates.stop("db2", "gate", "drain")
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(pair.daemons["db2"].control, "switchover", "svc", timeout=60)
+        gates.wait("db2", "gate", "drain")
+        pair.daemons["db1"].kill_process("steward")
+        done = asked.result()
+        gates.open()
+    assert (done.returncode, "db1's steward was started anew after it had been asked; it may still happen" in done.stderr) == (7, True), done.stdout + done.stderr
+    pair.serving("db2", 60)
+    writer.wait_more(200)
+    assert roles.data_of(pair.daemons["db2"])["generation"] == 2
+    pair.nothing_lost(writer, sampler, "db2")

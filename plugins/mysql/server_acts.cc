@@ -85,13 +85,18 @@ bool Server::wait_applied(const std::string& position, std::chrono::nanoseconds 
   }
 }
 
-void Server::stop_receiver() { connection_.query(new_words_ ? "STOP REPLICA IO_THREAD" : "STOP SLAVE IO_THREAD"); }
+/// These wait for threads and for the disk. To give up and ask again would only begin anew.
+void Server::change_replication(const std::string& statement) {
+  connection_.query(statement, std::max<std::chrono::nanoseconds>(settings_.query_timeout, connection_.left() / 2));
+}
 
-void Server::stop_replication() { connection_.query(new_words_ ? "STOP REPLICA" : "STOP SLAVE"); }
+void Server::stop_receiver() { change_replication(new_words_ ? "STOP REPLICA IO_THREAD" : "STOP SLAVE IO_THREAD"); }
 
-void Server::forget_source() { connection_.query(new_words_ ? "RESET REPLICA ALL" : "RESET SLAVE ALL"); }
+void Server::stop_replication() { change_replication(new_words_ ? "STOP REPLICA" : "STOP SLAVE"); }
 
-void Server::start_replication() { connection_.query(new_words_ ? "START REPLICA" : "START SLAVE"); }
+void Server::forget_source() { change_replication(new_words_ ? "RESET REPLICA ALL" : "RESET SLAVE ALL"); }
+
+void Server::start_replication() { change_replication(new_words_ ? "START REPLICA" : "START SLAVE"); }
 
 std::string Server::source_options(const Member& source, const char* prefix) const {
   const std::string p = prefix;
@@ -115,13 +120,13 @@ void Server::follow(const Member& source, bool was_primary, bool configured) {
   if (mariadb_) {
     const std::string gtid =
         was_primary ? ", MASTER_USE_GTID=slave_pos, MASTER_DEMOTE_TO_SLAVE=1" : ", MASTER_USE_GTID=slave_pos";
-    connection_.query("CHANGE MASTER TO " + source_options(source, "MASTER_") + gtid);
+    change_replication("CHANGE MASTER TO " + source_options(source, "MASTER_") + gtid);
   } else if (new_words_) {
-    connection_.query("CHANGE REPLICATION SOURCE TO " + source_options(source, "SOURCE_") +
-                      ", SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1");
+    change_replication("CHANGE REPLICATION SOURCE TO " + source_options(source, "SOURCE_") +
+                       ", SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1");
   } else {
-    connection_.query("CHANGE MASTER TO " + source_options(source, "MASTER_") +
-                      ", MASTER_AUTO_POSITION=1, GET_MASTER_PUBLIC_KEY=1");
+    change_replication("CHANGE MASTER TO " + source_options(source, "MASTER_") +
+                       ", MASTER_AUTO_POSITION=1, GET_MASTER_PUBLIC_KEY=1");
   }
   start_replication();
 }

@@ -266,9 +266,14 @@ TEST(PeerReportTest, AWishOrAnAnswerThatIsCutOrStrangeIsAnError) {
       EXPECT_EQ(decode_peer_report(ConstBytes{parts[part]}.first(size)).has_value(), whole) << part << ' ' << size;
     }
   }
-  auto nameless = parts[1];
-  nameless.back() = 2;  // dry_run is 0 or 1
-  EXPECT_FALSE(decode_peer_report(nameless).has_value());
+  auto undecided = parts[1];
+  undecided.back() = 2;  // dry_run is 0 or 1
+  EXPECT_FALSE(decode_peer_report(undecided).has_value());
+  // Nor does anything follow it that would be good elsewhere.
+  const auto other = encode({.config_hash = "abc", .instances = {instance("a", 4)}}).front();
+  auto followed = parts[1];
+  followed.insert(followed.end(), other.begin() + 9, other.end());
+  EXPECT_FALSE(decode_peer_report(followed).has_value());
   auto strange = parts[2];
   strange[9 + 5 + 8 + 1] = 9;  // an exit status that there is not
   EXPECT_FALSE(decode_peer_report(strange).has_value());
