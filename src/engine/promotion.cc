@@ -109,7 +109,7 @@ void Promotion::enter(Instant now, Step step) {
   }
   if (step == Step::kPassed || step == Step::kRegaining || step == Step::kProving) since_ = now;
   if (step == Step::kStandby) {
-    descending_ = continued_ = false;
+    descending_ = continued_ = again_ = false;
     std::fill(contrary_since_.begin(), contrary_since_.end(), Instant{});
     since_ = now;
     if (planned()) {
@@ -395,7 +395,8 @@ void Promotion::recorded(Instant now) {
   asked_ = false;
   if (step_ == Step::kClaiming) {
     enter(now, Step::kGranting);
-    since_ = now;
+    if (!again_) since_ = now;
+    again_ = false;
   } else if (step_ == Step::kDeciding) {
     enter(now, Step::kPromoting);
     if (target_ == Target::kStandby) {

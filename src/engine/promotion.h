@@ -128,7 +128,9 @@ class Promotion {
   /// Another host may be granted it soon: the addresses wait for nothing any more, not for writes to be blocked,
   /// either.
   bool overdue(Instant now) const {
-    return (step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking) && grant_lost(now);
+    const bool may_have_them =
+        step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking || step_ == PromotionStep::kUnblocking;
+    return may_have_them && grant_lost(now);
   }
   /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
   bool left() const;
@@ -270,6 +272,7 @@ class Promotion {
   bool asked_ = false;       ///< something runs
   bool descending_ = false;  ///< it was, or may have been, the writable one
   int tries_ = 0;
+  bool again_ = false;  ///< kClaiming: with a higher generation, and no more patience than before
   Instant not_before_{};
   Instant free_at_{};
   Instant since_{};            ///< of kActive, or of the last demotion

@@ -156,6 +156,7 @@ bool Promotion::ask_witnesses(Instant now) {
       return abandon(now, Reason::kNeedsRejoin), true;
     }
     record_.generation = lease.highest_generation() + 1;
+    again_ = true;
     return enter(now, Step::kClaiming), true;
   }
   const bool all = std::all_of(leases_.begin(), leases_.end(), [&](const Lease& lease) { return lease.held(now); });

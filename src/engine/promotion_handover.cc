@@ -264,7 +264,7 @@ void Promotion::offered(Instant now, const ports::ActResult& result) {
     }
     punish(now, Reason::kPromoteFailed);
     descending_ = true;
-    return enter(now, Step::kDemoting);
+    return enter(now, Step::kBlocking);  // its addresses may still be there
   }
   conclude(step_ == Step::kOffered ? HandoverPhase::kRefused : HandoverPhase::kAborted, result.sentence.view());
   enter(now, Step::kStandby);

@@ -112,8 +112,11 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old) {
   if (may_be_writable) {
     for (Lease& lease : leases_) lease.adopt(lease_until, std::max(lease_until - now, Nanos{1}), generation);
   }
-  if (may_be_writable || passed) target_ = Target::kActive;
-  if (step == Step::kActive || step == Step::kPromoting || step == Step::kVerifying) {
+  // Its mastership was lost already, and nobody has handed the role over: that is undone.
+  const bool climbs = step == Step::kPromoting || step == Step::kVerifying;
+  const bool left = climbs && !planned() && old.state != vrrp::State::kActive;
+  if ((may_be_writable || passed) && !left) target_ = Target::kActive;
+  if (step == Step::kActive || climbs) {
     step_ = step == Step::kActive ? step : Step::kPromoting;
     since_ = now;
   } else if (step == Step::kHanding || step == Step::kUnblocking) {

@@ -227,6 +227,7 @@ void Checker::reported(Host& host, const ports::Report& report) {
   there.since = there.patient_since = world_.now();
   ++there.transitions;
   if (report.to == State::kActive) ++there.became_active;
+  if (from == State::kActive) world_.data_checker().left(host, units_[static_cast<std::size_t>(unit)].name);
   if (report.to == State::kActive && from == State::kBackup) {
     check_takeover(host, unit, report.reason, since);
     if (host.board().instances.at(report.instance)->against != 0)

@@ -54,6 +54,8 @@ class Checker {
   void reloading(Host& host, const config::Config& next);
   void reloaded(Host& host);
   void commanding(Host& host, const engine::Command& command);
+  /// The engine died in the turn that it was told in: what of it was done is not known.
+  void command_lost(Host& host) { view(host).drained = false; }
   void kernel_changed(Host& host, const KernelChange& change);
   void executed(Host& host, const ports::AddressResult& result);
   // ---- The world ----

@@ -94,8 +94,8 @@ void DataChecker::asked(Host& host, int unit, int set, const ports::ActOrder& or
     case PluginVerb::kBlockWrites:
     case PluginVerb::kDemote:
     case PluginVerb::kRejoin:
+      if (order.verb == PluginVerb::kBlockWrites || there.maybe_writable) there.permitted = false;
       there.maybe_writable = false;
-      there.permitted = false;
       if (order.verb != PluginVerb::kBlockWrites) there.owes_demotion = false;
       if (order.verb == PluginVerb::kBlockWrites || there.blocked[place]) return;
       // Clients get errors rather than silence: writes are blocked while the addresses are still there.
@@ -107,7 +107,8 @@ void DataChecker::asked(Host& host, int unit, int set, const ports::ActOrder& or
 void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::ActOrder& order) {
   View& there = view(host, unit);
   const config::Grant grant = data(unit).grant;
-  check_record(host, unit, order);
+  const bool again = continues(host, unit, set, order);
+  if (!again) check_record(host, unit, order);
   if (grant == config::Grant::kWitness) {
     check_grant(host, unit, order);
     check_others_left(host, unit);
@@ -116,11 +117,11 @@ void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::Ac
   // on.
   const bool planned = order.planned && moves_.passed_to(host, unit);
   if (grant == config::Grant::kPeer && !planned) check_promised(host, unit, order);
-  if (grant == config::Grant::kManual && !there.permitted && !planned) {
+  if (grant == config::Grant::kManual && !there.permitted && !planned && !again) {
     fail("I7", &host, unit, "asks for a promotion that no operator has permitted");
   }
-  if (data(unit).fence && grant != config::Grant::kPeer && !planned) check_fenced(host, unit);
-  if (!there.agreed[static_cast<std::size_t>(set)]) {
+  if (data(unit).fence && grant != config::Grant::kPeer && !planned && !again) check_fenced(host, unit, order);
+  if (!again && !there.agreed[static_cast<std::size_t>(set)]) {
     fail("I8", &host, unit, "asks for a promotion that can_promote has not agreed to in this claim");
   }
   check_generation(host, unit, order.generation);
@@ -130,6 +131,13 @@ void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::Ac
       std::max(units_[static_cast<std::size_t>(unit)].asked, order.generation);
   there.maybe_writable = true;
   std::fill(there.blocked.begin(), there.blocked.end(), false);
+}
+
+/// After a restart of all of Baton the one that was promoted goes on with its generation: nothing is promoted anew.
+bool DataChecker::continues(const Host& host, int unit, int set, const ports::ActOrder& order) const {
+  const View& there = units_[static_cast<std::size_t>(unit)].hosts[static_cast<std::size_t>(host.index())];
+  const Database& own = world_.databases().at(unit, set, host.index());
+  return there.proves && own.upstream() < 0 && own.generation() == order.generation && there.asked == order.generation;
 }
 
 /// I7. The lease's time is counted at the witness, and there only: what a host believes may be less, never more.
@@ -198,10 +206,12 @@ void DataChecker::check_promised(const Host& host, int unit, const ports::ActOrd
   if (there.claims_anew) moves_.claim_granted(fenced, word);
 }
 
-void DataChecker::check_fenced(const Host& host, int unit) {
+/// Who has promised for this very claim rests, and is spared.
+void DataChecker::check_fenced(const Host& host, int unit, const ports::ActOrder& order) {
   const View& there = view(host, unit);
   for (int other = 0; other < world_.hosts(); ++other) {
     if (other == host.index() || there.fenced[static_cast<std::size_t>(other)]) continue;
+    if (moves_.promised(unit, other, host, order.generation)) continue;
     fail("I7", &host, unit, "asks for a promotion before host" + std::to_string(other) + " is fenced");
   }
 }
@@ -211,7 +221,6 @@ void DataChecker::check_fenced(const Host& host, int unit) {
 void DataChecker::takes_effect(Host& host, int unit, int set, const ports::ActOrder& order) {
   const Database& there = world_.databases().at(unit, set, host.index());
   if (order.verb == PluginVerb::kPromote && !there.writable()) {
-    moves_.promotes(host, unit, set, order);
     check_calm_move(host, unit, set);
     Unit& all = units_[static_cast<std::size_t>(unit)];
     if (set == 0 && all.holder >= 0 && all.holder != host.index()) {
@@ -321,6 +330,12 @@ void DataChecker::commanding(Host& host, const engine::Command& command) {
   if (command.verb == engine::Verb::kFailover) view(host, unit).permitted = true;
 }
 
+/// An operator's word is for one promotion.
+void DataChecker::left(const Host& host, std::string_view instance) {
+  const int unit = unit_named(instance);
+  if (unit >= 0) view(host, unit).permitted = false;
+}
+
 void DataChecker::refused(Host& host, const engine::Command& command) {
   const int unit = unit_named(command.instance);
   if (unit >= 0 && command.verb == engine::Verb::kFailover) view(host, unit).permitted = false;
@@ -349,6 +364,9 @@ void DataChecker::published(Host& host, const ports::InstanceState& state) {
   const auto step = static_cast<PromotionStep>(state.promotion_step);
   moves_.published(host, unit, state);
   if (there.shown == step) return;
+  const bool goes_on = step >= PromotionStep::kPromoting && step <= PromotionStep::kActive;
+  const bool finds_out = step == PromotionStep::kReading || step == PromotionStep::kProving;
+  there.proves = finds_out || (there.proves && goes_on);
   world_.hurry(host.index());
   there.shown = step;
   if (there.owes_demotion && (step == PromotionStep::kClosing || step == PromotionStep::kStandby)) {

@@ -43,6 +43,8 @@ class DataChecker {
   void submitted(Host& host, const ports::AddressCommand& command);
   void commanding(Host& host, const engine::Command& command);
   void refused(Host& host, const engine::Command& command);
+  /// It is Active on the wire no more.
+  void left(const Host& host, std::string_view instance);
 
   // ---- What befalls a host ----
   /// Its engine is gone, new, or was still: until now nothing could be expected of it.
@@ -65,6 +67,7 @@ class DataChecker {
     int outstanding = 0;          ///< acts of the transaction
     bool maybe_writable = false;  ///< asked to be promoted since it was last asked to stop
     bool forgiven = false, permitted = false;
+    bool proves = false;                         ///< after a restart of all: it was the writable one
     bool may_hold_alone = false;                 ///< it served, and nothing has shown that others hold what was written
     std::uint64_t asked = 0;                     ///< the highest generation that it was asked to promote
     std::uint64_t claimed = 0;                   ///< the generation of the last claim on record
@@ -99,11 +102,12 @@ class DataChecker {
   ports::PromotionStep step(const Host& host, int unit) const;
 
   void promotion_asked(Host& host, int unit, int set, const ports::ActOrder& order);
+  bool continues(const Host& host, int unit, int set, const ports::ActOrder& order) const;
   void check_grant(const Host& host, int unit, const ports::ActOrder& order);
   void check_record(const Host& host, int unit, const ports::ActOrder& order);
   void check_generation(const Host& host, int unit, std::uint64_t generation);
   void check_others_left(const Host& host, int unit);
-  void check_fenced(const Host& host, int unit);
+  void check_fenced(const Host& host, int unit, const ports::ActOrder& order);
   void check_promised(const Host& host, int unit, const ports::ActOrder& order);
   void check_calm_move(const Host& host, int unit, int set);
   bool alone(int unit) const;

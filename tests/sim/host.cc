@@ -194,6 +194,7 @@ void Host::command(const engine::Command& command) {
                command.dry_run && command.number == 0);
   world_.trace().add(world_.now(), index_, What::kOperator, static_cast<std::uint64_t>(command.verb), result.accepted);
   if (!result.accepted) world_.data_checker().refused(*this, command);
+  if (!running()) world_.checker().command_lost(*this);
 }
 
 void Host::block_worker(Nanos until) { worker_blocked_until_ = std::max(worker_blocked_until_, until); }

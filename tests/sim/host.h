@@ -4,6 +4,7 @@
 
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <variant>
@@ -185,6 +186,7 @@ class Host {
   std::uint64_t tickets_ = 0;
   std::unique_ptr<ActHosts> acts_;
   Scribe scribe_;
+  std::map<std::string, int> recorded_in_;  ///< by instance: the boot of its newest record
   bool powered_ = true;
   int boot_ = 1;
   int life_ = 0;  ///< of the engine

@@ -28,6 +28,7 @@ void Host::plugin_news(ports::PluginId plugin) {
 
 std::uint64_t Host::remember(const ports::DataRecord& record) {
   const std::uint64_t ticket = ++tickets_;
+  recorded_in_[record.instance] = boot_;
   world_.trace().add(world_.now(), index_, What::kRecord, static_cast<std::uint64_t>(record.role), record.generation,
                      record.dirty);
   world_.data_checker().recorded(*this, record);
@@ -49,7 +50,10 @@ void Host::save_records() {
 
 void Host::recall(int life) {
   if (!running() || life != life_) return;
-  for (const auto& [instance, record] : scribe_.memory()) tell(record, microseconds{20});
+  for (auto [instance, record] : scribe_.memory()) {
+    record.same_boot = recorded_in_[instance] == boot_;
+    tell(std::move(record), microseconds{20});
+  }
   tell(AllRecalled{}, microseconds{20});
 }
 

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 /// Neither claims nor holds.
 bool rests(PromotionStep step) {
   return step == PromotionStep::kStandby || step == PromotionStep::kReturning || step == PromotionStep::kClosing ||
-         step >= PromotionStep::kOffered;
+         (step >= PromotionStep::kOffered && step <= PromotionStep::kCaughtUp);
 }
 
 int host_named(const std::string& name) { return name.empty() ? -1 : name.back() - '0'; }
@@ -212,6 +212,15 @@ void MoveChecker::asked(Host& host, int unit, int set, const ports::ActOrder& or
   if (!current(host, unit)->caught_up[static_cast<std::size_t>(set)]) {
     fail("I8", &host, unit, "is promoted in a planned move before it has waited for the final position");
   }
+  check_loss(host, unit, set);
+}
+
+/// Zero acknowledged writes are lost, whatever happened on the way. When it is asked: a machine that stands still
+/// carries out later what another host has been granted meanwhile.
+void MoveChecker::check_loss(const Host& host, int unit, int set) {
+  const std::int64_t lost = missing(world_.databases().at(unit, set, host.index()).history(),
+                                    world_.databases().at(unit, set, current(host, unit)->giver).history());
+  if (lost > 0) fail("I8", &host, unit, "a planned move loses " + std::to_string(lost) + " acknowledged writes");
 }
 
 /// Silence is not consent: what was passed on comes back only by the other host's word, and as a promotion of its own.
@@ -236,15 +245,6 @@ void MoveChecker::answered(Host& host, int unit, int set, const ports::ActOrder&
   if (order.verb != PluginVerb::kDrain || status != VerbStatus::kOk || there.gives) return;
   const auto found = at(unit).moves.find(there.number);
   if (found != at(unit).moves.end()) found->second.caught_up[static_cast<std::size_t>(set)] = true;
-}
-
-/// Zero acknowledged writes are lost, whatever happened on the way.
-void MoveChecker::promotes(const Host& host, int unit, int set, const ports::ActOrder& order) {
-  const Move* const move = current(host, unit);
-  if (!order.planned || move == nullptr) return;
-  const std::int64_t lost = missing(world_.databases().at(unit, set, host.index()).history(),
-                                    world_.databases().at(unit, set, move->giver).history());
-  if (lost > 0) fail("I8", &host, unit, "a planned move loses " + std::to_string(lost) + " acknowledged writes");
 }
 
 void MoveChecker::interfered() {

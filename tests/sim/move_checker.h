@@ -34,8 +34,6 @@ class MoveChecker {
   void published(Host& host, int unit, const ports::InstanceState& state);
   void asked(Host& host, int unit, int set, const ports::ActOrder& order);
   void answered(Host& host, int unit, int set, const ports::ActOrder& order, VerbStatus status);
-  /// Before it takes effect.
-  void promotes(const Host& host, int unit, int set, const ports::ActOrder& order);
   void tick(int unit);
   /// An operator wants something else meanwhile.
   void interfered();
@@ -88,6 +86,7 @@ class MoveChecker {
   void promise_made(Host& host, int unit, const ports::InstanceState& state);
   void check_given(const Host& host, int unit);
   void check_passed(const Host& host, int unit, const Move& move);
+  void check_loss(const Host& host, int unit, int set);
   void check_unblock(Host& host, int unit, const ports::ActOrder& order);
   void check_ends(int unit);
   bool nothing_wrong(int unit, int giver, int taker) const;
