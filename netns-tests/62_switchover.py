@@ -18,10 +18,13 @@ def moving_pair(scene, **options):
 
 
 def hears_standby(pair, host):
-    """`host` has the other one's word that it is a standby."""
+    """`host` has the other one's word that it is a settled standby, whose database is probed."""
+    def settled(one):
+        data, database = one.get("data", {}), one.get("database", {})
+        return (data.get("role"), data.get("step"), database.get("role"), database.get("state")) == ("standby", "standby", "replica", "pass")
+
     def looks():
-        peers = pair.daemons[host].json("status")["peers"]
-        return any(one.get("data", {}).get("role") == "standby" for peer in peers for one in peer["instances"])
+        return any(settled(one) for peer in pair.daemons[host].json("status")["peers"] for one in peer["instances"])
     wait_until(looks, 10, "%s hears that the other is a standby" % host)
 
 
