@@ -338,7 +338,8 @@ std::string explain_one(const Json& instance, const Options& options) {
   text += "Against being Active here\n";
   for (const Json& reason : list_of(instance, "against"))
     text += "  - " + wrapped(text_of(reason, "text"), 4, options.width) + "\n";
-  if (list_of(instance, "against").empty()) text += "  nothing\n";
+  const bool waits = !text_of(instance, "waits_for").empty();
+  if (list_of(instance, "against").empty()) text += waits ? "  nothing but what it waits for\n" : "  nothing\n";
   for (const Json& check : list_of(instance, "checks")) {
     if (&check == &list_of(instance, "checks").front()) text += "Checks\n";
     text += "  - " +

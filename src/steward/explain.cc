@@ -154,6 +154,8 @@ Json changes_of(const InstanceView& instance, const HostView& host) {
 Json explain_instance(const InstanceView& instance, const HostView& host) {
   Json document{
       {"name", instance.name()}, {"role", role_token(instance.state.state)}, {"why", why_now(instance, host)}};
+  const std::string under_way = transaction_sentence(instance);
+  document["waits_for"] = under_way.empty() ? Json(nullptr) : Json(under_way);
   document["rule"] = rule(instance, instance.heard_router(), host);
   document["last_transition"] = nullptr;
   if (instance.state.since_ns != 0) {

@@ -142,6 +142,14 @@ TEST(RenderExplainTest, ShowsTheNumbersThatWereCompared) {
             "  - this host is drained: `batonctl undrain`\n");
 }
 
+TEST(RenderExplainTest, AClaimantHasNothingAgainstItButWhatItWaitsFor) {
+  Json instance{{"name", "web"}, {"role", "active"}, {"why", "claims the role"}, {"waits_for", "claims the role"}};
+  const auto rendered = [&] { return render_explain({{"instances", {instance}}}, {}); };
+  EXPECT_NE(rendered().find("Against being Active here\n  nothing but what it waits for\n"), std::string::npos);
+  instance["waits_for"] = nullptr;
+  EXPECT_NE(rendered().find("Against being Active here\n  nothing\n"), std::string::npos);
+}
+
 TEST(RenderEventTest, OneLineAnEvent) {
   EXPECT_EQ(
       render_event(Json::parse(R"json({"time": "2026-11-21T03:00:12.345Z", "instance": "web", "event": "transition",

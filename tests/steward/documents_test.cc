@@ -273,6 +273,7 @@ TEST(ExplainDocumentTest, BackupComparesBothSidesAndSaysWhatWouldChangeIt) {
       "name": "web",
       "role": "backup",
       "why": "a router of higher priority is Active: db2 (10.0.0.2), 110 against 100 here",
+      "waits_for": null,
       "rule": "Backup: a greater priority wins. RFC 9568 6.4.2.",
       "last_transition": {
         "time": "2026-11-21T02:57:47.000Z",

@@ -61,6 +61,7 @@ TEST_F(PromotionWordsTest, ARefusedPromotionSaysWhatItWaitsForAndWhatTakesItFurt
       "silent for 1.1 s only");
   const Json document = explained();
   EXPECT_EQ(document["why"], why());
+  EXPECT_EQ(document["waits_for"], why());
   EXPECT_EQ(document["rule"],
             "Active on the wire, so that the others wait; the addresses come when its data is proven writable.");
   EXPECT_EQ(
