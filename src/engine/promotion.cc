@@ -104,7 +104,7 @@ void Promotion::enter(Instant now, Step step) {
   }
   if (step == Step::kFencing) choose_whom_to_fence(now);
   if (step == Step::kBlocking) positions_.assign(setup_.promote.size(), "");
-  if (step == Step::kReturning || step == Step::kPassing) {
+  if (step == Step::kReturning || (step == Step::kPassing && !BATON_DEFECT(69))) {
     for (Lease& lease : leases_) BATON_DEFECT(57) ? void() : lease.let_go();
   }
   if (step == Step::kPassed || step == Step::kRegaining || step == Step::kProving) since_ = now;
@@ -199,10 +199,12 @@ std::optional<PluginVerb> Promotion::verb_for(const Section& section) const {
     case Step::kAsking: return BATON_DEFECT(55) ? std::nullopt : if_any(PluginVerb::kCanPromote);
     case Step::kPromoting: return PluginVerb::kPromote;
     case Step::kVerifying: return if_any(PluginVerb::kVerify);
-    case Step::kBlocking: return BATON_DEFECT(56) ? std::nullopt : if_any(PluginVerb::kBlockWrites);
+    case Step::kBlocking:
+      if (BATON_DEFECT(56) || (BATON_DEFECT(70) && giving())) return std::nullopt;
+      return if_any(PluginVerb::kBlockWrites);
     case Step::kUnblocking: return if_any(PluginVerb::kUnblockWrites);
-    case Step::kOffered: return if_any(PluginVerb::kCanPromote);
-    case Step::kDraining: return if_any(PluginVerb::kDrain);
+    case Step::kOffered: return BATON_DEFECT(74) ? std::nullopt : if_any(PluginVerb::kCanPromote);
+    case Step::kDraining: return BATON_DEFECT(68) ? std::nullopt : if_any(PluginVerb::kDrain);
     case Step::kDemoting:
       if (record_.dirty && !demoting_to_.empty() && section.verbs.has(PluginVerb::kRejoin)) return PluginVerb::kRejoin;
       return PluginVerb::kDemote;

@@ -122,7 +122,7 @@ void Promotion::consider_promise(Instant now) {
     // Who only waits for somebody to follow must not keep the others from becoming that.
     const bool waits = step_ == Step::kDemoting && !descending_ && not_writable();
     const bool at_rest = waits || step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
-    if (at_rest || takes(step_)) promise_ = {.to = host, .generation = fact.generation};
+    if (at_rest || takes(step_) || BATON_DEFECT(66)) promise_ = {.to = host, .generation = fact.generation};
   }
 }
 
@@ -136,7 +136,8 @@ bool Promotion::not_writable() const {
 bool Promotion::has_promised(const std::string& host, Instant now) const {
   if (silent(host, now)) return false;
   const ports::PeerFact& fact = heard_.at(host).fact;
-  return fact.promise.to == setup_.host && fact.promise.generation == record_.generation;
+  const bool of_this_claim = fact.promise.generation == record_.generation || BATON_DEFECT(67);
+  return fact.promise.to == setup_.host && of_this_claim;
 }
 
 // ---- The grant ------------------------------------------------------------------------------------------------------
@@ -181,7 +182,7 @@ bool Promotion::ask_peers(Instant now) {
     alive |= !silent(host, now);
     unknown |= !heard_.contains(host);
   }
-  if (all) {
+  if (all || BATON_DEFECT(72)) {
     free_at_ = now;  // whoever promises has no addresses any more
     return enter(now, Step::kWaiting), true;
   }

@@ -3,6 +3,7 @@
 // that lost, late and repeated messages change nothing.
 #include <algorithm>
 
+#include "base/defect.h"
 #include "engine/promotion.h"
 
 namespace baton::engine {
@@ -91,7 +92,7 @@ bool Promotion::hand_over(Instant now) {
         descending_ = true;
         return enter(now, Step::kDemoting), true;
       }
-      if (said == HandoverPhase::kCaughtUp) return enter(now, Step::kPassing), true;
+      if (said == HandoverPhase::kCaughtUp || BATON_DEFECT(64)) return enter(now, Step::kPassing), true;
       if (said == HandoverPhase::kAborted) return resume(now, answer->sentence), true;
       if (!hears_other(now)) return resume(now, word_.with + " is not heard any more"), true;
       if (now >= patience_until_) return resume(now, word_.with + " did not catch up in time"), true;
@@ -103,7 +104,9 @@ bool Promotion::hand_over(Instant now) {
     case Step::kPassed:
       if (said == HandoverPhase::kTaken || taken_over(now)) return taken(now), true;
       if (said == HandoverPhase::kAborted) return regain(now), true;
-      if (!hears_other(now) && now - since_ >= 2 * ports::kPeerLease) return lose_track(now, "fell silent"), true;
+      if (!hears_other(now) && now - since_ >= 2 * ports::kPeerLease) {
+        return BATON_DEFECT(65) ? regain(now) : lose_track(now, "fell silent"), true;
+      }
       // It had said that it has caught up: an engine that says nothing of it any more was started anew.
       if (hears_other(now) && answer == nullptr) return lose_track(now, "was started anew"), true;
       return false;
@@ -174,7 +177,7 @@ void Promotion::regain(Instant now) {
     target_ = Target::kStandby;
     return enter(now, Step::kDemoting);
   }
-  record_.generation = std::max(record_.generation, other.generation) + 1;
+  if (!BATON_DEFECT(71)) record_.generation = std::max(record_.generation, other.generation) + 1;
   enter(now, Step::kRegaining);
 }
 
@@ -240,7 +243,7 @@ bool Promotion::take_over(Instant now) {
     conclude(HandoverPhase::kAborted, "the hosts' promote rows differ");
     return enter(now, Step::kStandby), true;
   }
-  if (step_ == Step::kCaughtUp && offer->phase == HandoverPhase::kPassed) {
+  if (step_ == Step::kCaughtUp && (offer->phase == HandoverPhase::kPassed || BATON_DEFECT(73))) {
     conclude(HandoverPhase::kTaking, "");
     target_ = Target::kActive;
     free_at_ = now;

@@ -289,6 +289,11 @@ void DataChecker::answered(Host& host, int unit, int set, const ports::ActOrder&
   if (!order.target.empty()) there.may_hold_alone = false;
 }
 
+void DataChecker::heard(const Host& host, const ports::PeerFact& fact) {
+  const int unit = unit_named(fact.instance);
+  if (unit >= 0) moves_.heard(host, unit, fact);
+}
+
 void DataChecker::recorded(Host& host, const ports::DataRecord& record) {
   const int unit = unit_named(record.instance);
   if (unit < 0) return world_.checker().fail("I8", &host, "a record of an instance that promotes nothing");

@@ -37,6 +37,7 @@ class DataChecker {
   void takes_effect(Host& host, int unit, int set, const ports::ActOrder& order);
   void took_effect(Host& host, int unit, int set, const ports::ActOrder& order);
   void answered(Host& host, int unit, int set, const ports::ActOrder& order, VerbStatus status);
+  void heard(const Host& host, const ports::PeerFact& fact);
   void recorded(Host& host, const ports::DataRecord& record);
   void published(Host& host, const ports::InstanceState& state);
   void turn_ends(Host& host);

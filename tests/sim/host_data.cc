@@ -100,6 +100,7 @@ void Host::deliver_data(Instant now, const Fact& fact) {
     const std::uint64_t promised = word->promise.to.empty() ? 0 : word->promise.to.back() - '0' + 1u;
     trace.add(at, index_, What::kWord, static_cast<std::uint64_t>(word->host.back() - '0'),
               step | phase << 8 | promised << 16, word->generation);
+    world_.data_checker().heard(*this, *word);
     engine_->on_peer(now, *word);
   } else if (const auto* record = std::get_if<ports::DataRecord>(&fact)) {
     engine_->on_recalled(now, *record);

@@ -167,7 +167,6 @@ void MoveChecker::promise_made(Host& host, int unit, const ports::InstanceState&
   world_.trace().add(world_.now(), host.index(), What::kSays, static_cast<std::uint64_t>(unit),
                      static_cast<std::uint64_t>(host_named(there.promised_to) + 1) << 8, there.promised_generation);
   ++totals_.promises;
-  at(unit).promises.insert({host.index(), host_named(there.promised_to), there.promised_generation});
   const auto step = static_cast<PromotionStep>(state.promotion_step);
   // A standby may go on to follow another host in the same turn, or wait until there is one to follow.
   bool writable = false;
@@ -179,6 +178,11 @@ void MoveChecker::promise_made(Host& host, int unit, const ports::InstanceState&
     fail("I7", &host, unit, "promises while it is " + std::string{ports::step_token(step)});
   if (world_.databases().has_address(unit, host.index())) fail("I7", &host, unit, "promises and has its addresses");
   if (host_named(there.promised_to) == host.index()) fail("I7", &host, unit, "promises to itself");
+}
+
+void MoveChecker::heard(const Host& host, int unit, const ports::PeerFact& fact) {
+  if (host_named(fact.promise.to) != host.index()) return;
+  at(unit).promises.insert({host_named(fact.host), host.index(), fact.promise.generation});
 }
 
 bool MoveChecker::promised(int unit, int by, const Host& to, std::uint64_t generation) const {

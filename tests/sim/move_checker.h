@@ -32,6 +32,8 @@ class MoveChecker {
   const Totals& totals() const { return totals_; }
 
   void published(Host& host, int unit, const ports::InstanceState& state);
+  /// Another host's word, as this host's engine gets it.
+  void heard(const Host& host, int unit, const ports::PeerFact& fact);
   void asked(Host& host, int unit, int set, const ports::ActOrder& order);
   void answered(Host& host, int unit, int set, const ports::ActOrder& order, VerbStatus status);
   void tick(int unit);
@@ -71,7 +73,7 @@ class MoveChecker {
   struct Unit {
     std::map<std::uint64_t, Move> moves;  ///< by number
     std::vector<Part> hosts;
-    std::set<std::tuple<int, int, std::uint64_t>> promises;  ///< by whom, to whom, for which generation
+    std::set<std::tuple<int, int, std::uint64_t>> promises;  ///< as heard: by whom, to whom, for which generation
     Nanos given_up = Nanos::max();                           ///< a move, and nobody has served since
     Nanos stuck_since = Nanos::max();
   };
