@@ -89,6 +89,7 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kDrained: return "`batonctl undrain`";
     case Reason::kSwitchover: return "`batonctl undrain`, or the loss of the other host";
     case Reason::kFrozen: return "`batonctl thaw`, or the end of the time";
+    case Reason::kIsolated: return "look at this host's network: neither the other hosts nor what it pings are reached";
     case Reason::kNoWatchdog: return "the log of batond says why the device cannot be used; it is tried again";
     case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
     case Reason::kNeedsRejoin:
