@@ -376,12 +376,12 @@ void Mover::update_against(Instant now) {
   against_ = engine::against(facts_);
   if (against_ != before) touch();
   if (stop_reason_) return;
-  perform(now, group_.handle_all(now, vrrp::SetHold{!against_.empty()}));
   ReasonSet shown = against_;
   if (promotion_ && promotion_->shielded(now)) {
     for (const Reason check : {Reason::kCheckFailed, Reason::kCheckUnknown, Reason::kGateClosed})
       shown.set(check, false);
   }
+  perform(now, group_.handle_all(now, vrrp::SetHold{!shown.empty()}));
   if (group_.state() == State::kActive && must_release(facts_, shown)) {
     shown.set(Reason::kFrozen, false);
     release(now, shown.first());

@@ -327,6 +327,47 @@ TEST(MoverPromotionTest, AHostThatIsHandedTheRolePromotesFirstThenTakesTheMaster
   EXPECT_EQ(bench.doors.adverts.back().priority, 100);
 }
 
+TEST(MoverPromotionTest, AHostThatTakesTheRoleIsNotKeptOutByTheCheckOfTheDatabaseThatMoves) {
+  config::Config config = promoting();
+  config.instances[0].election.checks = {{.plugin = "db"}};
+  Bench bench{config};
+  const auto probe = [&](ProbeState state) {
+    ports::ProbeReading& reading = bench.doors.readings[0];
+    reading = {.sequence = reading.sequence + 3, .streak = 3, .state = state, .finished = bench.now};
+    bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
+  };
+  bench.start();
+  recall(bench);
+  serve(bench);
+  probe(ProbeState::kPass);
+  bench.hear({.priority = 50});
+  other_says(bench, HandoverPhase::kAsking, true, ports::PromotionStep::kActive, ports::DataRole::kActive);
+  other_says(bench, HandoverPhase::kGiven, true, ports::PromotionStep::kHanding, ports::DataRole::kDemoting);
+  bench.hear({.priority = 1});
+  bench.turn([&] {
+    bench.engine->on_peer(
+        bench.now,
+        {.host = "db2",
+         .instance = "web",
+         .state = State::kBackup,
+         .data_role = ports::DataRole::kDemoting,
+         .step = ports::PromotionStep::kPassed,
+         .generation = 1,
+         .handover = {.phase = HandoverPhase::kPassed, .gives = true, .with = "db1", .number = 7, .position = "p"}});
+  });
+  probe(ProbeState::kFail);  // while it has no primary
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  EXPECT_EQ(bench.doors.instances.at(0).generation, 2U);
+  bench.run_for(9s);
+  EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
+  probe(ProbeState::kFail);
+  bench.run_for(2s);
+  serve(bench);
+  EXPECT_EQ(bench.state(), State::kBackup) << "it has had ten seconds to see the end of the move";
+}
+
 TEST(MoverPromotionTest, APromotionAfterACrashSaysWhatMayBeLostAndHowOldTheLastWordWas) {
   Bench bench{promoting()};
   bench.start();
