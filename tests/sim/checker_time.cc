@@ -339,6 +339,12 @@ Nanos Checker::run_until() const { return settled_at_ + 4 * world_.scenario().lo
 /// been silent for Active_Down_Interval, or has resigned and Skew_Time is over.
 void Checker::check_takeover(Host& host, int unit, Reason reason, Nanos since) {
   if (reason == Reason::kSwitchover || reason == Reason::kGroupMember) return;
+  if (reason == Reason::kContinued) {  // it has shown that it still is the one, and that nobody else can be
+    if (!world_.data_checker().goes_on(host, units_[static_cast<std::size_t>(unit)].name)) {
+      fail("I10", &host, "goes on with a role that it did not have");
+    }
+    return;
+  }
   if (reason == Reason::kHandedOver) {  // it waits for nobody: the other host has said so
     if (!world_.data_checker().passed_to(host, units_[static_cast<std::size_t>(unit)].name)) {
       fail("I10", &host, "takes a role that was not handed over to it");
