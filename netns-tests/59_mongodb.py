@@ -89,7 +89,6 @@ class Hosts:
         writer.gaps = [(gap, last) for gap, last in writer.gaps if last + gap > since]
         missing = acknowledged - set(self.fake.data["rows"])
         roles.measure("mongodb (scripted set) " + what, writer, since, len(missing))
-        self.never_on_two()
         self.never_forced()
         return missing
 
@@ -113,6 +112,7 @@ def test_the_address_goes_where_a_step_down_takes_the_primary_and_back_again(sce
         followed.members[giver].stepped_down_until = 0.0  # a minute later
     assert len(followed.fake.commands("replSetStepDown")) == 2 and not followed.fake.commands("replSetReconfig")
     assert not followed.lost(writer, began, "planned")
+    followed.never_on_two()
 
 
 def leading(scene):
@@ -141,6 +141,7 @@ def test_where_baton_leads_the_primary_goes_with_the_address_in_a_planned_move_a
     writer.wait_more(30)
     assert led.generation() == (3, "db1")
     assert not led.lost(writer, began, "lead: planned, then Baton of the holder dies")
+    led.never_on_two()
 
 
 @pytest.mark.limit(120)

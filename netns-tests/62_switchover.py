@@ -18,11 +18,24 @@ def moving_pair(scene, **options):
 
 
 def hears_standby(pair, host):
-    """`host` has the other one's word that it is a standby."""
+    """`host` has the other one's word that it is a settled standby, whose database is probed."""
+    def settled(one):
+        data, database = one.get("data", {}), one.get("database", {})
+        return (data.get("role"), data.get("step"), database.get("role"), database.get("state")) == ("standby", "standby", "replica", "pass")
+
     def looks():
-        peers = pair.daemons[host].json("status")["peers"]
-        return any(one.get("data", {}).get("role") == "standby" for peer in peers for one in peer["instances"])
+        return any(settled(one) for peer in pair.daemons[host].json("status")["peers"] for one in peer["instances"])
     wait_until(looks, 10, "%s hears that the other is a standby" % host)
+
+
+def gated_pair(scene):
+    """One whose transaction stands still where a test wants it, under load."""
+    gates = Gates(scene.lab, ("gate",))
+    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    hears_standby(pair, "db1")
+    return gates, pair, writer, sampler
 
 
 def switchover(pair, host, *arguments):
@@ -109,11 +122,7 @@ def test_a_second_switchover_at_the_same_time_is_refused_and_a_killed_client_cha
 @pytest.mark.limit(180)
 def test_a_host_that_cannot_catch_up_gives_the_role_back(scene):
     """After db1's writes were blocked: it serves again, under its own generation."""
-    gates = Gates(scene.lab, ("gate",))
-    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
-    writer, sampler = pair.writer(), pair.sampler()
-    writer.wait_more(100)
-    hears_standby(pair, "db1")
+    gates, pair, writer, sampler = gated_pair(scene)
     gates.fail("db2", "gate", "drain", "transient")
     done = switchover(pair, "db1")
     assert (done.returncode, "svc: given up:" in done.stderr) == (1, True), done.stdout + done.stderr
@@ -128,11 +137,7 @@ def test_a_host_that_cannot_catch_up_gives_the_role_back(scene):
 @pytest.mark.limit(180)
 @pytest.mark.parametrize("line", ["handing", "passed", "promoting"])
 def test_an_engine_that_dies_in_the_middle_loses_nothing(scene, line):
-    gates = Gates(scene.lab, ("gate",))
-    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
-    writer, sampler = pair.writer(), pair.sampler()
-    writer.wait_more(100)
-    hears_standby(pair, "db1")
+    gates, pair, writer, sampler = gated_pair(scene)
     verb = {"handing": "drain", "passed": "promote", "promoting": "promote"}[line]
     gates.stop("db2", "gate", verb)
     first = pair.daemons["db1"].control_process("switchover", "svc")
@@ -200,11 +205,7 @@ def test_started_on_the_standby_the_holders_refusal_is_the_answer(scene):
 @pytest.mark.limit(180)
 @pytest.mark.parametrize("line", ["handing", "promoting"])
 def test_started_on_the_standby_the_client_is_told_the_truth_when_the_hosts_cannot_talk_any_more(scene, line):
-    gates = Gates(scene.lab, ("gate",))
-    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
-    writer, sampler = pair.writer(), pair.sampler()
-    writer.wait_more(100)
-    hears_standby(pair, "db1")
+    gates, pair, writer, sampler = gated_pair(scene)
     verb = {"handing": "drain", "promoting": "promote"}[line]
     gates.stop("db2", "gate", verb)
     with ThreadPoolExecutor(1) as pool:
@@ -226,39 +227,21 @@ def test_started_on_the_standby_the_client_is_told_the_truth_when_the_hosts_cann
     pair.nothing_lost(writer, sampler, holder)
 
 
-GROUP = """
-[daemon]
-peer_key_file = %s
-
-[group both]
-member = outside
-member = inside
-priority = 100
-priority@db1 = 200
-
-[instance outside]
-interface = eth0
-virtual_router_id = 10
-advertisement_interval = 100ms
-address = 10.77.0.50/24
-
-[instance inside]
-interface = eth1
-virtual_router_id = 11
-advertisement_interval = 100ms
-address = 10.77.1.50/24
-
-[peer db1]
-address = 10.77.0.1
-[peer db2]
-address = 10.77.0.2
-"""
+def group_config(key):
+    lines = ["[daemon]", "peer_key_file = " + key, "", "[group both]", "member = m0", "member = m1", "priority = 100", "priority@db1 = 200"]
+    for link in (0, 1):
+        lines += ["", "[instance m%d]" % link, "interface = eth%d" % link, "virtual_router_id = %d" % (10 + link), "advertisement_interval = 100ms",
+                  "address = 10.77.%d.50/24" % link]
+    for number in (1, 2):
+        lines += ["", "[peer db%d]" % number, "address = 10.77.0.%d" % number]
+    return "\n".join(lines) + "\n"
 
 
 @pytest.mark.lab(links=2)
 def test_started_on_the_standby_a_group_without_data_moves_too(scene):
     roles.daemon_keys(scene)
-    hosts = {host: scene.start("baton", host, config=GROUP % os.path.join(scene.lab.directory, "peer.key")) for host in ("db1", "db2")}
+    config = group_config(os.path.join(scene.lab.directory, "peer.key"))
+    hosts = {host: scene.start("baton", host, config=config) for host in ("db1", "db2")}
     for vip in ("10.77.0.50", "10.77.1.50"):
         scene.wait_holder("db1", vip, 10)
     wait_until(lambda: [one["role"] for peer in hosts["db2"].json("status")["peers"] for one in peer["instances"]] == ["active"], 10, "db2 has heard that db1 is Active")
@@ -274,11 +257,7 @@ def test_started_on_the_standby_a_group_without_data_moves_too(scene):
 
 @pytest.mark.limit(180)
 def test_started_on_the_standby_a_new_steward_does_not_perform_it_again(scene):
-    gates = Gates(scene.lab, ("gate",))
-    pair = moving_pair(scene, promote=("redis", "gate"), sections=gates.sections())
-    writer, sampler = pair.writer(), pair.sampler()
-    writer.wait_more(100)
-    hears_standby(pair, "db1")
+    gates, pair, writer, sampler = gated_pair(scene)
     gates.stop("db2", "gate", "drain")
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(pair.daemons["db2"].control, "switchover", "svc", timeout=60)

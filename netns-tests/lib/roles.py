@@ -2,6 +2,7 @@
 that looks every 20 ms at which hosts are writable."""
 import ctypes
 import datetime
+import math
 import os
 import sys
 import threading
@@ -182,12 +183,15 @@ def wait_heard(holder, other, check, position=None):
 
 def reported_bound(baton, instance="svc"):
     """What the newest promotion after a crash said may be lost: (how much, in the plugin's unit; until when). It is counted from the old
-    holder's last word: what was acknowledged after that time of day is in no count. All hosts of a lab have one clock."""
+    holder's last word: what was acknowledged after that time of day is in no count. All hosts of a lab have one clock. Who knows the loss
+    without that word (strict: none) speaks of all that was ever acknowledged."""
     acts = [entry for entry in baton.events() if entry.get("instance") == instance and entry.get("result") == "ok"]
     place = max((place for place, entry in enumerate(acts) if entry.get("verb") == "promote"), default=None)
     assert place is not None, "%s has promoted nothing" % baton.host
     said = acts[place].get("lost_at_most")
     assert said not in (None, "unknown"), "%s does not know what may be lost: %s" % (baton.host, acts[place])
+    if acts[place]["position_age_ms"] is None:
+        return int(said.split()[0]), math.inf
     # Promote was asked for after this was answered. Its own time and duration would leave out how long it was on its way.
     asked = next(entry for entry in reversed(acts[:place]) if entry.get("verb") == "can_promote")
     age = datetime.timedelta(milliseconds=acts[place]["position_age_ms"])

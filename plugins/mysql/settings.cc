@@ -127,6 +127,7 @@ Settings::Settings(const Host& host)
       settle(host.duration("settle")),
       lag_warning(host.duration("lag_warning")),
       max_lag(static_cast<std::uint64_t>(host.number("max_lag"))),
+      max_position_age(host.duration("max_position_age")),
       min_free_disk(host.number("min_free_disk")),
       min_members(host.number("min_members")),
       strict(host.text("durability") == "strict"),

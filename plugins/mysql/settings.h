@@ -60,6 +60,7 @@ struct Settings {
   std::chrono::nanoseconds settle;
   std::chrono::nanoseconds lag_warning;
   std::uint64_t max_lag = 0;  ///< transactions
+  std::chrono::nanoseconds max_position_age{0};
   std::int64_t min_free_disk = 0;
   std::int64_t min_members = 0;
   bool strict = false;

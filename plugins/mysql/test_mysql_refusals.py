@@ -43,6 +43,16 @@ def test_not_refused_when_the_stream_only_seems_to_live(pair):
     assert answer.status == "ok", answer
 
 
+def test_refused_when_the_last_known_position_was_too_old_when_its_host_was_last_heard(pair):
+    position = pair.probe("db1").position
+    pair.db1.kill()
+    about = {"position": position, "settings": {"max_position_age": "2s"}}
+    assert "was 2500 ms old when it was last heard, more than max_position_age = 2 s" in refusal(pair, position_age=2.5, **about)
+    for age in (2.0, None):  # None: not known
+        answer = pair.act("db2", "can_promote", target="db1", position_age=age, **dict(about, settings=dict(about["settings"])))
+        assert answer.status == "ok", answer
+
+
 def test_refused_with_the_applier_stopped(pair):
     pair.db2.sql("STOP SLAVE SQL_THREAD")
     pair.db1.kill()

@@ -336,9 +336,9 @@ void EnginePlugins::act(const ports::ActOrder& order) {
     return;
   }
   Waiting waiting{
-      order.ticket,    order.verb,   std::string{order.instance}, order.from,   order.to,       order.reason,
-      order.deadline,  posix::now(), posix::wall_clock_ns(),      order.target, order.position, order.planned,
-      order.generation};
+      order.ticket,   order.verb,      std::string{order.instance}, order.from,   order.to,       order.reason,
+      order.deadline, posix::now(),    posix::wall_clock_ns(),      order.target, order.position, order.position_age,
+      order.planned,  order.generation};
   std::deque<Waiting>& queue = section->act.queue;
   soon(Instant{});
   if (order.ticket == 0) {
@@ -470,6 +470,7 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   request.wall_clock_ns = next.wall_clock_ns;
   request.target = next.target;
   request.position = next.position;
+  request.position_age = next.position_age;
   request.planned = next.planned;
   request.generation = next.generation;
   act.running = Running{

@@ -112,6 +112,7 @@ class EnginePlugins : public ports::PluginPort {
     std::int64_t wall_clock_ns = 0;
     std::string target;
     std::string position;
+    Nanos position_age{-1};
     bool planned = false;
     std::uint64_t generation = 0;
   };

@@ -116,6 +116,7 @@ void Mover::ask_act(Instant now, const Promotion::Act& act) {
                               .deadline = act.deadline,
                               .target = act.target,
                               .position = act.position,
+                              .position_age = act.position_age,
                               .planned = act.planned,
                               .generation = act.generation});
   touch();

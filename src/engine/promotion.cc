@@ -239,6 +239,7 @@ void Promotion::describe(Act& act, std::size_t place) const {
     if (holder == nullptr) return;
     act.position = holder->position;
     act.position_at = holder->position_at;
+    act.position_age = holder->held_at - holder->position_at;
   }
 }
 

@@ -66,6 +66,7 @@ class Promotion {
     std::string target;
     std::string position;
     Instant position_at = kNever;  ///< a crash: when the old holder's probe saw it; kNever: not known
+    Nanos position_age{-1};        ///< how old it was when that was last heard to have the role
     bool planned = false;
     std::uint64_t generation = 0;
     Nanos deadline{0};
@@ -169,6 +170,7 @@ class Promotion {
     Instant at{};
     std::string position{};
     Instant position_at{};
+    Instant held_at{};  ///< last heard to have the role
   };
   void enter(Instant now, PromotionStep step);
   bool move_on(Instant now);

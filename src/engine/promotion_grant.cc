@@ -34,7 +34,9 @@ void Promotion::heard(Instant now, const ports::PeerFact& fact) {
   if (const auto before = heard_.find(fact.host); before != heard_.end()) {
     kept.position = before->second.position;
     kept.position_at = before->second.position_at;
+    kept.held_at = before->second.held_at;
   }
+  if (holds) kept.held_at = now;
   if (holds && !fact.position.empty()) {
     kept.position = fact.position;
     kept.position_at = now - fact.position_age;

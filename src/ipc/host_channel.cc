@@ -55,6 +55,7 @@ std::vector<std::uint8_t> encode(const ActRequest& request) {
       text(out, *value);
     }
     out.text(plain_text(request.position, kPositionLimit));
+    out.i64(request.position_age.count());
     out.u8(request.planned ? 1 : 0);
     out.u64(request.generation);
     out.i64(request.wall_clock_ns);
@@ -74,6 +75,7 @@ Result<ActRequest> decode_request(ConstBytes bytes) {
     *value = texts.next();
   }
   request.position = texts.next(kPositionLimit);
+  request.position_age = Nanos{in.i64()};
   const std::uint8_t planned = in.u8();
   request.planned = planned == 1;
   request.generation = in.u64();

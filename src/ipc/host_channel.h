@@ -27,6 +27,7 @@ struct ActRequest {
   std::string reason_words;
   std::string target;
   std::string position;
+  Nanos position_age{-1};  ///< negative: not known
   bool planned = false;
   std::uint64_t generation = 0;
   std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME of the event

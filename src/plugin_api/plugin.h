@@ -43,7 +43,7 @@
  *    be read.
  *
  * Changes
- *  1.1  baton_call.flags (was reserved, 0) and baton_call.position; `target` of can_promote, promote and demote;
+ *  1.1  baton_call.flags (was reserved, 0), position and position_age_ns; `target` of can_promote, promote and demote;
  *       positions up to 1023 bytes; BATON_KEY_ACTS (an older host ignores it: then probes get the secret, too)
  *  1.0  first version
  */
@@ -169,6 +169,8 @@ typedef struct baton_call {
   int64_t at_ns;            /* when it happened, CLOCK_REALTIME; notify, enter, leave */
   const char* position;     /* drain, can_promote, promote: the position of the host that had the role; "" if not known.
                              * Since 1.1: look at struct_size */
+  int64_t position_age_ns;  /* can_promote, promote of a crash: how old `position` was when its host was last heard to
+                             * have the role; negative: not known. Since 1.1: look at struct_size */
 } baton_call;
 
 /* Numbers of the answer. The host sets struct_size and the defaults in brackets; texts go through baton_host. */

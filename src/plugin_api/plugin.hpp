@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <exception>
 #include <limits>
+#include <optional>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -133,6 +134,12 @@ class Call {
   std::string position() const {
     constexpr std::size_t kUpTo = offsetof(baton_call, position) + sizeof(call_->position);
     return call_->struct_size >= kUpTo ? call_->position : "";
+  }
+  /// How old position() was when its host was last heard to have the role; nullopt: not known.
+  std::optional<std::chrono::nanoseconds> position_age() const {
+    constexpr std::size_t kUpTo = offsetof(baton_call, position_age_ns) + sizeof(call_->position_age_ns);
+    if (call_->struct_size < kUpTo || call_->position_age_ns < 0) return std::nullopt;
+    return std::chrono::nanoseconds{call_->position_age_ns};
   }
   std::int64_t at_ns() const { return call_->at_ns; }
 
@@ -260,10 +267,11 @@ void check_settings(const baton_host* host) {
   }
 }
 
-#define BATON_DETAIL_VERBS(DO)                                                                                    \
-  DO(probe)                                                                                                       \
-  DO(position) DO(can_promote) DO(block_writes) DO(unblock_writes) DO(drain) DO(promote) DO(demote) DO(step_down) \
-      DO(rejoin) DO(verify) DO(enter) DO(leave) DO(notify) DO(acquire) DO(renew) DO(release) DO(fence)
+#define BATON_DETAIL_VERBS(DO)                                                                                  \
+  DO(probe)                                                                                                     \
+  DO(position)                                                                                                  \
+  DO(can_promote) DO(block_writes) DO(unblock_writes) DO(drain) DO(promote) DO(demote) DO(step_down) DO(rejoin) \
+      DO(verify) DO(enter) DO(leave) DO(notify) DO(acquire) DO(renew) DO(release) DO(fence)
 
 /// Also one that is written wrongly: that has an error of its own.
 #define BATON_DETAIL_HAS(verb)                                                \

@@ -92,6 +92,7 @@ Verdict Session::call(const ipc::ActRequest& request) {
     call.reason_words = request.reason_words.c_str();
     call.target = request.target.c_str();
     call.position = request.position.c_str();
+    call.position_age_ns = request.position_age.count();
     call.flags = request.planned ? BATON_CALL_PLANNED : 0;
     call.generation = request.generation;
     call.at_ns = request.wall_clock_ns;

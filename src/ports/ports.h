@@ -262,6 +262,7 @@ struct ActOrder {
   // Of roles and witnesses.
   std::string target{};  ///< HOST
   std::string position{};
+  Nanos position_age{-1};  ///< when its host was last heard to have the role; negative: not known
   bool planned = false;
   std::uint64_t generation = 0;
 };

@@ -39,6 +39,7 @@ inline Promotion::Setup one_section(config::Grant grant = config::Grant::kUnsafe
 inline ports::InstanceState left_at(PromotionStep step, DataRole role, std::uint64_t generation, bool dirty,
                                     Instant until) {
   ports::InstanceState state;
+  state.state = vrrp::State::kActive;
   state.promotion_step = static_cast<std::uint8_t>(step);
   state.data_role = role;
   state.generation = generation;

@@ -448,6 +448,7 @@ TEST_F(PromotionTest, WhatMayBeLostIsCountedFromTheOldHoldersLastPositionAsTheHo
   ASSERT_EQ(last.verb, PluginVerb::kCanPromote);
   EXPECT_EQ(last.position, "0/500");
   EXPECT_EQ(last.position_at, now - 1400ms);
+  EXPECT_EQ(last.position_age, 400ms);
   answer();
   EXPECT_EQ(last.verb, PluginVerb::kPromote);
   EXPECT_EQ(last.position, "0/500");
@@ -694,6 +695,15 @@ TEST_F(PromotionTest, APromotionIsTakenUpAgainWithTheSameGeneration) {
   promotion->adopt(now, left_at(PromotionStep::kVerifying, DataRole::kPromoting, 4, true, kNever));
   EXPECT_THAT(ask(), ElementsAre("promote"));
   EXPECT_EQ(last.generation, 4U);
+}
+
+TEST_F(PromotionTest, APromotionWhoseMastershipWasLostAlreadyIsUndone) {
+  promotion.emplace("pg", one_section());
+  ports::InstanceState yielded = left_at(PromotionStep::kPromoting, DataRole::kPromoting, 7, true, kNever);
+  yielded.state = vrrp::State::kBackup;
+  promotion->adopt(now, yielded);
+  EXPECT_THAT(ask(), ElementsAre("block_writes"));
+  EXPECT_FALSE(promotion->wants_mastership());
 }
 
 TEST_F(PromotionTest, APromotionIsNotTakenUpAgainWithoutTheGrant) {

@@ -21,6 +21,7 @@ ActRequest full_request() {
   request.reason_words = "the Active router fell silent";
   request.target = "host2";
   request.position = std::string(1023, '7');
+  request.position_age = milliseconds{1400};
   request.planned = true;
   request.generation = 3;
   request.wall_clock_ns = 1'700'000'000'000'000'000;

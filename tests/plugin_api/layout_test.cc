@@ -51,7 +51,8 @@ AT(baton_call, target, 72);
 AT(baton_call, generation, 80);
 AT(baton_call, at_ns, 88);
 AT(baton_call, position, 96);
-static_assert(sizeof(baton_call) == 104);
+AT(baton_call, position_age_ns, 104);
+static_assert(sizeof(baton_call) == 112);
 
 AT(baton_result, struct_size, 0);
 AT(baton_result, state, 4);

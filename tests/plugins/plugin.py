@@ -49,7 +49,8 @@ class Call(c.Structure):
     _fields_ = [("struct_size", c.c_uint32), ("flags", c.c_uint32), ("deadline_ns", c.c_int64),
                 ("timeout_ns", c.c_int64), ("verb", c.c_char_p), ("instance", c.c_char_p), ("from_state", c.c_char_p),
                 ("to_state", c.c_char_p), ("reason", c.c_char_p), ("reason_words", c.c_char_p), ("target", c.c_char_p),
-                ("generation", c.c_uint64), ("at_ns", c.c_int64), ("position", c.c_char_p)]
+                ("generation", c.c_uint64), ("at_ns", c.c_int64), ("position", c.c_char_p),
+                ("position_age_ns", c.c_int64)]
 
 
 class Result(c.Structure):
@@ -160,7 +161,8 @@ class _Loaded:
             raise AttributeError(f"the plugin has no {verb}")
         texts = {name: about.get(name, "").encode()
                  for name in ("instance", "from_state", "to_state", "reason", "reason_words", "target", "position")}
-        one = Call(struct_size=c.sizeof(Call), deadline_ns=time.monotonic_ns() + int(timeout * 1e9),
+        age = about.get("position_age")
+        one = Call(position_age_ns=-1 if age is None else int(age * 1e9), struct_size=c.sizeof(Call), deadline_ns=time.monotonic_ns() + int(timeout * 1e9),
                    timeout_ns=int(timeout * 1e9), verb=verb.encode(), flags=1 if about.get("planned") else 0, generation=about.get("generation", 0),
                    at_ns=about.get("at_ns", time.time_ns()), **texts)
         result = Result(struct_size=c.sizeof(Result), lag_ms=-1, lag_bytes=-1)
