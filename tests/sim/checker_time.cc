@@ -220,6 +220,8 @@ void Checker::check_adoption(Host& host, const Output& output) {
   const UnitView& unit = view(host).units[static_cast<std::size_t>(output.unit)];
   if (unit.torn && output.reason == Reason::kEngineDied) return;
   if (unit.leaves) return;
+  // The predecessor died in the turn that would have taken it: check_takeover sees whether it was handed over.
+  if (output.reason == Reason::kHandedOver && !unit.torn && output.to == State::kActive) return;
   // Before the point of no return a successor abandons the claim; what its data is worth has to be shown again.
   if (unit.claims && output.reason == Reason::kNeedsProof) return;
   bool old = false;
