@@ -560,7 +560,8 @@ void Promotion::observe(Instant now, Instant at, ports::PluginId plugin, Applica
   // A server that could not be asked has come back: a demotion that it kept waiting is tried now.
   if (returns && step_ == Step::kDemoting) not_before_ = std::min(not_before_, now);
   if (role == ApplicationRole::kNone) return;
-  if (step_ == Step::kProving) return look_for_proof(role, generation);
+  // What was seen before the start may have been ended by a predecessor since.
+  if (step_ == Step::kProving) return at >= since_ ? look_for_proof(role, generation) : void();
   if (at <= since_) return;
   const bool primary = role == ApplicationRole::kPrimary;
   if (primary) demoted_ = false;

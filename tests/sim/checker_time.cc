@@ -220,6 +220,8 @@ void Checker::check_adoption(Host& host, const Output& output) {
   const UnitView& unit = view(host).units[static_cast<std::size_t>(output.unit)];
   if (unit.torn && output.reason == Reason::kEngineDied) return;
   if (unit.leaves) return;
+  // The predecessor died in the turn that would have taken it: check_takeover sees whether it was handed over.
+  if (output.reason == Reason::kHandedOver && !unit.torn && output.to == State::kActive) return;
   // Before the point of no return a successor abandons the claim; what its data is worth has to be shown again.
   if (unit.claims && output.reason == Reason::kNeedsProof) return;
   bool old = false;
@@ -339,6 +341,12 @@ Nanos Checker::run_until() const { return settled_at_ + 4 * world_.scenario().lo
 /// been silent for Active_Down_Interval, or has resigned and Skew_Time is over.
 void Checker::check_takeover(Host& host, int unit, Reason reason, Nanos since) {
   if (reason == Reason::kSwitchover || reason == Reason::kGroupMember) return;
+  if (reason == Reason::kContinued) {  // it has shown that it still is the one, and that nobody else can be
+    if (!world_.data_checker().goes_on(host, units_[static_cast<std::size_t>(unit)].name)) {
+      fail("I10", &host, "goes on with a role that it did not have");
+    }
+    return;
+  }
   if (reason == Reason::kHandedOver) {  // it waits for nobody: the other host has said so
     if (!world_.data_checker().passed_to(host, units_[static_cast<std::size_t>(unit)].name)) {
       fail("I10", &host, "takes a role that was not handed over to it");

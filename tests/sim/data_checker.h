@@ -29,6 +29,8 @@ class DataChecker {
   const Totals& totals() const { return totals_; }
   const MoveChecker& moves() const { return moves_; }
   bool passed_to(const Host& host, std::string_view instance) const;
+  /// After a restart of all of Baton, as the one that it was.
+  bool goes_on(const Host& host, std::string_view instance) const;
   /// The last time that something did not do as it should.
   Nanos troubled_at(int unit, int host) const;
 

@@ -47,6 +47,8 @@ Witness& Databases::witness(int unit, int index) {
 void Databases::tick() {
   for (std::size_t u = 0; u < units_.size(); ++u) {
     const int unit = static_cast<int>(u);
+    // First: what is written now is copied a tick later.
+    for (Set& set : units_[u].sets) copy(unit, set);
     for (int host = 0; host < world_.hosts(); ++host) {
       if (!serves(unit, host)) continue;
       for (Set& set : units_[u].sets) {
@@ -54,19 +56,19 @@ void Databases::tick() {
         if (there.answers(world_.now())) there.write();
       }
     }
-    for (Set& set : units_[u].sets) copy(unit, set);
   }
 }
 
 void Databases::copy(int, Set& set) {
   const Nanos now = world_.now();
+  if (slow_copies_ && now / kTick % 4 != 0) return;  // and falls behind
   for (int host = 0; host < world_.hosts(); ++host) {
     Database& own = set.hosts[static_cast<std::size_t>(host)];
     const int upstream = own.upstream();
     if (upstream < 0 || own.writable() || !own.answers(now) || world_.host(host).paused()) continue;
     const Database& other = set.hosts[static_cast<std::size_t>(upstream)];
     if (!other.answers(now) || world_.host(upstream).paused() || !world_.reachable(host, upstream)) continue;
-    own.copy_from(other, copies_per_tick_);
+    own.copy_from(other, slow_copies_ ? 1 : kCopies);
   }
 }
 

@@ -18,6 +18,7 @@ class Databases {
  public:
   /// Replication and clients.
   static constexpr Nanos kTick = std::chrono::milliseconds{50};
+  static constexpr std::int64_t kCopies = 1000;  ///< in a tick
 
   explicit Databases(World& world);
 
@@ -48,7 +49,7 @@ class Databases {
   void freeze(int unit, int host, Nanos until);
   void host_down(int host);
   void host_up(int host);
-  void slow_copies(bool slow) { copies_per_tick_ = slow ? 1 : 1000; }
+  void slow_copies(bool slow) { slow_copies_ = slow; }
   void heal();
 
  private:
@@ -70,7 +71,7 @@ class Databases {
   World& world_;
   std::vector<Unit> units_;
   std::uint64_t segments_ = 0;
-  std::int64_t copies_per_tick_ = 1000;
+  bool slow_copies_ = false;
 };
 
 }  // namespace baton::sim

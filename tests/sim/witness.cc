@@ -7,7 +7,8 @@ namespace baton::sim {
 Witness::Answer Witness::acquire(Nanos now, int host, int boot, std::uint64_t generation) {
   const bool ours = held(now) && is(host, boot);
   if (held(now) && !ours) return {VerbStatus::kRefused, 0, highest_};
-  const bool again = ours && generation == generation_;
+  // Whoever was granted the highest may have it again, also when its lease has lapsed meanwhile.
+  const bool again = is(host, boot) && generation == generation_ && generation == highest_;
   if (!again && generation <= highest_) return {VerbStatus::kRefused, 0, highest_};
   if (!ours) ++token_;
   host_ = host;
