@@ -97,13 +97,13 @@ void Pair::refuse_crash(Server& server, const State& state, const Call& call, st
   }
   if (settings_.strict && replication.configured) refuse_unacknowledged(server, state, other, reasons);
   if (call.position().empty()) return;
-  if (const auto age = call.position_age(); age && *age > settings_.max_position_age) {
+  if (const auto age = call.position_age(); age && *age > settings_.max_position_age && !call.forced()) {
     reasons.push_back("the last position that was heard of the other one was " + words(*age) +
                       " old when it was last heard, more than max_position_age = " + words(settings_.max_position_age) +
                       ": how much is missing here is not known");
   }
   const Missing missing = server.missing_after(call.position(), state.history, replication.received);
-  if (missing.count > settings_.max_lag) {
+  if (missing.count > settings_.max_lag && !call.forced()) {
     reasons.push_back(std::to_string(missing.count) +
                       " transactions of the last known position are missing here, more "
                       "than max_lag = " +

@@ -72,7 +72,7 @@ void Postgres::refuse_by_position(const Call& call, const Server& server, std::v
   }
   const Lsn have = std::max(server.received, server.replayed);
   const auto missing = position->lsn > have ? static_cast<std::int64_t>(position->lsn - have) : 0;
-  if (missing > settings_.max_lag) {
+  if (missing > settings_.max_lag && !call.forced()) {
     reasons.push_back(bytes_words(position->lsn - have) + " of the old primary's log are missing here (max_lag is " +
                       std::to_string(settings_.max_lag) + ")");
   }

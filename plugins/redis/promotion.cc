@@ -101,14 +101,17 @@ void Redis::refuse_planned(const Call& call, const Info& info, const Server& tar
 }
 
 /// A detached server has no link that could tell: the other one must not hold more.
-void Redis::refuse_detached(const Info& info, const Stamp& stamp, const Server& target, const Sight& sight,
+void Redis::refuse_detached(const Info& info, const Stamp& stamp, const Server& target, const Sight& sight, bool forced,
                             std::vector<std::string>& reasons) const {
+  if (forced) return;
   if (!sight.info) {
     if (host_.flag("resume_alone")) return;
     reasons.push_back("it is detached, and nothing proves that its data is the newest: " + sight.trouble +
                       " (resume_alone)");
     return;
   }
+  // What the other one wrote beside a newer generation does not count: it is for its rejoin to keep.
+  if (stamp.host == own_.host && stamp.generation > sight.stamp.generation) return;
   const Position theirs = sight.info->position();
   const std::optional<std::int64_t> lacks = info.lacks(theirs);
   if (lacks == 0 || sight.info->keys() == 0) return;
@@ -132,7 +135,7 @@ void Redis::refuse_crash(const Call& call, const Info& info, const Server& targe
   } else if (sight.answers) {
     reasons.push_back(target.host + " (" + target.endpoint() + ") is alive: " + sight.trouble);
   }
-  if (detached(info)) return;
+  if (detached(info) || call.forced()) return;
   if (!follows(info, target, until)) {
     reasons.push_back("it follows " + info.upstream_host() + ":" + std::to_string(info.upstream_port()) + ", not " +
                       target.host + " (" + target.address + ":" + std::to_string(replication_port(target)) + ")");
@@ -191,7 +194,7 @@ std::vector<std::string> Redis::refusals(const Call& call, Client& client, const
     }
   } else {
     refuse_crash(call, info, target, sight, until, reasons);
-    if (detached(info)) refuse_detached(info, stamp, target, sight, reasons);
+    if (detached(info)) refuse_detached(info, stamp, target, sight, call.forced(), reasons);
   }
   refuse_state(call, client, info, stamp, sight, reasons);
   if (info.number("slave_read_only", 1) != 0) rehearse_stamp(client);

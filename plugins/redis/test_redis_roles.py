@@ -555,6 +555,23 @@ def test_the_last_primary_resumes_after_a_restart_if_the_other_one_can_be_asked(
     assert pair.act("db1", "promote", target="db2", generation=1).status == "ok"  # its own generation, once more
 
 
+def test_an_operators_word_promotes_what_nothing_proves_to_be_the_newest(pair):
+    pair.a.kill().start()
+    pair.b.kill()
+    refused(pair.act("db1", "promote", target="db2", generation=2), "nothing proves that its data is the newest")
+    answer = pair.act("db1", "promote", target="db2", generation=2, forced=True)
+    assert (answer.status, answer.generation) == ("ok", 2) and pair.a.role() == "master"
+
+
+def test_a_newer_generation_outranks_what_the_other_one_wrote_beside_it(pair):
+    diverge(pair)
+    pair.act("db2", "demote")  # to nobody: db1 is no primary that could be followed
+    assert pair.b.upstream() == rs.NOBODY and pair.a.upstream() == rs.NOBODY
+    answer = pair.act("db2", "can_promote", target="db1", generation=3)
+    assert answer.status == "ok", answer
+    refused(pair.act("db1", "can_promote", target="db2", generation=3), "")
+
+
 def test_the_last_primary_does_not_resume_behind_its_replica():
     with pair_of(options=("appendonly no",)) as pair:
         pair.ready()

@@ -335,10 +335,11 @@ void EnginePlugins::act(const ports::ActOrder& order) {
     soon(Instant{});
     return;
   }
-  Waiting waiting{
-      order.ticket,   order.verb,      std::string{order.instance}, order.from,   order.to,       order.reason,
-      order.deadline, posix::now(),    posix::wall_clock_ns(),      order.target, order.position, order.position_age,
-      order.planned,  order.generation};
+  Waiting waiting{order.ticket,   order.verb,     std::string{order.instance},
+                  order.from,     order.to,       order.reason,
+                  order.deadline, posix::now(),   posix::wall_clock_ns(),
+                  order.target,   order.position, order.position_age,
+                  order.planned,  order.forced,   order.generation};
   std::deque<Waiting>& queue = section->act.queue;
   soon(Instant{});
   if (order.ticket == 0) {
@@ -472,6 +473,7 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   request.position = next.position;
   request.position_age = next.position_age;
   request.planned = next.planned;
+  request.forced = next.forced;
   request.generation = next.generation;
   act.running = Running{
       next.ticket, request.nonce, next.verb, next.instance, next.deadline, now, now + next.deadline + kAnswerGrace};

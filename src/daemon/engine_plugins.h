@@ -114,6 +114,7 @@ class EnginePlugins : public ports::PluginPort {
     std::string position;
     Nanos position_age{-1};
     bool planned = false;
+    bool forced = false;
     std::uint64_t generation = 0;
   };
   struct Running {

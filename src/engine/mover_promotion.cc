@@ -118,6 +118,7 @@ void Mover::ask_act(Instant now, const Promotion::Act& act) {
                               .position = act.position,
                               .position_age = act.position_age,
                               .planned = act.planned,
+                              .forced = act.forced,
                               .generation = act.generation});
   touch();
 }

@@ -234,7 +234,9 @@ void Promotion::describe(Act& act, std::size_t place) const {
     act.target = word_.with;
     if (planned() || step_ == Step::kDraining) act.position = positions_[place];
     if (offered) act.generation = record_.generation + 1;
-  } else if ((step_ == Step::kAsking || step_ == Step::kPromoting) && place == 0) {
+  } else if (step_ == Step::kAsking || step_ == Step::kPromoting) {
+    act.forced = permitted_;
+    if (place != 0) return;
     const Heard* holder = last_holder(act.target);
     if (holder == nullptr) return;
     act.position = holder->position;

@@ -68,6 +68,7 @@ class Promotion {
     Instant position_at = kNever;  ///< a crash: when the old holder's probe saw it; kNever: not known
     Nanos position_age{-1};        ///< how old it was when that was last heard to have the role
     bool planned = false;
+    bool forced = false;  ///< an operator takes upon himself what may be lost
     std::uint64_t generation = 0;
     Nanos deadline{0};
   };

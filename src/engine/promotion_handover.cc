@@ -95,6 +95,8 @@ bool Promotion::hand_over(Instant now) {
       if (said == HandoverPhase::kCaughtUp || BATON_DEFECT(64)) return enter(now, Step::kPassing), true;
       if (said == HandoverPhase::kAborted) return resume(now, answer->sentence), true;
       if (!hears_other(now)) return resume(now, word_.with + " is not heard any more"), true;
+      // It had said that it is ready.
+      if (answer == nullptr) return resume(now, word_.with + " was started anew meanwhile"), true;
       if (now >= patience_until_) return resume(now, word_.with + " did not catch up in time"), true;
       return false;
     case Step::kPassing:

@@ -29,6 +29,7 @@ struct ActRequest {
   std::string position;
   Nanos position_age{-1};  ///< negative: not known
   bool planned = false;
+  bool forced = false;  ///< BATON_CALL_FORCED
   std::uint64_t generation = 0;
   std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME of the event
   bool operator==(const ActRequest&) const = default;

@@ -97,6 +97,9 @@ extern "C" {
 
 /* baton_call.flags */
 #define BATON_CALL_PLANNED 1u /* a switchover in which both hosts take part: nothing acknowledged may be lost */
+/* can_promote, promote of a crash: an operator takes upon himself what may be lost (failover --force). Then it is no
+ * reason to refuse that what the other one has cannot be seen, or is more. */
+#define BATON_CALL_FORCED 2u
 
 /* Level of baton_host.log. */
 #define BATON_LOG_DEBUG 0

@@ -130,6 +130,7 @@ class Call {
   std::string reason_words() const { return call_->reason_words; }
   std::string target() const { return call_->target; }
   std::uint64_t generation() const { return call_->generation; }
+  bool forced() const { return (call_->flags & BATON_CALL_FORCED) != 0; }
   bool planned() const { return (call_->flags & BATON_CALL_PLANNED) != 0; }
   std::string position() const {
     constexpr std::size_t kUpTo = offsetof(baton_call, position) + sizeof(call_->position);

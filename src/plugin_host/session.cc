@@ -93,7 +93,8 @@ Verdict Session::call(const ipc::ActRequest& request) {
     call.target = request.target.c_str();
     call.position = request.position.c_str();
     call.position_age_ns = request.position_age.count();
-    call.flags = request.planned ? BATON_CALL_PLANNED : 0;
+    if (request.planned) call.flags |= BATON_CALL_PLANNED;
+    if (request.forced) call.flags |= BATON_CALL_FORCED;
     call.generation = request.generation;
     call.at_ns = request.wall_clock_ns;
     const baton_verb function = verb_functions(library_.plugin)[static_cast<std::size_t>(request.verb)];

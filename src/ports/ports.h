@@ -264,6 +264,7 @@ struct ActOrder {
   std::string position{};
   Nanos position_age{-1};  ///< when its host was last heard to have the role; negative: not known
   bool planned = false;
+  bool forced = false;  ///< an operator takes upon himself what may be lost
   std::uint64_t generation = 0;
 };
 struct ActResult {

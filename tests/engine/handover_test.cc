@@ -228,6 +228,25 @@ TEST_F(HandoverTest, TheTakersOwnCheckDoesNotDecideBeforeItHasSeenTheEndOfTheMov
   EXPECT_FALSE(taker().promotion->shielded(now + 10s));
 }
 
+TEST_F(HandoverTest, ATakerThatWasStartedAnewBeforeItHadCaughtUpEndsTheMoveAtOnce) {
+  make();
+  taker().answers = false;
+  ASSERT_TRUE(giver().promotion->offer(now, "db2", kNumber, false));
+  run();
+  answer(taker(), taker().last);  // can_promote
+  run();
+  ASSERT_EQ(taker().last.verb, PluginVerb::kDrain);
+  ASSERT_EQ(giver().promotion->step(), PromotionStep::kHanding);
+  taker().promotion.emplace("pg", setup_of("db2", "db1", config::Grant::kUnsafe));
+  taker().promotion->recall(now, {.instance = "pg"});
+  taker().answers = true;
+  run();
+  EXPECT_TRUE(giver().promotion->may_hold());
+  EXPECT_EQ(giver().promotion->word().phase, HandoverPhase::kAborted);
+  EXPECT_EQ(giver().promotion->word().sentence, "db2 was started anew meanwhile");
+  EXPECT_EQ(giver().asked.back(), "unblock_writes");
+}
+
 TEST_F(HandoverTest, EveryActOfTheMoveIsPlannedAndNamesTheOtherHost) {
   make();
   giver().answers = taker().answers = false;

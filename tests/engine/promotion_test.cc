@@ -496,6 +496,20 @@ TEST_F(PromotionTest, WhereOneSectionsDataContradictsTheOthersAreDemotedAllTheSa
   EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsRejoin));
 }
 
+TEST_F(PromotionTest, AnOperatorsWordTakesThePlaceOfAFence) {
+  Promotion::Setup setup = one_section();
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->permit(now);
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+  EXPECT_TRUE(last.forced);
+  answer();
+  ASSERT_EQ(last.verb, PluginVerb::kPromote);
+  EXPECT_TRUE(last.forced);
+}
+
 TEST_F(PromotionTest, WithoutAConfirmedFenceNothingIsPromoted) {
   Promotion::Setup setup = one_section();
   setup.fence = {{.verbs = {}, .deadline = 30s}};
