@@ -226,7 +226,7 @@ class Host:
         data = struct.pack(">IQBq", 0x42504131, nonce, VERBS.index(verb), round(timeout * 1e9))
         for text in (instance, from_state, to_state, "none", "", target, position):
             data += struct.pack(">H", len(text)) + text.encode()
-        self.channel.send(data + struct.pack(">BQq", planned, generation, 0))
+        self.channel.send(data + struct.pack(">qBQq", -1, planned, generation, 0))  # -1: the position's age is not known
 
     def message(self, seconds=3.0):
         ready, _, _ = select.select([self.channel], [], [], seconds)
