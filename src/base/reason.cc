@@ -67,7 +67,7 @@ Words words(Reason reason) {
     case Reason::kContinued:
       return {"continued", "this host had the role when Baton ended, and nobody has taken it since"};
     case Reason::kIsolated:
-      return {"isolated", "no other host is heard, and a check does not reach what it looks at, either"};
+      return {"isolated", "no other host is heard, and what this host pings does not answer, either"};
     case Reason::kTooManyDeaths: return {"too_many_deaths", "the engine died three times in a minute"};
   }
   return {"unknown", "unknown"};

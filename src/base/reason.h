@@ -62,7 +62,7 @@ enum class Reason : std::uint8_t {
   kPromised = 56,    ///< grant = peer: another host has been promised that it may promote
   kNoWatchdog = 57,  ///< the watchdog that is configured is not armed
   kContinued = 58,   ///< it held the role when Baton ended, and nobody has taken it since
-  kIsolated = 59,    ///< no other host is heard, and what a check looks at is not reached, either
+  kIsolated = 59,    ///< no other host is heard, and what this host pings does not answer, either
   // The daemon's own life.
   kAdopted = 60,  ///< a new engine took over the state of a dead one: no change on the wire
   kEngineDied = 61,

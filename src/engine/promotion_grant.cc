@@ -200,7 +200,7 @@ bool Promotion::ask_peers(Instant now) {
 /// A word that another host rests may be older than its own claim: only a promise for this one spares it.
 void Promotion::choose_whom_to_fence(Instant now) {
   whom_.clear();
-  if (permitted_) return;  // an operator says that they are dead
+  if (permitted_ && setup_.grant == config::Grant::kPeer) return;
   for (const std::string& host : setup_.others) {
     if (!has_promised(host, now)) whom_.push_back(host);
   }

@@ -172,6 +172,17 @@ class HandoverTest : public testing::Test {
     }
   }
 
+  void hand_to_a_taker_that_does_not_catch_up() {
+    make();
+    taker().answers = false;
+    ASSERT_TRUE(giver().promotion->offer(now, "db2", kNumber, false));
+    run();
+    answer(taker(), taker().last);  // can_promote
+    run();
+    ASSERT_EQ(taker().last.verb, PluginVerb::kDrain);
+    ASSERT_EQ(giver().promotion->step(), PromotionStep::kHanding);
+  }
+
   /// grant = peer, and db2 can end db1.
   void make_with_a_fence() {
     Promotion::Setup setup = setup_of("db2", "db1", config::Grant::kPeer);
@@ -229,14 +240,7 @@ TEST_F(HandoverTest, TheTakersOwnCheckDoesNotDecideBeforeItHasSeenTheEndOfTheMov
 }
 
 TEST_F(HandoverTest, ATakerThatWasStartedAnewBeforeItHadCaughtUpEndsTheMoveAtOnce) {
-  make();
-  taker().answers = false;
-  ASSERT_TRUE(giver().promotion->offer(now, "db2", kNumber, false));
-  run();
-  answer(taker(), taker().last);  // can_promote
-  run();
-  ASSERT_EQ(taker().last.verb, PluginVerb::kDrain);
-  ASSERT_EQ(giver().promotion->step(), PromotionStep::kHanding);
+  hand_to_a_taker_that_does_not_catch_up();
   taker().promotion.emplace("pg", setup_of("db2", "db1", config::Grant::kUnsafe));
   taker().promotion->recall(now, {.instance = "pg"});
   taker().answers = true;
@@ -346,13 +350,7 @@ TEST_F(HandoverTest, AFailedPromotionIsUndoneThenTheGiverServesUnderANewGenerati
 }
 
 TEST_F(HandoverTest, SilenceBeforeTheRightHasPassedBringsTheWritesBack) {
-  make();
-  taker().answers = false;
-  ASSERT_TRUE(giver().promotion->offer(now, "db2", kNumber, false));
-  run();
-  answer(taker(), taker().last);  // can_promote
-  run();
-  ASSERT_EQ(giver().promotion->step(), PromotionStep::kHanding);
+  hand_to_a_taker_that_does_not_catch_up();
   cut = true;
   now += 3600ms;
   run();

@@ -327,19 +327,21 @@ TEST(MoverPromotionTest, AHostThatIsHandedTheRolePromotesFirstThenTakesTheMaster
   EXPECT_EQ(bench.doors.adverts.back().priority, 100);
 }
 
+/// The database's own check settles.
+void probe_settles(Bench& bench, ProbeState state) {
+  ports::ProbeReading& reading = bench.doors.readings[0];
+  reading = {.sequence = reading.sequence + 3, .streak = 3, .state = state, .finished = bench.now};
+  bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
+}
+
 TEST(MoverPromotionTest, AHostThatTakesTheRoleIsNotKeptOutByTheCheckOfTheDatabaseThatMoves) {
   config::Config config = promoting();
   config.instances[0].election.checks = {{.plugin = "db"}};
   Bench bench{config};
-  const auto probe = [&](ProbeState state) {
-    ports::ProbeReading& reading = bench.doors.readings[0];
-    reading = {.sequence = reading.sequence + 3, .streak = 3, .state = state, .finished = bench.now};
-    bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
-  };
   bench.start();
   recall(bench);
   serve(bench);
-  probe(ProbeState::kPass);
+  probe_settles(bench, ProbeState::kPass);
   bench.hear({.priority = 50});
   other_says(bench, HandoverPhase::kAsking, true, ports::PromotionStep::kActive, ports::DataRole::kActive);
   other_says(bench, HandoverPhase::kGiven, true, ports::PromotionStep::kHanding, ports::DataRole::kDemoting);
@@ -355,14 +357,14 @@ TEST(MoverPromotionTest, AHostThatTakesTheRoleIsNotKeptOutByTheCheckOfTheDatabas
          .generation = 1,
          .handover = {.phase = HandoverPhase::kPassed, .gives = true, .with = "db1", .number = 7, .position = "p"}});
   });
-  probe(ProbeState::kFail);  // while it has no primary
+  probe_settles(bench, ProbeState::kFail);  // while it has no primary
   serve(bench);
   EXPECT_EQ(bench.state(), State::kActive);
   EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
   EXPECT_EQ(bench.doors.instances.at(0).generation, 2U);
   bench.run_for(9s);
   EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
-  probe(ProbeState::kFail);
+  probe_settles(bench, ProbeState::kFail);
   bench.run_for(2s);
   serve(bench);
   EXPECT_EQ(bench.state(), State::kBackup) << "it has had ten seconds to see the end of the move";
@@ -462,36 +464,31 @@ TEST(MoverPromotionTest, AMoveIsNotEndedByTheCheckOfTheDatabaseThatItStops) {
   config::Config config = promoting();
   config.instances[0].election.checks = {{.plugin = "db"}};
   Bench bench{config};
-  const auto probe = [&](ProbeState state) {
-    ports::ProbeReading& reading = bench.doors.readings[0];
-    reading = {.sequence = reading.sequence + 3, .streak = 3, .state = state, .finished = bench.now};
-    bench.turn([&] { bench.engine->on_plugin_news(bench.now, 0); });
-  };
   bench.start();
   recall(bench);
   serve(bench);
   for (int second = 0; second < 4; ++second) {
     bench.run_for(1s);
-    probe(ProbeState::kPass);
+    probe_settles(bench, ProbeState::kPass);
   }
   serve(bench);
   ASSERT_EQ(bench.holding(), ports::HoldingState::kHeld);
   other_says(bench, HandoverPhase::kNone, false);
   bench.command({.verb = Verb::kSwitchover, .instance = "web", .to = "db2", .number = 7});
   other_says(bench, HandoverPhase::kReady, false, ports::PromotionStep::kReady);
-  probe(ProbeState::kFail);
+  probe_settles(bench, ProbeState::kFail);
   EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kGiven);
   other_says(bench, HandoverPhase::kAborted, false);
   EXPECT_EQ(bench.state(), State::kActive);
   EXPECT_EQ(bench.holding(), ports::HoldingState::kHeld);
   for (int second = 0; second < 9; ++second) {
     bench.run_for(1s);
-    probe(ProbeState::kFail);
+    probe_settles(bench, ProbeState::kFail);
   }
   EXPECT_EQ(bench.state(), State::kActive);
   for (int second = 0; second < 2; ++second) {
     bench.run_for(1s);
-    probe(ProbeState::kFail);
+    probe_settles(bench, ProbeState::kFail);
   }
   serve(bench);
   EXPECT_EQ(bench.state(), State::kBackup);  // it should be back by now

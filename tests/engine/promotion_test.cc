@@ -496,14 +496,15 @@ TEST_F(PromotionTest, WhereOneSectionsDataContradictsTheOthersAreDemotedAllTheSa
   EXPECT_TRUE(promotion->against(now).has(Reason::kNeedsRejoin));
 }
 
-TEST_F(PromotionTest, AnOperatorsWordTakesThePlaceOfAFence) {
+TEST_F(PromotionTest, AnOperatorsWordOutweighsAFenceThatFailsNotTheAttempt) {
   Promotion::Setup setup = one_section();
   setup.fence = {{.verbs = {}, .deadline = 30s}};
   make(setup);
   settle_as_standby();
   promotion->permit(now);
   promotion->claim(now, now);
-  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "fence db2"));
+  EXPECT_THAT(answer(VerbStatus::kTimeout), ElementsAre("can_promote")) << "it is not tried three times";
   EXPECT_TRUE(last.forced);
   answer();
   ASSERT_EQ(last.verb, PluginVerb::kPromote);
