@@ -374,3 +374,21 @@ def waits_for_standby(pair, generation):
     """Both know that this generation's commits wait for the other's acknowledgement."""
     row = "SELECT generation, strict FROM baton.baton_generation ORDER BY generation DESC LIMIT 1"
     return all(server.sql(row) == ((generation, 1),) for server in pair.servers.values())
+
+
+@pytest.mark.limit(120)
+def test_the_last_holder_goes_on_alone_after_an_orderly_restart_of_baton(scene):
+    pair = Pair(scene, MariaDBs()).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(50)
+    pair.crash("db2")
+    one = pair.daemons["db1"]
+    one.stop()
+    wait_until(lambda: scene.owners.holders(VIP) == [], 5, "nobody serves")
+    one.start()
+    pair.serving("db1", 40)
+    writer.wait_more(50)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    assert acknowledged <= pair.numbers("db1")
