@@ -130,6 +130,8 @@ class Server {
   std::string table() const { return settings_.schema + ".baton_generation"; }
   void change_replication(const std::string& statement);
   bool give_up_half_transaction();
+  void stop_within_half_transaction(const std::string& stop);
+  void forget_half_transaction();
   std::string source_options(const Member& source, const char* prefix) const;
   void set_if_there(const std::string& assignment);
 

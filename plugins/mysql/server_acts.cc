@@ -14,6 +14,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr unsigned kKillDeniedMysql = 1095;
+constexpr unsigned kStopIncompleteMysql = 1875;   // STOP has come back, the applier has not stopped yet
+constexpr unsigned kGaveUpMysql = 1756;           // of an applier that was stopped within a transaction
 constexpr const char* kNoTimeout = "4294967295";  // ms: 49 days
 
 std::string in_seconds(std::chrono::nanoseconds duration) {
@@ -113,26 +115,53 @@ bool Server::give_up_half_transaction() {
   return true;
 }
 
+/// Briefly: until STOP has come back every other word about replication waits behind it, also of who has gone away
+/// since.
+void Server::stop_within_half_transaction(const std::string& stop) {
+  const std::string limit = new_words_ ? "rpl_stop_replica_timeout" : "rpl_stop_slave_timeout";
+  const std::string before = connection_.query("SELECT @@global." + limit + " AS was").text("was");
+  connection_.query("SET GLOBAL " + limit + "=2");
+  unsigned failed = 0;
+  try {
+    change_replication(stop);
+  } catch (const SqlTrouble& trouble) {
+    failed = trouble.number();
+    if (failed != kStopIncompleteMysql) throw;
+  }
+  connection_.query("SET GLOBAL " + limit + "=" + before);
+  if (failed == 0) return;
+  throw plugin::Trouble(Status::kTransient, "applier",
+                        "the applier of " + place() +
+                            " waits a minute for the rest of a transaction that does not come; with SYSTEM_USER the "
+                            "drive user could end that");
+}
+
 void Server::stop_replication() {
-  bool whole = true;
+  const std::string stop = new_words_ ? "STOP REPLICA" : "STOP SLAVE";
   if (!mariadb_) {
     stop_receiver();  // so that no rest comes any more
-    whole = give_up_half_transaction();
+    if (!give_up_half_transaction()) return stop_within_half_transaction(stop);
   }
-  try {
-    change_replication(new_words_ ? "STOP REPLICA" : "STOP SLAVE");
-  } catch (const SqlTrouble& trouble) {
-    if (whole || trouble.cause() != "hung") throw;
-    throw plugin::Trouble(Status::kTransient, "applier",
-                          "the applier of " + place() +
-                              " waits a minute for the rest of a transaction that does not come; with SYSTEM_USER the "
-                              "drive user could end that");
-  }
+  change_replication(stop);
 }
 
 void Server::forget_source() { change_replication(new_words_ ? "RESET REPLICA ALL" : "RESET SLAVE ALL"); }
 
-void Server::start_replication() { change_replication(new_words_ ? "START REPLICA" : "START SLAVE"); }
+/// An applier that gave up half a transaction would begin it again, and could not be stopped once more.
+void Server::forget_half_transaction() {
+  State now;
+  read_replication(now);
+  const Replication& replication = now.replication;
+  if (replication.applying() || replication.applier_errno != kGaveUpMysql) return;
+  if (!missing(replication.received, position()).none()) return;
+  stop_receiver();
+  change_replication(new_words_ ? "RESET REPLICA" : "RESET SLAVE");
+}
+
+void Server::start_replication() {
+  if (!mariadb_) forget_half_transaction();
+  change_replication(new_words_ ? "START REPLICA" : "START SLAVE");
+}
 
 std::string Server::source_options(const Member& source, const char* prefix) const {
   const std::string p = prefix;

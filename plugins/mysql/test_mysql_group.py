@@ -155,11 +155,27 @@ def test_mysql_pair_a_source_that_died_within_sending_a_transaction_is_replaced_
 def test_mysql_pair_without_the_right_to_kill_the_applier_a_half_transaction_is_waited_for_and_said(pair):
     db1, db2, call = pair
     relay, members = half_a_transaction(pair)
+    limit = db2.value("SELECT @@rpl_stop_replica_timeout")
     db1.kill()
     relay.close()
-    answer = call("db2", "promote", timeout=10.0, generation=2, target="db1", settings=members)
+    answer = call("db2", "promote", generation=2, target="db1", settings=members)
     assert (answer.status, answer.facts["cause"]) == ("transient", "applier") and "SYSTEM_USER" in answer.sentence, answer
-    assert db2.value("SELECT @@super_read_only") == 1
+    assert db2.value("SELECT @@super_read_only") == 1 and db2.value("SELECT @@rpl_stop_replica_timeout") == limit
+    db2.sql("STOP REPLICA IO_THREAD", "START REPLICA IO_THREAD")  # nobody waits behind that
+
+
+def test_mysql_pair_an_applier_that_has_given_up_half_a_transaction_does_not_begin_it_again(pair):
+    db1, db2, call = pair
+    relay, members = half_a_transaction(pair)
+    db1.kill()
+    relay.close()
+    db2.sql("STOP REPLICA IO_THREAD")
+    db2.sql("KILL %d" % db2.value("SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE NAME='thread/sql/replica_sql'"))  # as after the minute
+    wait_until(lambda: db2.slave()["Last_SQL_Errno"] == 1756)
+    answer = call("db2", "demote", target="db1", settings=members)
+    assert (answer.status, answer.facts["link"]) == ("ok", "down"), answer
+    answer = call("db2", "promote", generation=2, target="db1", settings=members)
+    assert answer.status == "ok" and db2.value("SELECT @@read_only") == 0, answer
 
 
 def test_mysql_pair_a_standby_within_a_transaction_is_pointed_anew_at_once_and_gets_all_of_it(pair):
