@@ -1,6 +1,7 @@
 """MariaDB and MySQL pairs: the address appears only where the data is proven writable and alone in being so; a planned move loses
 nothing, a crash only the newest tail, and a host that comes back with writes of its own stays out and keeps them."""
 import shutil
+import threading
 import time
 
 import pymysql
@@ -208,6 +209,48 @@ def check(pair, host):
     return next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "db")
 
 
+@pytest.mark.limit(150)
+def test_a_frozen_holder_is_not_known_to_be_read_only_so_nobody_else_is_promoted_until_it_answers(scene):
+    """No fence and no watchdog: rather nobody than two."""
+    pair = Pair(scene, MariaDBs()).start()
+    one, two, server = pair.daemons["db1"], pair.daemons["db2"], pair.servers["db1"]
+    writer, frozen = pair.writer(), threading.Event()
+    looks = {host: Look(pair.servers[host]) for host in ("db1", "db2")}
+    # Frozen it acknowledges nothing, and a look would hang for as long as db2 is to be looked at.
+    sampler = roles.Sampler({"db1": lambda: not frozen.is_set() and looks["db1"](), "db2": looks["db2"]})
+    writer.wait_more(100)
+    frozen.set()
+    began = time.monotonic()
+    server.freeze()
+    wait_until(lambda: told(pair, "db1") == ("transient", "fail", "hung"), 20, "the check of db1 knows that it is hung")
+    demotes = lambda: [entry["result"] for entry in one.events() if entry.get("verb") == "demote" and entry["plugin"] == "db"]
+    wait_until(lambda: len(demotes()) > 2, 30, "its Baton has tried in vain to demote it, again and again")
+    assert set(demotes()[1:]) == {"transient"}
+    wait_until(lambda: any(entry.get("verb") == "acquire" and entry["result"] == "refused" for entry in two.events()), 20, "db2 asks for the grant")
+    hold(lambda: scene.owners.holders(VIP) == [] and not takes_writes(pair.servers["db2"]), 4, "nobody else is promoted")  # longer than a lease
+    frozen.clear()
+    server.thaw()
+    holder = wait_until(lambda: next((host for host in scene.owners.holders(VIP) if takes_writes(pair.servers[host])), None), 40, "somebody serves again")
+    writer.wait_more(50)
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    assert longest_pause(sampler) < 1, "the sampler has looked on"
+    missing = set(acknowledged) - pair.numbers(holder)
+    roles.measure("mariadb frozen holder", writer, began, len(missing))
+    assert not missing, sorted(missing)
+
+
+def longest_pause(sampler):
+    at = [when for when, _ in sampler.samples]
+    return max(later - earlier for earlier, later in zip(at, at[1:]))
+
+
+def told(pair, host):
+    found = check(pair, host)
+    return found["result"], found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+
+
 @pytest.mark.limit(200)
 def test_a_standby_that_has_not_applied_what_it_received_is_not_promoted_until_it_has(scene):
     pair = Pair(scene, MariaDBs(), section=("drain_timeout = 2s",)).start()
@@ -266,6 +309,39 @@ def test_semi_synchronous_nothing_acknowledged_is_lost_by_a_move_nor_by_a_crash_
     pair.follows("db2", "db1", 40)
     sampler.stop()
     sampler.never_two()
+
+
+@pytest.mark.limit(200)
+def test_semi_synchronous_hosts_that_do_not_hear_each_other_acknowledge_nothing_and_then_only_one_side_of_a_cut(scene):
+    """The holder alone has the witness' word and stays, but its commits wait; cut off from the witness, too, it gives up first."""
+    pair = Pair(scene, MariaDBs(SEMI_SYNC), section=("durability = strict",)).start()
+    wait_until(lambda: waits_for_standby(pair, 1), 20, "writes wait for the standby")
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    scene.faults.cut_between("db1", "db2")
+    cut_at = time.time()
+    wait_until(lambda: any(roles.may_not(entry) for entry in pair.daemons["db2"].events()), 30, "db2 tries, and may not")
+    scene.sole("db1", seconds=4)  # longer than a lease
+    assert max(writer.at.values()) < cut_at + 0.2, "nothing is acknowledged without the standby"
+    assert roles.data_of(pair.daemons["db1"])["generation"] == 1
+    scene.faults.heal()
+    writer.wait_more(50)
+    pair.follows("db2", "db1")
+    scene.faults.cut("db1")
+    before = len(writer.acknowledged)
+    pair.serving("db2", 40)
+    writer.wait_more(50)
+    wait_until(lambda: pair.servers["db1"].value("SELECT @@read_only") == 1, 10, "db1 takes no writes any more")
+    scene.faults.heal()
+    # What its commits waited with is in no acknowledgement; it may have it alone, and then keeps it.
+    wait_until(lambda: pair.kind.upstream(pair.servers["db1"]) == (scene.lab.ip4("db2"), True) or pair.role("db1") == "needs_rejoin", 40, "db1 follows, or knows why not")
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    assert len(acknowledged) > before
+    missing = set(acknowledged) - pair.numbers("db2")
+    assert not missing, sorted(missing)
+    assert scene.owners.holders(VIP) == ["db2"]
 
 
 def waits_for_standby(pair, generation):

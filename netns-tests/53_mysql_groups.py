@@ -179,3 +179,61 @@ def test_group_a_primary_that_is_cut_off_gives_the_address_up_and_acknowledges_n
     acknowledged = [1_000_000 + number for number in inside.stop()]
     missing = all_there(group, new, writer.stop()) + all_there(group, new, acknowledged)
     assert not missing, missing
+
+
+@pytest.mark.limit(200)
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+def test_group_without_a_majority_nobody_holds_the_address_until_the_members_hear_each_other_again(scene, group):
+    """Each member alone: the primary still calls itself that, and nobody has a majority."""
+    writer = group.writer()
+    sampler = roles.Sampler({host: serves(group, host) for host in group.servers})
+    writer.wait_more(100)
+    began = time.monotonic()
+    for host in ("db2", "db3"):
+        scene.faults.cut(host)
+    wait_until(lambda: scene.owners.holders(VIP) == [], 40, "db1 gives the address up")
+    for host in group.servers:
+        wait_until(lambda: no_majority(group, host), 30, "%s knows that it is in no majority" % host)
+    before = len(writer.acknowledged)
+    hold(lambda: scene.owners.holders(VIP) == [], 4, "nobody holds the address")
+    assert len(writer.acknowledged) == before
+    scene.faults.heal()
+    wait_until(lambda: len(scene.owners.holders(VIP)) == 1, 60, "somebody holds it again")
+    holder = scene.owners.holders(VIP)[0]
+    assert primary_host(group) == holder
+    writer.wait_more(50)
+    missing = all_there(group, holder, writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    roles.measure("group replication without a majority for a while", writer, began, len(missing))
+    assert not missing, missing
+    assert group.cluster.online(group.servers[holder]) == 3
+
+
+@pytest.mark.limit(200)
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+def test_group_whose_other_members_have_died_serves_again_only_when_a_person_begins_the_group_anew(scene, group):
+    one = group.servers["db1"]
+    writer = group.writer()
+    writer.wait_more(100)
+    for host in ("db2", "db3"):
+        group.servers[host].kill()
+    wait_until(lambda: scene.owners.holders(VIP) == [] and no_majority(group, "db1"), 40, "db1 knows that it is in no majority")
+    before = len(writer.acknowledged)
+    hold(lambda: scene.owners.holders(VIP) == [], 4, "nobody holds the address")
+    assert len(writer.acknowledged) == before
+    one.kill()
+    one.start().sql("SET GLOBAL group_replication_bootstrap_group=ON", "START GROUP_REPLICATION", "SET GLOBAL group_replication_bootstrap_group=OFF")
+    group.serving("db1", 30)
+    for host in ("db2", "db3"):
+        group.servers[host].start().sql("START GROUP_REPLICATION")
+    wait_until(lambda: group.cluster.online(one) == 3, 60, "all three are in the group")
+    writer.wait_more(50)
+    scene.sole("db1", seconds=1)
+    missing = all_there(group, "db1", writer.stop()) + all_there(group, "db3", writer.acknowledged)
+    assert not missing, missing
+
+
+def no_majority(followed, host):
+    found = followed.check(host)
+    return (found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")) == ("fail", "no_quorum")

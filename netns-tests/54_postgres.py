@@ -1,6 +1,7 @@
 """PostgreSQL pairs: the address appears only where the primary is, a planned move loses nothing, a crash only the newest tail, and a
 host that comes back with a log of its own stays out and keeps it."""
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -301,6 +302,55 @@ def test_a_wrong_password_and_a_lost_right_of_the_check_user_are_named_and_move_
     pair.servers["db1"].sql("GRANT pg_monitor TO baton_check")
     for host in HOSTS:
         wait_until(lambda: check(host)[0] == "pass", 20, "the check of %s passes again" % host, every=0.1)
+    assert scene.owners.holders(VIP) == ["db1"] and roles.data_of(pair.daemons["db1"])["generation"] == 1
+
+
+@pytest.mark.limit(90)
+def test_a_certificate_of_another_authority_and_another_authoritys_file_are_named_and_move_nothing(scene, template):
+    """The holder's server gets a certificate of one that nobody knows; then both hosts' Baton gets the wrong authority."""
+    certificates = servers.Certificates(scene.lab.directory)
+    for name, authority in (("known", "ca"), ("renewed", "other-ca")):
+        certificates.issue(name, "web.test", names="IP:%s,IP:%s" % (scene.lab.ip4("db1"), scene.lab.ip4("db2")), ca=authority)
+    trusted = shutil.copy(certificates["ca.crt"], os.path.join(scene.lab.directory, "trusted.crt"))
+    own = {kind: os.path.join(scene.lab.directory, "server." + kind) for kind in ("crt", "key")}
+
+    def present(name):
+        for kind, path in own.items():
+            shutil.copy(certificates["%s.%s" % (name, kind)], path)
+            shutil.chown(path, "postgres", "postgres")
+            os.chmod(path, 0o600)
+
+    present("known")
+    pair = Pair(scene, template, settings={"tls": "verify", "tls_ca": trusted}, server="ssl = on\nssl_cert_file = '%(crt)s'\nssl_key_file = '%(key)s'\n" % own).start()
+    writer, sampler, server = pair.writer(), pair.sampler(), pair.servers["db1"]
+    writer.wait_more(50)
+    began = time.time()
+
+    def renew(name):
+        present(name)
+        server.sql("SELECT pg_reload_conf()")  # of db1 alone; both have the same file
+
+    def check(host):
+        found = next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "pg")
+        return found["state"], found["result"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+
+    for wrong, right, hosts in ((lambda: renew("renewed"), lambda: renew("known"), ("db1",)),
+                                (lambda: shutil.copy(certificates["other-ca.crt"], trusted), lambda: shutil.copy(certificates["ca.crt"], trusted), HOSTS)):
+        wrong()
+        for one in pair.servers.values():
+            one.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'baton_check'")
+        for host in hosts:
+            wait_until(lambda: check(host) == ("unknown", "config", "tls"), 20, "the check of %s does not trust the certificate" % host, every=0.1)
+        scene.sole("db1", seconds=3.0)
+        right()
+        for host in hosts:
+            wait_until(lambda: check(host)[:2] == ("pass", "ok"), 20, "the check of %s passes again" % host, every=0.1)
+    scene.silent("db2", since=began)
+    writer.wait_more(50)
+    acknowledged = writer.stop()
+    sampler.stop()
+    sampler.never_two()
+    assert set(acknowledged) <= server.rows()
     assert scene.owners.holders(VIP) == ["db1"] and roles.data_of(pair.daemons["db1"])["generation"] == 1
 
 

@@ -1,6 +1,7 @@
 """Fault rows of databases (F75 to F78, F81, F82), in a live Redis pair: each has a result of its own, and the address is never where
 the data is not proven writable and alone in being so."""
 import os
+import shutil
 import time
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from lib import roles
 from lib.gate import Gates
 from lib.proc import hold, wait_until
-from lib.redis_pair import VIP, calm_pair, writable
+from lib.redis_pair import PORT, VIP, Client, calm_pair, writable
 
 import redis_server as rs
 from redis_pair import break_snapshots
+from servers import Certificates
+
 
 def check(baton, name="redis"):
     return next((one for one in baton.json("status").get("checks", []) if one["name"] == name), {})
@@ -54,6 +57,48 @@ def test_F75_wrong_credentials_and_lost_rights_of_the_check_are_named_and_move_n
         scene.sole("db1", seconds=2)
         server.command("ACL", "SETUSER", rs.CHECK_USER, *back)
         fine(one)
+    scene.silent("db2", since=began)
+    pair.nothing_lost(writer, sampler, "db1")
+    assert roles.data_of(one)["generation"] == 1
+
+
+class PlainClient(Client):
+    """By the port without TLS."""
+
+    def __init__(self, timeout):
+        self.connection = rs.Connection(VIP, PLAIN_PORT, timeout)
+
+
+PLAIN_PORT = 6380
+
+
+@pytest.mark.limit(120)
+def test_F75_a_certificate_of_another_authority_and_another_authoritys_file_are_named_and_move_nothing(scene):
+    """The holder's server gets a certificate of one that nobody knows; then both hosts' Baton gets the wrong authority."""
+    certificates = Certificates(scene.lab.directory)
+    for name, authority in (("server", "ca"), ("renewed", "other-ca")):
+        certificates.issue(name, "web.test", names="IP:%s,IP:%s" % (scene.lab.ip4("db1"), scene.lab.ip4("db2")), ca=authority)
+    trusted = os.path.join(scene.lab.directory, "trusted.crt")
+    shutil.copy(certificates["ca.crt"], trusted)
+    # Baton and the replica come by TLS.
+    pair = calm_pair(scene, section=("tls = yes", "tls_ca = " + trusted), options=(
+        "port %d" % PLAIN_PORT, "tls-port %d" % PORT, "tls-replication yes", "tls-auth-clients no", "tls-ca-cert-file " + certificates["ca.crt"],
+        "tls-cert-file " + certificates["server.crt"], "tls-key-file " + certificates["server.key"])).start()
+    one, server = pair.daemons["db1"], pair.servers["db1"]
+    writer, sampler = pair.until_the_end(roles.Writer(scene.lab.namespace("client"), PlainClient)), pair.sampler()
+    writer.wait_more(50)
+    began = time.time()
+    present = lambda name: server.command("CONFIG", "SET", "tls-cert-file", certificates[name + ".crt"], "tls-key-file", certificates[name + ".key"])
+    for wrong, right, hosts in ((lambda: present("renewed"), lambda: present("server"), ("db1",)),
+                                (lambda: shutil.copy(certificates["other-ca.crt"], trusted), lambda: shutil.copy(certificates["ca.crt"], trusted), ("db1", "db2"))):
+        wrong()
+        for host in hosts:
+            found = settled(pair.daemons[host], "tls", "config", "unknown")
+            assert "(tls_ca)" in found["text"] and scene.lab.ip4(host) in found["text"], found
+        scene.sole("db1", seconds=3)  # longer than a check's word counts
+        right()
+        for host in hosts:
+            fine(pair.daemons[host])
     scene.silent("db2", since=began)
     pair.nothing_lost(writer, sampler, "db1")
     assert roles.data_of(one)["generation"] == 1

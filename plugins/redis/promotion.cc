@@ -101,11 +101,12 @@ void Redis::refuse_planned(const Call& call, const Info& info, const Server& tar
 }
 
 /// A detached server has no link that could tell: the other one must not hold more.
-void Redis::refuse_detached(const Info& info, const Stamp& stamp, const Server& target, const Sight& sight, bool forced,
-                            std::vector<std::string>& reasons) const {
-  if (forced) return;
+void Redis::refuse_detached(const Call& call, const Info& info, const Stamp& stamp, const Server& target,
+                            const Sight& sight, std::vector<std::string>& reasons) const {
+  if (call.forced()) return;
   if (!sight.info) {
-    if (host_.flag("resume_alone")) return;
+    const bool newest = call.resumes() && stamp.host == own_.host && stamp.generation + 1 == call.generation();
+    if (newest || host_.flag("resume_alone")) return;
     reasons.push_back("it is detached, and nothing proves that its data is the newest: " + sight.trouble +
                       " (resume_alone)");
     return;
@@ -194,7 +195,7 @@ std::vector<std::string> Redis::refusals(const Call& call, Client& client, const
     }
   } else {
     refuse_crash(call, info, target, sight, until, reasons);
-    if (detached(info)) refuse_detached(info, stamp, target, sight, call.forced(), reasons);
+    if (detached(info)) refuse_detached(call, info, stamp, target, sight, reasons);
   }
   refuse_state(call, client, info, stamp, sight, reasons);
   if (info.number("slave_read_only", 1) != 0) rehearse_stamp(client);

@@ -85,7 +85,7 @@ class Redis {
                       std::vector<std::string>& reasons);
   void refuse_crash(const Call& call, const Info& info, const Server& target, const Sight& sight,
                     Clock::time_point until, std::vector<std::string>& reasons);
-  void refuse_detached(const Info& info, const Stamp& stamp, const Server& target, const Sight& sight, bool forced,
+  void refuse_detached(const Call& call, const Info& info, const Stamp& stamp, const Server& target, const Sight& sight,
                        std::vector<std::string>& reasons) const;
   static void rehearse_stamp(Client& client);
   bool may_adopt(const Stamp& stamp, const Sight& sight, Clock::time_point until);

@@ -555,6 +555,16 @@ def test_the_last_primary_resumes_after_a_restart_if_the_other_one_can_be_asked(
     assert pair.act("db1", "promote", target="db2", generation=1).status == "ok"  # its own generation, once more
 
 
+def test_the_last_primary_resumes_alone_once_nobody_can_have_been_promoted_since(pair):
+    """The engine's word counts for what this host wrote as the generation before, and for nothing older."""
+    pair.a.kill().start()
+    pair.b.kill()
+    late = pair.act("db1", "can_promote", target="db2", generation=3, resumes=True)
+    refused(late, "nothing proves that its data is the newest")
+    answer = pair.act("db1", "promote", target="db2", generation=2, resumes=True)
+    assert (answer.status, answer.generation) == ("ok", 2) and pair.a.role() == "master"
+
+
 def test_an_operators_word_promotes_what_nothing_proves_to_be_the_newest(pair):
     pair.a.kill().start()
     pair.b.kill()

@@ -335,11 +335,12 @@ void EnginePlugins::act(const ports::ActOrder& order) {
     soon(Instant{});
     return;
   }
-  Waiting waiting{order.ticket,   order.verb,     std::string{order.instance},
-                  order.from,     order.to,       order.reason,
-                  order.deadline, posix::now(),   posix::wall_clock_ns(),
-                  order.target,   order.position, order.position_age,
-                  order.planned,  order.forced,   order.generation};
+  Waiting waiting{order.ticket,    order.verb,     std::string{order.instance},
+                  order.from,      order.to,       order.reason,
+                  order.deadline,  posix::now(),   posix::wall_clock_ns(),
+                  order.target,    order.position, order.position_age,
+                  order.planned,   order.forced,   order.resumes,
+                  order.generation};
   std::deque<Waiting>& queue = section->act.queue;
   soon(Instant{});
   if (order.ticket == 0) {
@@ -474,6 +475,7 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   request.position_age = next.position_age;
   request.planned = next.planned;
   request.forced = next.forced;
+  request.resumes = next.resumes;
   request.generation = next.generation;
   act.running = Running{
       next.ticket, request.nonce, next.verb, next.instance, next.deadline, now, now + next.deadline + kAnswerGrace};
@@ -493,6 +495,15 @@ void EnginePlugins::send_next(Instant now, Section& section) {
   end_act_host(section, sentence);
 }
 
+void EnginePlugins::call_off(std::uint64_t ticket) {
+  for (auto& [name, section] : sections_) {
+    std::optional<Running>& running = section->act.running;
+    if (!running || running->ticket != ticket) continue;
+    running->limit = Instant{};
+    soon(Instant{});
+  }
+}
+
 void EnginePlugins::serve_act(Instant now, Section& section) {
   Act& act = section.act;
   if (act.ended && now >= *act.ended + kObituaryPatience) {
@@ -508,7 +519,8 @@ void EnginePlugins::serve_act(Instant now, Section& section) {
   }
   if (act.doomed) soon(*act.doomed);
   if (act.running && now >= act.running->limit) {
-    const std::string sentence = "no answer within " + in_words(act.running->deadline);
+    const bool called_off = act.running->limit == Instant{};
+    const std::string sentence = called_off ? "called off" : "no answer within " + in_words(act.running->deadline);
     settle(section, VerbStatus::kTimeout, sentence, Nanos{0});
     end_act_host(section, sentence);
   }

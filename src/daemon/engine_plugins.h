@@ -69,6 +69,7 @@ class EnginePlugins : public ports::PluginPort {
   void forget_plugin(ports::PluginId id) override;
   ports::ProbeReading read_probe(ports::PluginId id) override;
   void act(const ports::ActOrder& order) override;
+  void call_off(std::uint64_t ticket) override;
 
   // The guardian's words.
   void on_host(Instant now, ipc::PluginHost host, std::vector<posix::Fd> fds);
@@ -115,6 +116,7 @@ class EnginePlugins : public ports::PluginPort {
     Nanos position_age{-1};
     bool planned = false;
     bool forced = false;
+    bool resumes = false;
     std::uint64_t generation = 0;
   };
   struct Running {

@@ -328,6 +328,7 @@ class Mover {
     std::uint64_t ticket = 0;
     Promotion::Act act;
     Instant at{};
+    bool called_off = false;
   };
   std::optional<Asked> promotion_act_;
   std::vector<Asked> witness_acts_;

@@ -102,9 +102,9 @@ Instant Mover::old_addresses_gone(Instant now) const {
 void Mover::ask_act(Instant now, const Promotion::Act& act) {
   const std::uint64_t ticket = std::uint64_t{id_} << 32 | ++acts_;
   if (act.row == Promotion::Row::kWitness) {
-    witness_acts_.push_back({ticket, act, now});
+    witness_acts_.push_back({.ticket = ticket, .act = act, .at = now});
   } else {
-    promotion_act_ = Asked{ticket, act, now};
+    promotion_act_ = Asked{.ticket = ticket, .act = act, .at = now};
   }
   context_.ports.plugins.act({.ticket = ticket,
                               .plugin = act.plugin,
@@ -119,6 +119,7 @@ void Mover::ask_act(Instant now, const Promotion::Act& act) {
                               .position_age = act.position_age,
                               .planned = act.planned,
                               .forced = act.forced,
+                              .resumes = act.resumes,
                               .generation = act.generation});
   touch();
 }
@@ -172,6 +173,10 @@ bool Mover::ask_promotion(Instant now) {
     }
   }
   while (const auto act = promotion_->next_witness(now)) ask_act(now, *act);
+  if (promotion_act_ && !promotion_act_->called_off && promotion_->must_break_off(now)) {
+    promotion_act_->called_off = true;
+    context_.ports.plugins.call_off(promotion_act_->ticket);
+  }
   // What it leaves for may be another reason than the grant's end, which comes while writes are being blocked.
   const bool late = !BATON_DEFECT(60) && promotion_->overdue(now) && (releasing_ || !promotion_->may_hold());
   if (wanted_ && (promotion_->clearing() || late)) let_go(now);

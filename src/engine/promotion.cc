@@ -61,12 +61,15 @@ void Promotion::leave(Instant) {
 void Promotion::follow(Instant now, const std::string& host) {
   if (host.empty()) return;
   wanted_upstream_ = host;
+  // Its adverts are heard again, though its words are not.
+  if (const auto found = heard_.find(host); found != heard_.end()) found->second.fact.left = false;
   if (step_ == Step::kPassed && host == word_.with) taken(now);
 }
 
 void Promotion::permit(Instant) {
   permitted_ = true;
   unproven_ = false;
+  saw_generation(seen_);
   trouble_until_ = Instant{};
   penalty_ = kFirstPenalty;
 }
@@ -96,7 +99,11 @@ void Promotion::enter(Instant now, Step step) {
     demoting_to_ = wanted_upstream_;
     contradicted_ = false;
   }
-  if (step == Step::kClaiming) promise_ = {};
+  if (step == Step::kClaiming) {
+    promise_ = {};
+    by_database_ = proven_last_ = false;
+    claimed_in_boot_ = true;
+  }
   if (step == Step::kPromoting || step == Step::kProving) demoted_ = false;
   const bool needs_grant = step == Step::kGranting || step == Step::kRegaining || step == Step::kProving;
   if (needs_grant && setup_.grant == config::Grant::kWitness) {
@@ -139,7 +146,7 @@ bool Promotion::move_on(Instant now) {
   switch (step_) {
     case Step::kStandby:
       if (target_ == Target::kActive && against(now).empty()) {
-        if (!BATON_DEFECT(47)) record_.generation += 1;
+        if (!BATON_DEFECT(47)) record_.generation = next_generation();
         return enter(now, Step::kClaiming), true;
       }
       if (record_.role == DataRole::kNeedsRejoin && standby_settled() && now >= rejoin_at_) {
@@ -183,10 +190,11 @@ std::vector<Promotion::Section> Promotion::row() const {
   if (step_ != Step::kFencing) return setup_.promote;
   std::vector<Section> fences;
   // grant = peer: a database that another host's daemon does not speak for is demoted from here, before harsher means.
-  if (setup_.grant == config::Grant::kPeer) {
+  if (setup_.grant == config::Grant::kPeer || by_database_) {
     std::copy_if(setup_.promote.begin(), setup_.promote.end(), std::back_inserter(fences),
                  [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
   }
+  if (by_database_) return fences;
   fences.insert(fences.end(), setup_.fence.begin(), setup_.fence.end());
   return fences;
 }
@@ -236,6 +244,7 @@ void Promotion::describe(Act& act, std::size_t place) const {
     if (offered) act.generation = record_.generation + 1;
   } else if (step_ == Step::kAsking || step_ == Step::kPromoting) {
     act.forced = permitted_;
+    act.resumes = proven_last_ || (setup_.resume_alone && was_last());
     if (place != 0) return;
     const Heard* holder = last_holder(act.target);
     if (holder == nullptr) return;
@@ -333,7 +342,9 @@ bool Promotion::has_row(Step step) {
 
 void Promotion::row_done(Instant now) {
   switch (step_) {
-    case Step::kFencing: since_ = now; return enter(now, Step::kAsking);
+    case Step::kFencing:
+      if (!by_database_) since_ = now;
+      return enter(now, Step::kAsking);
     case Step::kAsking: return enter(now, Step::kDeciding);
     case Step::kPromoting: return enter(now, Step::kVerifying);
     case Step::kVerifying: return serve(now);
@@ -454,8 +465,9 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
     status = VerbStatus::kConflict;
     sentence_ = ports::Sentence{"it is not the writable one of this generation after its promotion"};
   }
-  // A fence that works is used all the same; one that fails does not outweigh an operator's word.
-  if (step_ == Step::kFencing && permitted_) status = VerbStatus::kOk;
+  // A fence that works is used all the same; one that fails does not outweigh an operator's word. What a refusal tries
+  // is judged by the next answer.
+  if (step_ == Step::kFencing && (permitted_ || by_database_)) status = VerbStatus::kOk;
   if (status == VerbStatus::kOk) {
     tries_ = 0;
     // grant = peer: one proof for each host is enough. Else each fence ends each host.
@@ -475,6 +487,10 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
   // Where nobody else could do better, the mastership is kept meanwhile.
   const bool pair = setup_.others.size() <= 1;
   if (step_ == Step::kAsking && status == VerbStatus::kRefused && pair && now - since_ < kRefusalPatience) {
+    if (can_fence_by_database(now)) {
+      by_database_ = true;
+      return enter(now, Step::kFencing);
+    }
     not_before_ = now + kTryPause;
     return;
   }

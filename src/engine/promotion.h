@@ -22,6 +22,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/defect.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
 #include "base/time.h"
@@ -68,7 +69,8 @@ class Promotion {
     Instant position_at = kNever;  ///< a crash: when the old holder's probe saw it; kNever: not known
     Nanos position_age{-1};        ///< how old it was when that was last heard to have the role
     bool planned = false;
-    bool forced = false;  ///< an operator takes upon himself what may be lost
+    bool forced = false;   ///< an operator takes upon himself what may be lost
+    bool resumes = false;  ///< nobody else has been promoted since this host's data was the writable one
     std::uint64_t generation = 0;
     Nanos deadline{0};
   };
@@ -133,6 +135,10 @@ class Promotion {
     const bool may_have_them =
         step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking || step_ == PromotionStep::kUnblocking;
     return may_have_them && grant_lost(now);
+  }
+  /// The promotion that is under way must not be finished: another host may be promoted soon.
+  bool must_break_off(Instant now) const {
+    return step_ == PromotionStep::kPromoting && asked_ && !BATON_DEFECT(75) && grant_lost(now);
   }
   /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
   bool left() const;
@@ -218,6 +224,9 @@ class Promotion {
   bool silent(const std::string& host, Instant now) const;
   void choose_whom_to_fence(Instant now);
   const Heard* last_holder(const std::string& host) const;
+  bool was_last() const;
+  std::uint64_t next_generation() const;
+  bool can_fence_by_database(Instant now) const;
 
   // promotion_handover.cc
   bool hand_over(Instant now);
@@ -306,6 +315,9 @@ class Promotion {
   // Other hosts.
   std::map<std::string, Heard> heard_;  ///< by HOST
   std::vector<std::string> whom_;       ///< kFencing: the hosts
+  bool by_database_ = false;            ///< kFencing: after a refusal, by the database's own verb
+  bool claimed_in_boot_ = false;        ///< the number in record_ is of this boot: a witness grants it once more
+  bool proven_last_ = false;            ///< this claim's witnesses have granted nobody else anything since was_last()
   ports::Promise promise_;
   std::string conflicting_;
   Instant conflict_since_{};

@@ -23,6 +23,11 @@ bool claims_or_holds(const ports::PeerFact& fact) {
   return climbs || gives || fact.step == Step::kProving || fact.data_role == DataRole::kActive;
 }
 
+bool left_at_rest(const ports::PeerFact& fact) {
+  const bool rests = fact.step == Step::kStandby || fact.step == Step::kReturning || fact.step == Step::kClosing;
+  return fact.left && (rests || BATON_DEFECT(76)) && fact.data_role != DataRole::kActive;
+}
+
 }  // namespace
 
 // ---- The other hosts' word ------------------------------------------------------------------------------------------
@@ -132,8 +137,9 @@ bool Promotion::not_writable() const {
   return stuck_ && std::all_of(replica_at_.begin(), replica_at_.end(), [&](Instant at) { return at > tried_at_; });
 }
 
-/// For the claim that is under way.
+/// For the claim that is under way. Who stopped in order claims nothing before it has spoken again.
 bool Promotion::has_promised(const std::string& host, Instant now) const {
+  if (const auto found = heard_.find(host); found != heard_.end() && left_at_rest(found->second.fact)) return true;
   if (silent(host, now)) return false;
   const ports::PeerFact& fact = heard_.at(host).fact;
   const bool of_this_claim = fact.promise.generation == record_.generation || BATON_DEFECT(67);
@@ -163,7 +169,12 @@ bool Promotion::ask_witnesses(Instant now) {
     return enter(now, Step::kClaiming), true;
   }
   const bool all = std::all_of(leases_.begin(), leases_.end(), [&](const Lease& lease) { return lease.held(now); });
-  if (all || BATON_DEFECT(43)) return enter(now, Step::kWaiting), true;
+  if (all || BATON_DEFECT(43)) {
+    // The witness would have refused this number if anybody had been granted it, or a higher one.
+    proven_last_ = was_last() && (record_.generation == record_.promoted + 1 || BATON_DEFECT(77));
+    if (proven_last_) unproven_ = false;
+    return enter(now, Step::kWaiting), true;
+  }
   const bool held_elsewhere =
       std::any_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.refused(); });
   if (now - since_ > (held_elsewhere ? kLeasePatience : kGrantPatience)) return abandon(now, Reason::kNoGrant), true;
@@ -202,8 +213,32 @@ void Promotion::choose_whom_to_fence(Instant now) {
   whom_.clear();
   if (permitted_ && setup_.grant == config::Grant::kPeer) return;
   for (const std::string& host : setup_.others) {
-    if (!has_promised(host, now)) whom_.push_back(host);
+    if (!has_promised(host, now) && (!by_database_ || silent(host, now))) whom_.push_back(host);
   }
+}
+
+/// A refusal because the other one's database lives, though nothing is heard of its daemon: that database is demoted
+/// from here, once for each claim (roles section 3, step 5). With grant = peer that is what granted the claim.
+bool Promotion::can_fence_by_database(Instant now) const {
+  if (by_database_ || setup_.grant == config::Grant::kPeer || planned()) return false;
+  const bool has_verb = std::any_of(setup_.promote.begin(), setup_.promote.end(),
+                                    [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
+  return has_verb && std::any_of(setup_.others.begin(), setup_.others.end(),
+                                 [&](const std::string& host) { return silent(host, now); });
+}
+
+// ---- The number of a claim ------------------------------------------------------------------------------------------
+
+/// As far as this host knows it was the last one that was promoted, and has followed nobody since.
+bool Promotion::was_last() const { return record_.dirty && record_.promoted != 0 && seen_ <= record_.promoted; }
+
+/// Above all that is known. The last holder keeps to one number until it is promoted, because a witness that grants the
+/// number right above its last promotion proves that there has been no other one in between.
+std::uint64_t Promotion::next_generation() const {
+  const bool witness = setup_.grant == config::Grant::kWitness;
+  const bool repeatable = claimed_in_boot_ || record_.generation <= record_.promoted;
+  if (witness && was_last() && repeatable) return std::max(record_.generation, record_.promoted + 1);
+  return std::max(record_.generation, witness && unproven_ ? 0 : seen_) + 1;
 }
 
 bool Promotion::grant_lost(Instant now) const {

@@ -33,6 +33,7 @@ void Promotion::recall(Instant now, const ports::DataRecord& record) {
     case DataRole::kNeedsRejoin: break;
   }
   unproven_ = dirty_before_ = record_.dirty;
+  claimed_in_boot_ = record.same_boot;
   rejoin_at_ = now + kRejoinPause;
   const bool had_it = record.role == DataRole::kPromoting || record.role == DataRole::kActive;
   // A reboot has started the database anew, as a standby.

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::uint8_t kPlanned = 1;
 constexpr std::uint8_t kForced = 2;
+constexpr std::uint8_t kResumes = 4;
 
 constexpr std::uint32_t kRequestMagic = 0x42504131;  // "BPA1"
 constexpr std::uint32_t kAnswerMagic = 0x42504132;
@@ -59,7 +60,8 @@ std::vector<std::uint8_t> encode(const ActRequest& request) {
     }
     out.text(plain_text(request.position, kPositionLimit));
     out.i64(request.position_age.count());
-    out.u8(static_cast<std::uint8_t>((request.planned ? kPlanned : 0) | (request.forced ? kForced : 0)));
+    out.u8(static_cast<std::uint8_t>((request.planned ? kPlanned : 0) | (request.forced ? kForced : 0) |
+                                     (request.resumes ? kResumes : 0)));
     out.u64(request.generation);
     out.i64(request.wall_clock_ns);
   });
@@ -82,12 +84,13 @@ Result<ActRequest> decode_request(ConstBytes bytes) {
   const std::uint8_t flags = in.u8();
   request.planned = (flags & kPlanned) != 0;
   request.forced = (flags & kForced) != 0;
+  request.resumes = (flags & kResumes) != 0;
   request.generation = in.u64();
   request.wall_clock_ns = in.i64();
   if (!texts.good()) return fail("read act request: cut short, or a text that is not plain");
   if (in.remaining() != 0) return fail("read act request: trailing bytes");
   if (verb >= kPluginVerbs) return fail("read act request: verb " + std::to_string(verb));
-  if (flags > (kPlanned | kForced)) return fail("read act request: flags");
+  if (flags > (kPlanned | kForced | kResumes)) return fail("read act request: flags");
   if (request.timeout <= Nanos{0} || request.timeout > kLongestTimeout) return fail("read act request: timeout");
   request.verb = static_cast<PluginVerb>(verb);
   return request;

@@ -29,7 +29,8 @@ struct ActRequest {
   std::string position;
   Nanos position_age{-1};  ///< negative: not known
   bool planned = false;
-  bool forced = false;  ///< BATON_CALL_FORCED
+  bool forced = false;   ///< BATON_CALL_FORCED
+  bool resumes = false;  ///< BATON_CALL_RESUMES
   std::uint64_t generation = 0;
   std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME of the event
   bool operator==(const ActRequest&) const = default;

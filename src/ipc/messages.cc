@@ -291,6 +291,7 @@ void fields(Archive& archive, PeerNews& message) {
   fields(archive, fact.handover);
   archive.text(fact.promise.to);
   archive.number(fact.promise.generation);
+  archive.flag(fact.left);
 }
 template <class Archive>
 void fields(Archive& archive, PeerCheck& message) {

@@ -100,6 +100,10 @@ extern "C" {
 /* can_promote, promote of a crash: an operator takes upon himself what may be lost (failover --force). Then it is no
  * reason to refuse that what the other one has cannot be seen, or is more. */
 #define BATON_CALL_FORCED 2u
+/* can_promote, promote of a crash: nobody else has been promoted since generation - 1, by a witness' proof or the
+ * operator's standing word (resume_alone). Data that this host wrote as that generation is the newest there is,
+ * although no other host can be asked. */
+#define BATON_CALL_RESUMES 4u
 
 /* Level of baton_host.log. */
 #define BATON_LOG_DEBUG 0

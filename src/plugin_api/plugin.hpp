@@ -130,6 +130,7 @@ class Call {
   std::string reason_words() const { return call_->reason_words; }
   std::string target() const { return call_->target; }
   std::uint64_t generation() const { return call_->generation; }
+  bool resumes() const { return (call_->flags & BATON_CALL_RESUMES) != 0; }
   bool forced() const { return (call_->flags & BATON_CALL_FORCED) != 0; }
   bool planned() const { return (call_->flags & BATON_CALL_PLANNED) != 0; }
   std::string position() const {

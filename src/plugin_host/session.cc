@@ -95,6 +95,7 @@ Verdict Session::call(const ipc::ActRequest& request) {
     call.position_age_ns = request.position_age.count();
     if (request.planned) call.flags |= BATON_CALL_PLANNED;
     if (request.forced) call.flags |= BATON_CALL_FORCED;
+    if (request.resumes) call.flags |= BATON_CALL_RESUMES;
     call.generation = request.generation;
     call.at_ns = request.wall_clock_ns;
     const baton_verb function = verb_functions(library_.plugin)[static_cast<std::size_t>(request.verb)];

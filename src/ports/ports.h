@@ -250,6 +250,7 @@ struct PeerFact {
   ReasonSet against = {};     ///< why it may not be Active now
   HandoverWord handover = {};
   Promise promise = {};
+  bool left = false;  ///< its daemon was stopped, and this is its last word: good until it speaks again
 };
 inline constexpr Nanos kPeerLease = std::chrono::milliseconds{3500};
 
@@ -267,7 +268,8 @@ struct ActOrder {
   std::string position{};
   Nanos position_age{-1};  ///< when its host was last heard to have the role; negative: not known
   bool planned = false;
-  bool forced = false;  ///< an operator takes upon himself what may be lost
+  bool forced = false;   ///< an operator takes upon himself what may be lost
+  bool resumes = false;  ///< nobody else has been promoted since this host's data was the writable one
   std::uint64_t generation = 0;
 };
 struct ActResult {
@@ -298,6 +300,9 @@ class PluginPort {
   /// were queued before it; kTimeout, kCrashed and kNotRunning are results too. With ticket 0: no result; a newer one
   /// for the same plugin and instance replaces one that still waits.
   virtual void act(const ActOrder& order) = 0;
+  /// Ends the process that works on the act, if it has begun: what it has not done yet is not done any more. The result
+  /// follows as for any act.
+  virtual void call_off(std::uint64_t ticket) = 0;
 };
 
 struct Ports {

@@ -142,6 +142,16 @@ void PeerChannel::send(Instant now, const PeerReport& report, bool busy) {
   }
 }
 
+void PeerChannel::say_goodbye(const PeerReport& report) {
+  constexpr int kCopies = 3;  // one may be lost
+  const auto parts = encode(report);
+  for (auto& [host, peer] : peers_) {
+    for (const auto& part : parts) {
+      for (int i = 0; i < kCopies; ++i) send_to(peer, seal(peer.session->make(part), keys_.front()));
+    }
+  }
+}
+
 void PeerChannel::send_to(const Peer& peer, ConstBytes bytes) {
   for (const IpAddress& address : peer.addresses) {
     const posix::Fd& socket = address.is_ipv6() ? v6_ : v4_;

@@ -57,12 +57,16 @@ class PeerChannel {
   /// Sends what is due; `report`: what this host says of itself.
   /// `busy`: the others wait for the next one, too.
   void send(Instant now, const PeerReport& report, bool busy);
+  /// The last report before the end; nobody can ask for it again.
+  void say_goodbye(const PeerReport& report);
   /// Something changed that the others should know at once; however much that is, they hear of it fifty times a second.
   void hurry();
   std::optional<Instant> next_deadline() const;
   /// By host.
   const std::map<std::string, PeerView>& peers() const { return views_; }
-  bool lost(const PeerView& view, Instant now) const { return !view.heard_ever || now - view.heard_at > kLostAfter; }
+  bool lost(const PeerView& view, Instant now) const {
+    return !view.heard_ever || view.engine == kStopped || now - view.heard_at > kLostAfter;
+  }
 
  private:
   struct Peer {

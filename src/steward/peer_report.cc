@@ -229,7 +229,7 @@ Result<PeerReport> decode_peer_report(ConstBytes bytes) {
   report.config_hash = in.text();
   report.engine = in.u8();
   report.instances_all = in.u16();
-  if (!in.ok() || !ipc::is_plain(report.config_hash, kHashLimit) || report.engine > 2) {
+  if (!in.ok() || !ipc::is_plain(report.config_hash, kHashLimit) || report.engine > kStopped) {
     return fail("read a peer's report: its head does not fit");
   }
   while (kind == kChecks && in.remaining() > 0) {

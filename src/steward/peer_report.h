@@ -65,9 +65,12 @@ struct WishAnswer {
 /// Cut to what fits one frame; the last line, which says how it ended, is the last to go.
 WishAnswer fitted(WishAnswer answer);
 
+/// PeerReport::engine of a host whose daemon was stopped in order.
+inline constexpr std::uint8_t kStopped = 3;
+
 struct PeerReport {
   std::string config_hash;
-  std::uint8_t engine = 0;          ///< 0: runs, 1: is being started, 2: given up
+  std::uint8_t engine = 0;          ///< 0: runs, 1: is being started, 2: given up, kStopped: this is its last word
   std::uint16_t instances_all = 0;  ///< that the host has, in however many parts
   std::vector<PeerInstance> instances;
   std::vector<std::pair<std::string, bool>> checks = {};  ///< its `relative` ones: section, and whether it passes

@@ -31,6 +31,14 @@ void StewardProcess::talk_to_peers(Instant now) {
   }
 }
 
+/// All of this daemon ends, its engine before it: what stands on the state board is final.
+void StewardProcess::say_goodbye() {
+  if (!peer_channel_.enabled()) return;
+  PeerReport report = own_report(view());
+  report.engine = kStopped;
+  peer_channel_.say_goodbye(report);
+}
+
 /// Somebody's role is on its way: the hosts wait for each other's words.
 bool StewardProcess::busy(const HostView& host) const {
   if (own_wish_ || desk_.busy(host.now)) return true;
@@ -111,7 +119,8 @@ void StewardProcess::tell_engine(const PeerView& peer) {
                                 .position_age = instance.position_age + (posix::now() - at),
                                 .against = ReasonSet::from_bits(instance.against),
                                 .handover = instance.handover,
-                                .promise = instance.promise}});
+                                .promise = instance.promise,
+                                .left = peer.engine == kStopped}});
   }
   for (const auto& [section, said] : peer.checks) {
     if (said.second <= watched.told) continue;

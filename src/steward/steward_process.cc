@@ -162,6 +162,7 @@ void StewardProcess::on_message(ipc::Channel& channel, ipc::Incoming incoming) {
 
 void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
   if (std::holds_alternative<ipc::Terminate>(incoming.message)) {
+    say_goodbye();
     finished_ = true;
   } else if (std::holds_alternative<ipc::Configuration>(incoming.message) && !incoming.fds.empty()) {
     auto config = read_configuration(incoming.fds.front().get());

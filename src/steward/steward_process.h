@@ -82,6 +82,7 @@ class StewardProcess {
   void hear_wishes();
   HostView view() const;
   void talk_to_peers(Instant now);
+  void say_goodbye();
   PeerReport own_report(const HostView& host) const;
   bool busy(const HostView& host) const;
   void tell_engine(const PeerView& peer);

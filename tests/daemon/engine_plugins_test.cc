@@ -416,6 +416,25 @@ TEST_F(EnginePluginsTest, AnAnswerWithoutAQuestionEndsTheHostAndIsNoResult) {
   EXPECT_THAT(sink_.results, IsEmpty());
 }
 
+TEST_F(EnginePluginsTest, AnActThatIsCalledOffLosesItsProcessAtOnce) {
+  act_host(1);
+  order(41);
+  order(42);
+  turn();
+  ASSERT_TRUE(asked());
+  plugins_->call_off(42);  // it has not begun
+  turn();
+  EXPECT_THAT(sink_.results, IsEmpty());
+  EXPECT_THAT(ends_, IsEmpty());
+  plugins_->call_off(41);
+  turn();
+  ASSERT_EQ(sink_.results.size(), 1u);
+  EXPECT_EQ(sink_.results[0].ticket, 41u);
+  EXPECT_EQ(sink_.results[0].status, VerbStatus::kTimeout);
+  EXPECT_EQ(sink_.results[0].sentence.view(), "called off");
+  EXPECT_EQ(ends_.size(), 1u);
+}
+
 TEST_F(EnginePluginsTest, ALateAnswerIsATimeoutHalfASecondAfterTheDeadline) {
   act_host(1);
   const Instant begin = posix::now();

@@ -109,6 +109,7 @@ class FakeDoors final : public ports::FramePort,
     last_act = act_order;
     tickets.push_back(act_order.ticket);
   }
+  void call_off(std::uint64_t ticket) override { called_off.push_back(ticket); }
   void publish_check(ports::PluginId id, const ports::CheckState& state) override { checks[id] = state; }
   void retire_check(ports::PluginId id) override { checks.erase(id); }
 
@@ -122,6 +123,7 @@ class FakeDoors final : public ports::FramePort,
   std::map<ports::PluginId, ports::CheckState> checks;
   std::uint64_t last_record = 0;
   std::vector<std::uint64_t> tickets;  ///< of the acts, 0 for notify
+  std::vector<std::uint64_t> called_off;
   ports::ActOrder last_act;
   std::vector<ports::AddressCommand> commands;
   std::vector<ports::Report> reports, transitions;

@@ -229,6 +229,32 @@ void adopt_granted(Bench& bench, Nanos left) {
   });
 }
 
+TEST(MoverPromotionTest, APromotionThatIsUnderWayIsCalledOffInTimeForItsGrantsEnd) {
+  Bench bench{witnessed()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.run(kStart + 4s);
+  const auto recorded = [&] {
+    bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  };
+  recorded();  // claiming
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kAcquire);
+  bench.turn([&] {
+    bench.engine->on_act_result(bench.now,
+                                {.ticket = bench.doors.tickets.back(), .status = VerbStatus::kOk, .lease = 9s});
+  });
+  recorded();  // promoting
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kPromote);
+  const std::uint64_t promote = bench.doors.tickets.back();
+  bench.run_for(5900ms);  // no renewal is answered
+  EXPECT_THAT(bench.doors.called_off, IsEmpty());
+  bench.run_for(200ms);
+  EXPECT_THAT(bench.doors.called_off, ElementsAre(promote));
+  bench.run_for(4s);
+  EXPECT_THAT(bench.doors.called_off, ElementsAre(promote)) << "once";
+}
+
 TEST(MoverPromotionTest, ASuccessorWhoseGrantHasLapsedGivesTheAddressUp) {
   Bench bench{witnessed()};
   adopt_granted(bench, -1ns);

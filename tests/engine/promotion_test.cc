@@ -410,6 +410,86 @@ TEST_F(PromotionTest, WhoIsHeardButDoesNotPromiseIsFencedAfterTenSeconds) {
   EXPECT_THAT(ask(), ElementsAre("fence db2"));
 }
 
+ports::PeerFact last_word_at(PromotionStep step) {
+  ports::PeerFact word{.host = "db2", .instance = "pg", .data_role = DataRole::kDemoting, .step = step};
+  word.left = true;
+  return word;
+}
+
+TEST_F(PromotionTest, WhoStoppedInOrderIsNotFenced) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->heard(now, last_word_at(PromotionStep::kReturning));
+  now += 1h;
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+}
+
+TEST_F(PromotionTest, WhoStoppedInOrderIsFencedOnceItsAdvertsAreHeardAgain) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->heard(now, last_word_at(PromotionStep::kReturning));
+  now += 1h;
+  promotion->follow(now, "db2");
+  ask();
+  answer();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]"));
+  now += 1500ms;
+  EXPECT_THAT(ask(), ElementsAre("fence db2"));
+}
+
+TEST_F(PromotionTest, WhoStoppedInTheMiddleOfItsDemotionIsFenced) {
+  Promotion::Setup setup = one_section();
+  setup.host = "db1";
+  setup.fence = {{.verbs = {}, .deadline = 30s}};
+  make(setup);
+  settle_as_standby();
+  promotion->heard(now, last_word_at(PromotionStep::kDemoting));
+  now += 1h;
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]"));
+  now += 1500ms;
+  EXPECT_THAT(ask(), ElementsAre("fence db2"));
+}
+
+TEST_F(PromotionTest, AClaimThatIsRefusedDemotesTheDatabaseOfASilentHostOnce) {
+  Promotion::Setup setup = one_section(config::Grant::kWitness);
+  setup.host = "db1";
+  setup.promote.front().verbs.add(PluginVerb::kFence);
+  make(setup);
+  settle_as_standby();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "acquire"));
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 60s), ElementsAre("can_promote"));
+  EXPECT_THAT(answer(VerbStatus::kRefused, "its link is up"), ElementsAre("fence db2"));
+  EXPECT_THAT(answer(VerbStatus::kTimeout), ElementsAre("can_promote")) << "tried once, and it does not decide";
+  EXPECT_THAT(answer(VerbStatus::kRefused, "its link is up"), IsEmpty()) << "a second later";
+  now += 1s;
+  EXPECT_THAT(ask(), ElementsAre("can_promote"));
+  EXPECT_THAT(answer(), ElementsAre("[promoting 1 dirty]", "promote"));
+}
+
+TEST_F(PromotionTest, AClaimThatIsRefusedLeavesTheDatabaseOfAHostThatIsHeardAlone) {
+  Promotion::Setup setup = one_section(config::Grant::kWitness);
+  setup.host = "db1";
+  setup.promote.front().verbs.add(PluginVerb::kFence);
+  make(setup);
+  settle_as_standby();
+  promotion->heard(now,
+                   {.host = "db2", .instance = "pg", .data_role = DataRole::kStandby, .step = PromotionStep::kStandby});
+  promotion->claim(now, now);
+  ask();
+  witness_says(VerbStatus::kOk, 60s);
+  EXPECT_THAT(answer(VerbStatus::kRefused), IsEmpty());
+}
+
 TEST_F(PromotionTest, AHostAtRestPromisesWhereThereIsAFenceAndIsNotBoundByIt) {
   Promotion::Setup setup = one_section();
   setup.host = "db1";
@@ -601,6 +681,77 @@ TEST_F(PromotionTest, AReturningHolderThatNobodyFollowedGoesOn) {
   promotion->claim(now, now);
   ask();
   EXPECT_THAT(witness_says(VerbStatus::kOk, 10s, 6), ElementsAre("can_promote"));
+}
+
+TEST_F(PromotionTest, TheLastHolderKeepsToTheNumberThatProvesThatNobodyWasPromotedSince) {
+  make(one_section(config::Grant::kWitness),
+       {.instance = "pg", .role = DataRole::kStandby, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->saw_generation(5);
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 6 dirty]", "acquire"));
+  now += 10s + 1ns;  // the witness does not answer
+  ask();
+  witness_says(VerbStatus::kTransient, 0s);
+  witness_says(VerbStatus::kTransient, 0s);
+  now += 10s;
+  EXPECT_THAT(ask(), ElementsAre("[claiming 6 dirty]", "acquire"));
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 60s), ElementsAre("can_promote"));
+  EXPECT_TRUE(last.resumes);
+  EXPECT_THAT(answer(), ElementsAre("[promoting 6 dirty]", "promote"));
+  EXPECT_TRUE(last.resumes);
+}
+
+TEST_F(PromotionTest, AHigherNumberProvesNothing) {
+  for (const bool same_boot : {true, false}) {
+    make(one_section(config::Grant::kWitness), {.instance = "pg",
+                                                .role = DataRole::kClaiming,
+                                                .generation = 7,
+                                                .dirty = true,
+                                                .promoted = 5,
+                                                .same_boot = same_boot});
+    ask();
+    answer();
+    promotion->claim(now, now);
+    const std::string again = "[claiming 7 dirty]";
+    EXPECT_THAT(ask(), ElementsAre(same_boot ? again : "[claiming 8 dirty]", "acquire"));
+    EXPECT_THAT(witness_says(VerbStatus::kOk, 60s), ElementsAre("can_promote"));
+    EXPECT_FALSE(last.resumes) << "6 may have been another's";
+  }
+}
+
+TEST_F(PromotionTest, DataOfALaterGenerationIsNotTheLastHoldersOwn) {
+  make(one_section(config::Grant::kWitness),
+       {.instance = "pg", .role = DataRole::kStandby, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->saw_generation(6);
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 6 dirty]", "acquire"));
+  witness_says(VerbStatus::kOk, 60s);
+  EXPECT_FALSE(last.resumes);
+}
+
+TEST_F(PromotionTest, AnOperatorsStandingWordLetsTheLastHolderResume) {
+  Promotion::Setup setup = one_section();
+  setup.resume_alone = true;
+  make(setup, {.instance = "pg", .role = DataRole::kStandby, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 6 dirty]", "can_promote"));
+  EXPECT_TRUE(last.resumes);
+}
+
+TEST_F(PromotionTest, AnOperatorsWordClaimsAboveTheGenerationInTheData) {
+  make(one_section(), {.instance = "pg", .role = DataRole::kStandby, .generation = 5, .dirty = true, .promoted = 5});
+  ask();
+  answer();
+  promotion->saw_generation(8);
+  promotion->permit(now);
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 9 dirty]", "can_promote"));
 }
 
 TEST_F(PromotionTest, AGrantThatIsNotRenewedIsGivenUpInTimeForTheDemotion) {

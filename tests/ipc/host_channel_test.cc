@@ -22,7 +22,7 @@ ActRequest full_request() {
   request.target = "host2";
   request.position = std::string(1023, '7');
   request.position_age = milliseconds{1400};
-  request.planned = request.forced = true;
+  request.planned = request.forced = request.resumes = true;
   request.generation = 3;
   request.wall_clock_ns = 1'700'000'000'000'000'000;
   return request;

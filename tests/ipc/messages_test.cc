@@ -123,11 +123,13 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
                    .position = std::string(1023, 'f'),
                    .sentence = "why"};
   fact.promise = {.to = "db1", .generation = 6};
+  fact.left = true;
   const ports::PeerFact told = round_trip(PeerNews{fact}).fact;
   const PeerCheck check = round_trip(PeerCheck{"db2", "app", true});
   EXPECT_EQ(check.host + check.section, "db2app");
   EXPECT_TRUE(check.passes);
   EXPECT_EQ(told.against, fact.against);
+  EXPECT_TRUE(told.left);
   EXPECT_EQ(told.handover, fact.handover);
   EXPECT_EQ(told.promise, fact.promise);
   EXPECT_EQ(told.position, fact.position);

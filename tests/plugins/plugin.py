@@ -163,7 +163,7 @@ class _Loaded:
                  for name in ("instance", "from_state", "to_state", "reason", "reason_words", "target", "position")}
         age = about.get("position_age")
         one = Call(position_age_ns=-1 if age is None else int(age * 1e9), struct_size=c.sizeof(Call), deadline_ns=time.monotonic_ns() + int(timeout * 1e9),
-                   timeout_ns=int(timeout * 1e9), verb=verb.encode(), flags=(1 if about.get("planned") else 0) | (2 if about.get("forced") else 0), generation=about.get("generation", 0),
+                   timeout_ns=int(timeout * 1e9), verb=verb.encode(), flags=(1 if about.get("planned") else 0) | (2 if about.get("forced") else 0) | (4 if about.get("resumes") else 0), generation=about.get("generation", 0),
                    at_ns=about.get("at_ns", time.time_ns()), **texts)
         result = Result(struct_size=c.sizeof(Result), lag_ms=-1, lag_bytes=-1)
         status = function(self.object, c.byref(one), c.byref(result))

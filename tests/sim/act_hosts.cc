@@ -70,6 +70,15 @@ void ActHosts::act(const ports::ActOrder& order) {
   if (!section->running) start_next(*section);
 }
 
+/// Its process is ended, as at its deadline.
+void ActHosts::call_off(std::uint64_t ticket) {
+  for (Section& section : sections_) {
+    if (!section.running || section.running->asked.order.ticket != ticket || section.running->result) continue;
+    section.running->killed_at = world_.now();
+    schedule(section, world_.now());
+  }
+}
+
 ActHosts::Mishap ActHosts::draw_mishap(PluginVerb verb) {
   if (!world_.random().permille(world_.act_trouble(host_.index()))) return Mishap::kNone;
   const auto drawn = static_cast<Mishap>(world_.random().between(1, static_cast<int>(Mishap::kCount) - 1));

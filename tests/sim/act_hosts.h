@@ -24,6 +24,7 @@ class ActHosts {
   void forget(ports::PluginId id) { ids_.erase(id); }
   ports::ProbeReading read(ports::PluginId id) const;
   void act(const ports::ActOrder& order);
+  void call_off(std::uint64_t ticket);
 
   void engine_died();
   /// The processes are gone, too.

@@ -230,8 +230,18 @@ void Checker::reported(Host& host, const ports::Report& report) {
   if (from == State::kActive) world_.data_checker().left(host, units_[static_cast<std::size_t>(unit)].name);
   if (report.to == State::kActive && from == State::kBackup) {
     check_takeover(host, unit, report.reason, since);
-    if (host.board().instances.at(report.instance)->against != 0)
-      fail("I2", &host, "takes over although something speaks against it");
+    ReasonSet said = ReasonSet::from_bits(host.board().instances.at(report.instance)->against);
+    // A planned move starts the database anew: its checks do not decide meanwhile.
+    for (const Reason check : {Reason::kCheckFailed, Reason::kCheckUnknown}) {
+      if (report.reason == Reason::kHandedOver) said.set(check, false);
+    }
+    if (const std::uint64_t against = said.bits(); against != 0) {
+      std::string why;
+      for (unsigned bit = 0; bit < 64; ++bit) {
+        if ((against >> bit & 1) != 0) why += " " + std::string{reason_token(static_cast<Reason>(bit))};
+      }
+      fail("I2", &host, "takes over although something speaks against it:" + why);
+    }
   }
   if (report.to == State::kActive && view(host).drained) fail("I4", &host, "takes over while drained");
   for (const int router : units_[static_cast<std::size_t>(unit)].routers) {

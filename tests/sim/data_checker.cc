@@ -202,6 +202,7 @@ void DataChecker::check_promised(const Host& host, int unit, const ports::ActOrd
   bool fenced = false, word = false;
   for (int other = 0; other < world_.hosts(); ++other) {
     if (other == host.index() || moves_.promised(unit, other, host, order.generation)) continue;
+    if (!there.fenced[static_cast<std::size_t>(other)] && moves_.has_left(unit, other, host)) continue;
     fenced |= there.fenced[static_cast<std::size_t>(other)];
     word |= !there.fenced[static_cast<std::size_t>(other)];
     if (there.fenced[static_cast<std::size_t>(other)] || there.permitted) continue;
@@ -218,7 +219,7 @@ void DataChecker::check_fenced(const Host& host, int unit, const ports::ActOrder
   const View& there = view(host, unit);
   for (int other = 0; other < world_.hosts(); ++other) {
     if (other == host.index() || there.fenced[static_cast<std::size_t>(other)]) continue;
-    if (moves_.promised(unit, other, host, order.generation)) continue;
+    if (moves_.promised(unit, other, host, order.generation) || moves_.has_left(unit, other, host)) continue;
     fail("I7", &host, unit, "asks for a promotion before host" + std::to_string(other) + " is fenced");
   }
 }

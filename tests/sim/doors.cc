@@ -116,6 +116,10 @@ void Host::Doors::Plugins::act(const ports::ActOrder& order) {
   if (host->alive()) host->acts_->act(order);
 }
 
+void Host::Doors::Plugins::call_off(std::uint64_t ticket) {
+  if (host->alive()) host->acts_->call_off(ticket);
+}
+
 /// One port call; false once the engine has died in this turn.
 bool Host::alive() {
   if (calls_left_ < 0) return true;

@@ -48,6 +48,7 @@ struct Host::Doors {
     void forget_plugin(ports::PluginId id) override;
     ports::ProbeReading read_probe(ports::PluginId id) override;
     void act(const ports::ActOrder& order) override;
+    void call_off(std::uint64_t ticket) override;
   };
 
   explicit Doors(Host& host);

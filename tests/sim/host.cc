@@ -349,6 +349,7 @@ void Host::finish_stop() {
   // The engine waits for a blocked worker for a second at most; the guardian removes what it left.
   if (worker_blocked()) kernel_.remove_ours();
   world_.checker().stopped(*this);
+  world_.say_goodbye(index_);
   forget_process();
   board_ = Board{};
   stopping_ = false;

@@ -95,6 +95,7 @@ struct DataTotals {
     moves.by_promise += each.by_promise;
     moves.by_fence += each.by_fence;
     moves.by_word += each.by_word;
+    moves.spared += each.spared;
     for (std::size_t i = 0; i < moves.aborted.size(); ++i) moves.aborted[i] += each.aborted[i];
   }
   void print() const {
@@ -111,10 +112,10 @@ struct DataTotals {
     std::printf("planned moves: %" PRIu64 " begun, %" PRIu64 " taken (%" PRIu64 " undisturbed), %" PRIu64
                 " only asked, %" PRIu64 " refused, given up: %" PRIu64 " asking, %" PRIu64 " blocking, %" PRIu64
                 " given, %" PRIu64 " passed; %" PRIu64 " promises; claims granted: %" PRIu64 " by promises, %" PRIu64
-                " by a fence, %" PRIu64 " by an operator\n",
+                " by a fence, %" PRIu64 " by an operator, %" PRIu64 " hosts spared that had left\n",
                 moves.begun, moves.taken, moves.calm, moves.only_asked, moves.refused, aborted(Phase::kAsking),
                 aborted(Phase::kBlocking), aborted(Phase::kGiven), aborted(Phase::kPassed), moves.promises,
-                moves.by_promise, moves.by_fence, moves.by_word);
+                moves.by_promise, moves.by_fence, moves.by_word, moves.spared);
   }
 };
 

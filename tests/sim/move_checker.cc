@@ -181,12 +181,29 @@ void MoveChecker::promise_made(Host& host, int unit, const ports::InstanceState&
 }
 
 void MoveChecker::heard(const Host& host, int unit, const ports::PeerFact& fact) {
+  const std::pair link{host_named(fact.host), host.index()};
+  if (fact.left) {
+    at(unit).left.insert(link);
+  } else {
+    at(unit).left.erase(link);
+  }
   if (host_named(fact.promise.to) != host.index()) return;
   at(unit).promises.insert({host_named(fact.host), host.index(), fact.promise.generation});
 }
 
 bool MoveChecker::promised(int unit, int by, const Host& to, std::uint64_t generation) const {
   return at(unit).promises.contains({by, to.index(), generation});
+}
+
+bool MoveChecker::has_left(int unit, int by, const Host& to) {
+  if (!at(unit).left.contains({by, to.index()})) return false;
+  ++totals_.spared;
+  const int sets = world_.scenario().data[static_cast<std::size_t>(unit)].sets;
+  for (int set = 0; set < sets; ++set) {
+    if (!world_.databases().at(unit, set, by).writable()) continue;
+    fail("I7", &to, unit, "is promoted without a fence of host" + std::to_string(by) + ", which can be written");
+  }
+  return true;
 }
 
 void MoveChecker::claim_granted(bool by_fence, bool by_word) {

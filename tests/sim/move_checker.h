@@ -26,7 +26,7 @@ class MoveChecker {
   static constexpr std::size_t kPhases = 11;  ///< of ports::HandoverPhase
   struct Totals {
     std::uint64_t begun = 0, only_asked = 0, taken = 0, calm = 0, refused = 0, promises = 0, by_promise = 0,
-                  by_fence = 0, by_word = 0;
+                  by_fence = 0, by_word = 0, spared = 0;
     std::array<std::uint64_t, kPhases> aborted{};  ///< by the last that the giver had said
   };
   const Totals& totals() const { return totals_; }
@@ -45,6 +45,8 @@ class MoveChecker {
   /// All that this host had is in the data of the one that took over.
   bool handed_over(const Host& host, int unit) const;
   bool promised(int unit, int by, const Host& to, std::uint64_t generation) const;
+  /// `by` stopped in order, as far as `to` has heard. Then it really must not be writable.
+  bool has_left(int unit, int by, const Host& to);
   void claim_granted(bool by_fence, bool by_word);
 
  private:
@@ -74,6 +76,7 @@ class MoveChecker {
     std::map<std::uint64_t, Move> moves;  ///< by number
     std::vector<Part> hosts;
     std::set<std::tuple<int, int, std::uint64_t>> promises;  ///< as heard: by whom, to whom, for which generation
+    std::set<std::pair<int, int>> left;                      ///< as heard: by whom, to whom
     Nanos given_up = Nanos::max();                           ///< a move, and nobody has served since
     Nanos stuck_since = Nanos::max();
   };

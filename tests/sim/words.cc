@@ -69,7 +69,16 @@ void World::say_to_peers(int from, std::uint32_t serial) {
   Host& there = host(from);
   steward.said = now_;
   say_at(from, now_ + (busy(from) ? kBusyInterval : kInterval));
-  if (there.paused()) return;
+  if (!there.paused()) tell_peers(from, false);
+}
+
+/// The steward's last word, after its engine has ended in order.
+void World::say_goodbye(int from) {
+  if (!stewards_.empty()) tell_peers(from, true);
+}
+
+void World::tell_peers(int from, bool left) {
+  Steward& steward = stewards_[static_cast<std::size_t>(from)];
   ++steward.words;
   for (int to = 0; to < hosts(); ++to) {
     if (to == from || !heard_by(from, to) || in_force(FaultKind::kPeersLost, from) || random_.permille(30)) continue;
@@ -77,8 +86,9 @@ void World::say_to_peers(int from, std::uint32_t serial) {
     Nanos takes = random_.between(Nanos{microseconds{200}}, Nanos{milliseconds{random_.permille(50) ? 600 : 20}});
     if (in_force(FaultKind::kWordsLate, from)) takes = random_.between(Nanos{milliseconds{200}}, Nanos{seconds{3}});
     for (std::size_t unit = 0; unit < scenario_.data.size(); ++unit) {
-      auto fact = there.word_about(static_cast<int>(unit));
+      auto fact = host(from).word_about(static_cast<int>(unit));
       if (!fact) continue;
+      fact->left = left;
       std::uint32_t index = 0;
       if (free_words_.empty()) {
         index = static_cast<std::uint32_t>(words_.size());

@@ -95,6 +95,7 @@ class World {
   void step_begins(int host, std::uint8_t step);
   /// Its steward is told of it, and tells the others at once.
   void hurry(int host);
+  void say_goodbye(int host);
 
   bool healed() const { return healed_at_ != Nanos::max(); }
   Nanos healed_at() const { return healed_at_; }
@@ -152,6 +153,7 @@ class World {
   bool words_lost(int from, int to) const;
   void say_at(int host, Nanos at);
   void say_to_peers(int host, std::uint32_t serial);
+  void tell_peers(int from, bool left);
   void hear_peer(int host, std::uint32_t index);
   enum Death : std::uint32_t { kAdopted, kForgotten, kWithItsHost };
   void hand_over(const Fault& fault, int unit);
