@@ -37,7 +37,8 @@ std::string render_protection(const config::Protection& protection) {
   if (!protection.witnesses.empty()) text += " (" + names(protection.witnesses) + ")";
   if (protection.grant != config::Grant::kFollow) {
     std::string fences;
-    if (!protection.own_fences.empty()) fences = names(protection.own_fences) + " (the database itself)";
+    if (protection.grant == config::Grant::kPeer && !protection.own_fences.empty())
+      fences = names(protection.own_fences) + " (the database itself)";
     if (!protection.fences.empty()) fences += (fences.empty() ? "" : ", then ") + names(protection.fences);
     text += fences.empty() ? ", no fence" : ", fence " + fences;
     text += protection.watchdog.empty() ? ", no watchdog" : ", watchdog " + protection.watchdog;

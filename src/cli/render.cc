@@ -225,7 +225,7 @@ std::string render_peers(const Json& status, const Options& options) {
   for (const Json& peer : list_of(status, "peers")) {
     std::string line = text_of(peer, "host");
     if (!is_true(peer, "heard")) {
-      line += ": not heard on the peer channel";
+      line += is_true(peer, "stopped") ? ": its Baton has been stopped" : ": not heard on the peer channel";
       if (const std::string trouble = text_of(peer, "trouble"); !trouble.empty()) line += " (" + trouble + ")";
       text += paint(line, Colour::kBad, options.colour) + "\n";
       continue;

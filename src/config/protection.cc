@@ -81,10 +81,11 @@ std::vector<Promoting> promoting(const Config& config) {
   return found;
 }
 
-/// With grant = peer the engine asks them before any other fence.
+/// With grant = peer the engine asks them before any other fence; else when a database that lives keeps a promotion
+/// from going on.
 std::vector<std::string> own_fences_of(const Config& config, const Election& election) {
   std::vector<std::string> names;
-  if (election.grant != Grant::kPeer) return names;
+  if (election.grant == Grant::kFollow) return names;
   for (const std::string& name : election.promote) {
     const Plugin* plugin = find_plugin(config, name);
     if (plugin != nullptr && plugin->about.verbs.has(PluginVerb::kFence)) names.push_back(name);
@@ -194,6 +195,11 @@ void describe_rest(Protection& out) {
   if (!out.fences.empty() && out.grant != Grant::kPeer) {
     out.holds.push_back("before a promotion " + listed(out.fences) +
                         " has to end the other hosts; if it fails nobody is promoted");
+  }
+  if (!out.own_fences.empty() && out.grant != Grant::kPeer) {
+    out.holds.push_back(
+        "a database that still answers though its host's Baton is silent is made a standby from here by " +
+        listed(out.own_fences) + " before another is promoted");
   }
   // A witness is asked in any case, and knows of every promotion.
   if (out.resume_alone && out.grant != Grant::kWitness) {

@@ -73,6 +73,7 @@ void look_here(const HostView& host, const InstanceView& instance, AskedFrom fro
 std::vector<std::string> objections_of(const PeerView& peer, const PeerInstance* there, bool data) {
   std::vector<std::string> found;
   const auto object = [&](const std::string& what) { found.push_back(peer.host + " " + what); };
+  if (peer.engine == kStopped) return object("has been stopped"), found;
   if (peer.lost) return object(peer.heard_ever ? "is not heard any more" : "has not been heard"), found;
   if (there == nullptr) return object("does not run this instance"), found;
   if (there->state != vrrp::State::kBackup) object("is " + std::string{state_word(there->state)} + ", not Backup");

@@ -76,6 +76,14 @@ TEST(RenderStatusTest, AClaimantIsNotShownAsActive) {
   EXPECT_NE(render_status(status, {}).find("ACTIVE  this host"), std::string::npos);
 }
 
+TEST(RenderStatusTest, AHostThatWasStoppedIsToldFromOneThatIsNotHeard) {
+  Json status = status_of({kWeb});
+  status["peers"] = Json::array({{{"host", "db2"}, {"heard", false}, {"stopped", false}}});
+  EXPECT_NE(render_status(status, {}).find("\ndb2: not heard on the peer channel\n"), std::string::npos);
+  status["peers"][0]["stopped"] = true;
+  EXPECT_NE(render_status(status, {}).find("\ndb2: its Baton has been stopped\n"), std::string::npos);
+}
+
 TEST(RenderStatusTest, NobodyHeardIsADash) {
   Json status = status_of({kMail});
   status["instances"][0]["active"] = nullptr;

@@ -165,7 +165,10 @@ TEST(Protection, WithAPeersGrantTheDatabasesOwnFenceIsNamedAndWhatItCannotDo) {
   for (Plugin& plugin : config.plugins) {
     if (plugin.name == "pg") plugin.about.verbs.add(PluginVerb::kFence);
   }
-  EXPECT_THAT(protections(config).at(0).own_fences, IsEmpty());  // only the grant of a peer asks for it
+  EXPECT_THAT(protections(config).at(0).own_fences, ElementsAre("pg"));
+  EXPECT_THAT(protections(config).at(0).holds, Contains(HasSubstr("is made a standby from here by pg before another")));
+  config.instances[0].election.grant = Grant::kFollow;
+  EXPECT_THAT(protections(config).at(0).own_fences, IsEmpty());
   config.instances[0].election.grant = Grant::kPeer;
   const Protection own = protections(config).at(0);
   EXPECT_THAT(own.own_fences, ElementsAre("pg"));

@@ -110,6 +110,12 @@ TEST_F(MovePlanTest, AHostThatIsNotHeardIsNoSuccessor) {
   EXPECT_THAT(plan().objections, ElementsAre("db2 is not heard any more"));
 }
 
+TEST_F(MovePlanTest, AHostThatSaidGoodbyeIsNoSuccessor) {
+  host.peers.front().engine = kStopped;
+  host.peers.front().lost = true;
+  EXPECT_THAT(plan().objections, ElementsAre("db2 has been stopped"));
+}
+
 TEST_F(MovePlanTest, AHostThatThereIsNotIsNamed) {
   EXPECT_THAT(plan("db7").objections, ElementsAre("no other host is named db7"));
 }
