@@ -140,7 +140,7 @@ class MySQLs:
     def join(self, one, other, address):
         import mysql_root
         other.sql("SET GLOBAL super_read_only=1")
-        one.sql(*statements(mysql_root.GRANTS), *SHOP)
+        one.sql(*statements(mysql_root.GRANTS + mysql_root.PAIR_GRANTS), *SHOP)
         other.sql("CHANGE REPLICATION SOURCE TO SOURCE_HOST='%s', SOURCE_PORT=%d, SOURCE_USER='baton_repl', SOURCE_PASSWORD='repl-secret', "
                   "SOURCE_AUTO_POSITION=1, GET_SOURCE_PUBLIC_KEY=1" % (address, PORT), "START REPLICA")
 

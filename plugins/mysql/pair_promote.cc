@@ -185,7 +185,10 @@ Missing Pair::take_over(Server& server, State& state, const Call& call) {
     server.stop_replication();
     return lost;
   } catch (const plugin::Trouble&) {
-    server.start_replication();
+    try {
+      server.start_replication();
+    } catch (const plugin::Trouble&) {  // what was first in the way is what is told; demote starts it, too
+    }
     throw;
   }
 }

@@ -129,6 +129,7 @@ class Server {
   void read_boot_guard(State& state);
   std::string table() const { return settings_.schema + ".baton_generation"; }
   void change_replication(const std::string& statement);
+  bool give_up_half_transaction();
   std::string source_options(const Member& source, const char* prefix) const;
   void set_if_there(const std::string& assignment);
 

@@ -92,7 +92,43 @@ void Server::change_replication(const std::string& statement) {
 
 void Server::stop_receiver() { change_replication(new_words_ ? "STOP REPLICA IO_THREAD" : "STOP SLAVE IO_THREAD"); }
 
-void Server::stop_replication() { change_replication(new_words_ ? "STOP REPLICA" : "STOP SLAVE"); }
+/// MySQL's applier, told to stop within a transaction, waits a minute for the rest of it, and whatever else is said
+/// about replication waits behind. Killed before that, it stops at once: nothing of such a transaction is committed
+/// here. false: it is in one, and must not be killed by this user.
+bool Server::give_up_half_transaction() {
+  State now;
+  read_replication(now);
+  if (!now.replication.applying() || !missing(now.replication.received, position()).none()) return true;
+  const Table half = connection_.query(
+      "SELECT t.PROCESSLIST_ID AS id FROM performance_schema.replication_applier_status_by_coordinator c JOIN "
+      "performance_schema.threads t USING (THREAD_ID) WHERE c.PROCESSING_TRANSACTION<>'' AND c.CHANNEL_NAME=" +
+      connection_.quoted(now.replication.channel));
+  if (half.empty()) return true;
+  try {
+    connection_.query("KILL " + half.text("id"));
+  } catch (const SqlTrouble& trouble) {
+    if (trouble.number() == kKillDeniedMysql) return false;
+    if (trouble.number() != ER_NO_SUCH_THREAD) throw;
+  }
+  return true;
+}
+
+void Server::stop_replication() {
+  bool whole = true;
+  if (!mariadb_) {
+    stop_receiver();  // so that no rest comes any more
+    whole = give_up_half_transaction();
+  }
+  try {
+    change_replication(new_words_ ? "STOP REPLICA" : "STOP SLAVE");
+  } catch (const SqlTrouble& trouble) {
+    if (whole || trouble.cause() != "hung") throw;
+    throw plugin::Trouble(Status::kTransient, "applier",
+                          "the applier of " + place() +
+                              " waits a minute for the rest of a transaction that does not come; with SYSTEM_USER the "
+                              "drive user could end that");
+  }
+}
 
 void Server::forget_source() { change_replication(new_words_ ? "RESET REPLICA ALL" : "RESET SLAVE ALL"); }
 

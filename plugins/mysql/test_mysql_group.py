@@ -3,6 +3,7 @@ be had, and says so."""
 import contextlib
 import pathlib
 import sys
+import threading
 import time
 
 import pytest
@@ -104,6 +105,73 @@ def test_mysql_pair_crash_and_a_diverged_former_primary(pair):
     answer = call("db1", "rejoin", target="db2", generation=2)
     assert (answer.status, answer.facts["cause"], answer.facts["alone_count"]) == ("conflict", "diverged", "3"), answer
     assert db1.value("SELECT @@super_read_only") == 1 and db1.slave() == {} and numbers(db1) == {0, 1, 2}
+
+
+class Chunks:
+    """A gate of Relay that closes for good after so many more chunks (64 KiB at most), once it is told to."""
+
+    def __init__(self):
+        self.left = None
+
+    def wait(self, seconds):
+        if self.left is None:
+            return True
+        self.left -= 1
+        return self.left >= 0 or threading.Event().wait(seconds)
+
+
+def half_a_transaction(pair, *grants):
+    """db2 follows db1 by a relay that stands still within a transaction of 3 MB; the member list with the relay."""
+    db1, db2, call = pair
+    relay = Relay(db1.port)
+    relay.open = Chunks()
+    members = {"member": [f"db1 127.0.0.1:{relay.port}", f"db2 127.0.0.1:{db2.port}"]}
+    answer = call("db2", "demote", target="db1", settings=members)
+    assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+    db1.sql(*grants, "CREATE TABLE shop.big (n INT PRIMARY KEY, filler LONGBLOB)")
+    wait_until(lambda: db2.value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME='big'") == 1)
+    relay.open.left = 4
+    db1.sql("BEGIN", *[f"INSERT INTO shop.big VALUES ({n}, REPEAT('x', 100000))" for n in range(30)], "COMMIT")
+    wait_until(lambda: db2.value("SELECT PROCESSING_TRANSACTION FROM performance_schema.replication_applier_status_by_coordinator") != "", 20)
+    return relay, members
+
+
+def test_mysql_pair_a_source_that_died_within_sending_a_transaction_is_replaced_at_once_without_it(pair):
+    db1, db2, call = pair
+    relay, members = half_a_transaction(pair, *statements(mysql_root.PAIR_GRANTS))
+    heard = call("db1").position
+    db1.kill()
+    relay.close()
+    begin = time.monotonic()
+    answer = call("db2", "promote", generation=2, target="db1", position=heard, settings=members)
+    assert (answer.status, answer.facts.get("lost_at_most")) == ("ok", "1"), answer
+    assert time.monotonic() - begin < 10  # it would be a minute
+    assert db2.value("SELECT COUNT(*) FROM shop.big") == 0 and db2.value("SELECT @@read_only") == 0
+    db1.start()
+    answer = call("db1", "rejoin", target="db2", generation=2)
+    assert (answer.status, answer.facts["cause"], answer.facts["alone_count"]) == ("conflict", "diverged", "1"), answer
+
+
+def test_mysql_pair_without_the_right_to_kill_the_applier_a_half_transaction_is_waited_for_and_said(pair):
+    db1, db2, call = pair
+    relay, members = half_a_transaction(pair)
+    db1.kill()
+    relay.close()
+    answer = call("db2", "promote", timeout=10.0, generation=2, target="db1", settings=members)
+    assert (answer.status, answer.facts["cause"]) == ("transient", "applier") and "SYSTEM_USER" in answer.sentence, answer
+    assert db2.value("SELECT @@super_read_only") == 1
+
+
+def test_mysql_pair_a_standby_within_a_transaction_is_pointed_anew_at_once_and_gets_all_of_it(pair):
+    db1, db2, call = pair
+    relay, _ = half_a_transaction(pair, *statements(mysql_root.PAIR_GRANTS))
+    relay.close()
+    begin = time.monotonic()
+    answer = call("db2", "demote", target="db1")
+    assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+    assert time.monotonic() - begin < 10
+    wait_until(lambda: db2.value("SELECT COUNT(*) FROM shop.big") == 30, 20)
+    assert db2.slave()["Last_SQL_Error"] == ""
 
 
 def refusal(call, words, **about):
@@ -262,5 +330,5 @@ def test_group_member_without_a_quorum_is_not_the_primary(group):
 
 def test_manual_has_the_grants_of_these_tests():
     manual = (pathlib.Path(__file__).parent / "README.md").read_text()
-    for text in (mysql_root.GRANTS, mysql_root.GROUP_GRANTS):
+    for text in (mysql_root.GRANTS, mysql_root.GROUP_GRANTS, mysql_root.PAIR_GRANTS):
         assert text in manual

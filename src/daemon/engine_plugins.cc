@@ -497,7 +497,7 @@ void EnginePlugins::send_next(Instant now, Section& section) {
 
 void EnginePlugins::call_off(std::uint64_t ticket) {
   for (auto& [name, section] : sections_) {
-    std::optional<Running>& running = section->act.running;
+    std::optional<Running>& running = section.act.running;
     if (!running || running->ticket != ticket) continue;
     running->limit = Instant{};
     soon(Instant{});

@@ -37,6 +37,9 @@ GRANT REPLICATION SLAVE ON *.* TO 'baton_repl'@'%';
 GROUP_GRANTS = """\
 GRANT GROUP_REPLICATION_ADMIN ON *.* TO 'baton_drive'@'%';
 """
+PAIR_GRANTS = """\
+GRANT SYSTEM_USER ON *.* TO 'baton_drive'@'%';
+"""
 GRANTS = "CREATE DATABASE baton;\n" + CHECK_GRANTS + DRIVE_GRANTS + REPLICATION_GRANTS
 
 
