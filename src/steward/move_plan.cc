@@ -36,15 +36,19 @@ std::string fact_here(const InstanceView& instance, const std::string& key) {
   return {};
 }
 
-std::string lag_text(const HostView& host, const InstanceView& instance, const PeerInstance& there) {
-  if (there.lag_bytes >= 0) return std::to_string(there.lag_bytes) + " bytes behind";
+/// "replica, 12 bytes behind at 0/500", "replica at 0/500, lag not known: ...".
+std::string replica_words(const HostView& host, const InstanceView& instance, const PeerInstance& there) {
+  const std::string role{role_token(there.role)};
+  const std::string at = there.position.empty() ? "" : " at " + there.position;
+  if (there.lag_bytes >= 0) return role + ", " + std::to_string(there.lag_bytes) + " bytes behind" + at;
   // Some replicas (Redis) cannot know how far behind they are; their primary does.
-  const std::string seen = host.peers.size() == 1 ? fact_here(instance, "replica_lag_bytes") : std::string{};
-  if (!seen.empty() && instance.state.state == vrrp::State::kActive)
-    return seen + " bytes behind, as the database of " + host.host + " sees it";
-  const std::string section = instance.data == nullptr ? std::string{"check"} : "[plugin " + instance.data->name + "]";
-  const bool mute = there.probe == ProbeState::kUnknown;
-  return "lag not known: " + section + " there " + (mute ? "gives no answer" : "reports none");
+  const bool pair = host.peers.size() == 1 && instance.state.state == vrrp::State::kActive;
+  const std::string seen = pair ? fact_here(instance, "replica_lag_bytes") : std::string{};
+  if (!seen.empty()) return role + at + ", " + seen + " bytes behind, as the database of " + host.host + " sees it";
+  std::string why = instance.data == nullptr ? "its check" : "[plugin " + instance.data->name + "] there";
+  why += there.probe == ProbeState::kUnknown ? " gives no answer" : " reports none";
+  if (pair && fact_here(instance, "replicas") == "0") why = "no replica is attached to the database of " + host.host;
+  return role + at + ", lag not known: " + why;
 }
 
 void look_here(const HostView& host, const InstanceView& instance, AskedFrom from, MovePlan& plan) {
@@ -137,8 +141,7 @@ std::string peer_line(const HostView& host, const InstanceView& instance, const 
     line += "; data " + std::string{ports::data_role_token(there->data_role)} + ", generation " +
             std::to_string(there->generation);
   }
-  line += "; database " + std::string{role_token(there->role)} + ", " + lag_text(host, instance, *there);
-  return line + (there->position.empty() ? "" : " at " + there->position);
+  return line + "; database " + replica_words(host, instance, *there);
 }
 
 }  // namespace

@@ -122,16 +122,20 @@ TEST_F(MovePlanTest, AHostThatThereIsNotIsNamed) {
 
 TEST_F(MovePlanTest, AReplicasLagComesFromItselfElseFromItsPrimaryElseItIsSaidWhoKnowsNone) {
   const auto tail = [&] { return plan().lines.back().substr(plan().lines.back().find("database ")); };
-  other().position.clear();
   other().lag_bytes = 12;
+  EXPECT_EQ(tail(), "database replica, 12 bytes behind at 0/4F8");
+  other().position.clear();
   EXPECT_EQ(tail(), "database replica, 12 bytes behind");
   other().lag_bytes = -1;
   EXPECT_EQ(tail(), "database replica, lag not known: [plugin pg] there reports none");
   other().probe = ProbeState::kUnknown;
   EXPECT_EQ(tail(), "database replica, lag not known: [plugin pg] there gives no answer");
   other().probe = ProbeState::kPass;
-  host.checks.front().latest->facts = {{"replica_lag_bytes", "7"}};
-  EXPECT_EQ(tail(), "database replica, 7 bytes behind, as the database of db1 sees it");
+  host.checks.front().latest->facts = {{"replicas", "0"}};
+  EXPECT_EQ(tail(), "database replica, lag not known: no replica is attached to the database of db1");
+  host.checks.front().latest->facts = {{"replicas", "1"}, {"replica_lag_bytes", "7"}};
+  other().position = "0/4F8";
+  EXPECT_EQ(tail(), "database replica at 0/4F8, 7 bytes behind, as the database of db1 sees it");
 }
 
 TEST_F(MovePlanTest, WhoHasTheRoleAlreadyNeedsNothing) {
