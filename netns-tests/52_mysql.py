@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from lib import roles
-from lib.mysql import VIP, Look, MariaDBs, MySQLs, Pair
+from lib.mysql import PORT, VIP, Look, MariaDBs, MySQLs, Pair
 from lib.proc import hold, wait_until
 
 import mysql_root  # noqa: E402
@@ -88,6 +88,32 @@ def test_a_crash_while_replication_stood_still_loses_the_newest_tail_alone_and_t
     assert set(missing) <= pair.numbers("db1"), "db1 keeps what db2 lacks"
     sampler.stop()
     sampler.never_two()
+
+
+@pytest.mark.limit(150)
+def test_mysql_whose_holder_dies_within_sending_a_transaction_is_replaced_at_once_without_it(scene):
+    """MySQL's applier, told to stop, would wait a minute for the rest of it."""
+    with mysql_root.root() as root:
+        pair = Pair(scene, MySQLs(root)).start()
+        one, two = pair.servers["db1"], pair.servers["db2"]
+        one.sql("CREATE TABLE shop.big (n INT PRIMARY KEY, filler LONGBLOB)")
+        wait_until(lambda: two.value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME='big'") == 1, 20, "db2 has the table")
+        scene.faults.block("ip saddr %s tcp sport %d quota over 300 kbytes" % (scene.lab.ip4("db1"), PORT), host="db2")
+        one.sql("BEGIN", *["INSERT INTO shop.big VALUES (%d, REPEAT('x', 100000))" % number for number in range(30)], "COMMIT")
+        applying = "SELECT PROCESSING_TRANSACTION FROM performance_schema.replication_applier_status_by_coordinator"
+        wait_until(lambda: two.value(applying) != "", 20, "db2 has the begin of it")
+        roles.wait_heard(pair.daemons["db1"], pair.daemons["db2"], "db", lambda: one.value("SELECT @@gtid_executed").replace("\n", ""))
+        began = time.monotonic()
+        pair.crash("db1")
+        pair.serving("db2", 40)
+        print("measure: mysql crash within a transaction: %.2f s" % (time.monotonic() - began))
+        assert two.value("SELECT COUNT(*) FROM shop.big") == 0
+        assert roles.reported_bound(pair.daemons["db2"])[0] == 1
+        scene.faults.heal()
+        one.start()
+        pair.daemons["db1"].start()
+        wait_until(lambda: roles.data_of(pair.daemons["db1"].wait_ready()).get("role") == "needs_rejoin", 40, "db1 knows that its data is no part of db2's")
+        assert one.value("SELECT COUNT(*) FROM shop.big") == 30, "db1 keeps it"
 
 
 @pytest.mark.limit(150)
@@ -348,3 +374,21 @@ def waits_for_standby(pair, generation):
     """Both know that this generation's commits wait for the other's acknowledgement."""
     row = "SELECT generation, strict FROM baton.baton_generation ORDER BY generation DESC LIMIT 1"
     return all(server.sql(row) == ((generation, 1),) for server in pair.servers.values())
+
+
+@pytest.mark.limit(120)
+def test_the_last_holder_goes_on_alone_after_an_orderly_restart_of_baton(scene):
+    pair = Pair(scene, MariaDBs()).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(50)
+    pair.crash("db2")
+    one = pair.daemons["db1"]
+    one.stop()
+    wait_until(lambda: scene.owners.holders(VIP) == [], 5, "nobody serves")
+    one.start()
+    pair.serving("db1", 40)
+    writer.wait_more(50)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    assert acknowledged <= pair.numbers("db1")

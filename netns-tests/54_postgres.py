@@ -395,3 +395,21 @@ def test_a_frozen_server_of_the_holder_is_ended_before_the_other_is_promoted(sce
     wait_until(lambda: postgres.runs_as_standby(pair.servers["db1"]), 20, "db1 runs as a standby")
     sampler.stop()
     sampler.never_two()
+
+
+@pytest.mark.limit(150)
+def test_the_last_holder_goes_on_alone_after_an_orderly_restart_of_baton(scene, template):
+    pair = Pair(scene, template).start()
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(50)
+    pair.crash("db2")
+    one = pair.daemons["db1"]
+    one.stop(20)
+    wait_until(lambda: scene.owners.holders(VIP) == [], 5, "nobody serves")
+    one.start()
+    pair.serving("db1", 60)
+    writer.wait_more(50)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    assert acknowledged <= pair.servers["db1"].rows()

@@ -195,7 +195,7 @@ void Mover::run_promotion(Instant now) {
       if (router.heard_at > newest->heard_at) newest = &router;
     }
     // Priority 1 is a claim, not yet a holder.
-    if (newest->heard_priority > 1) promotion_->follow(now, context_.host_of(newest->heard));
+    if (newest->heard_priority > 1) promotion_->follow(now, context_.host_of(newest->heard), newest->heard_at);
   }
   promotion_->host_is(against_);
   do {

@@ -58,11 +58,12 @@ void Promotion::leave(Instant) {
   mastership_ = permitted_ = false;
 }
 
-void Promotion::follow(Instant now, const std::string& host) {
+void Promotion::follow(Instant now, const std::string& host, Instant heard_at) {
   if (host.empty()) return;
   wanted_upstream_ = host;
   // Its adverts are heard again, though its words are not.
-  if (const auto found = heard_.find(host); found != heard_.end()) found->second.fact.left = false;
+  const auto found = heard_.find(host);
+  if (found != heard_.end() && found->second.at < heard_at) found->second.fact.left = false;
   if (step_ == Step::kPassed && host == word_.with) taken(now);
 }
 

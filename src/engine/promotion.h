@@ -95,8 +95,8 @@ class Promotion {
   /// The mastership is ours. `free_at`: until then the old holder's addresses may still be on its links.
   void claim(Instant now, Instant free_at);
   void leave(Instant now);
-  /// The host that the data should follow; "" = not known.
-  void follow(Instant now, const std::string& host);
+  /// The host that the data should follow; "" = not known. `heard_at`: its last advert.
+  void follow(Instant now, const std::string& host, Instant heard_at = {});
   /// An operator takes the responsibility: lifts manual's wait, NEEDS_REJOIN, FENCED and failures.
   void permit(Instant now);
   /// Nothing new is promoted while the host is not guarded; what is promoted stays so.

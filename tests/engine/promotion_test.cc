@@ -423,9 +423,13 @@ TEST_F(PromotionTest, WhoStoppedInOrderIsNotFenced) {
   make(setup);
   settle_as_standby();
   promotion->heard(now, last_word_at(PromotionStep::kReturning));
+  const Instant before = now - 1ms;
   now += 1h;
+  promotion->follow(now, "db2", before);  // as the engine repeats it
+  ask();
+  answer();
   promotion->claim(now, now);
-  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote db2"));
 }
 
 TEST_F(PromotionTest, WhoStoppedInOrderIsFencedOnceItsAdvertsAreHeardAgain) {
@@ -436,7 +440,7 @@ TEST_F(PromotionTest, WhoStoppedInOrderIsFencedOnceItsAdvertsAreHeardAgain) {
   settle_as_standby();
   promotion->heard(now, last_word_at(PromotionStep::kReturning));
   now += 1h;
-  promotion->follow(now, "db2");
+  promotion->follow(now, "db2", now);
   ask();
   answer();
   promotion->claim(now, now);
