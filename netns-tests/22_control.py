@@ -94,6 +94,40 @@ def test_freeze_takes_and_gives_nothing_and_ends_by_time(scene):
     assert one.instance()["role"] == "active"
 
 
+def test_a_freeze_survives_a_restart_and_thaw_ends_it(scene):
+    _, other = scene.pair()
+    ok(other.control("freeze", "--for", "1h"))
+    other.stop()
+    other.start().wait_ready()
+    status = other.json("status")
+    assert status["frozen"] is True and 3_500_000 < status["frozen_for_ms"] < 3_600_000, status["frozen_for_ms"]
+    scene.faults.unplug("db1")
+    time.sleep(1.5)
+    assert scene.owners.holders(VIP) == [], "a frozen host takes nothing"
+    ok(other.control("thaw"))
+    scene.wait_holder("db2", deadline=2)
+    other.stop()
+    other.start().wait_ready()
+    scene.wait_holder("db2", deadline=3)
+
+
+def test_an_active_that_was_stopped_is_not_named_where_nobody_may_take_over(scene):
+    one, other = scene.pair()
+    ok(other.control("drain"))
+    assert other.instance()["active"]["host"] == "db1"
+    one.stop()
+    wait_until(lambda: other.instance()["active"] is None, 0.5, "it has said that it is not Active any more")
+
+
+def test_what_has_the_role_already_is_not_moved(scene):
+    one, other = scene.pair()
+    began = time.time()
+    for baton in (one, other):
+        assert ok(baton.control("switchover", "--to", "db1")).stdout == "db1 already is Active for svc; nothing to do\n"
+    scene.sole("db1", seconds=0.5)
+    assert not scene.owners.changes(VIP, since=began)
+
+
 def test_a_frozen_active_stays_active(scene):
     one, _ = scene.pair()
     ok(one.control("freeze", "--for", "2s"))

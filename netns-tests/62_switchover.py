@@ -72,12 +72,17 @@ def test_a_switchover_under_load_loses_nothing_and_goes_there_and_back(scene, gr
 def test_a_dry_run_says_what_was_looked_at_and_changes_nothing(scene):
     pair = moving_pair(scene)
     hears_standby(pair, "db1")
+    lag = "0 bytes behind, as the database of db1 sees it"  # the replica's first word to its primary takes a second
+    wait_until(lambda: lag in switchover(pair, "db1", "--dry-run").stdout, 5, "the replica has told its primary where it is")
     done = switchover(pair, "db1", "--dry-run")
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
     assert any("db1 (here): Active, 1 of 1 addresses held; data active, generation 1; database primary" in line for line in lines), lines
     assert any("db2: heard" in line and "data standby" in line and "database replica" in line for line in lines), lines
     assert lines[-1] == "svc: db2 could take over: nothing speaks against it"
+    for host in ("db1", "db2"):
+        there = switchover(pair, host, "--to", "db1")
+        assert (there.returncode, there.stdout) == (0, "db1 already is Active for svc; nothing to do\n"), there.stdout + there.stderr
     assert roles.data_of(pair.daemons["db1"])["generation"] == 1
     assert scene.owners.holders(VIP) == ["db1"]
 
@@ -92,8 +97,13 @@ def test_a_switchover_is_refused_when_the_other_host_cannot_take_it(scene):
     assert pair.daemons["db2"].control("drain").returncode == 0
     wait_until(lambda: switchover(pair, "db1").returncode == 6, 5, "a drained host is no successor")
     refused = switchover(pair, "db1")
-    assert "db2 may not take it: this host is drained" in refused.stderr
+    assert "db2 may not take it: db2 is drained" in refused.stderr
     assert pair.daemons["db2"].control("undrain").returncode == 0
+    pair.daemons["db2"].stop()
+    assert "db2 has been stopped" in switchover(pair, "db1").stderr
+    assert "db2: its Baton has been stopped" in pair.daemons["db1"].control("status").stdout
+    pair.daemons["db2"].start().wait_ready()
+    hears_standby(pair, "db1")
     pair.daemons["db2"].kill()
     wait_until(lambda: "db2 is not heard any more" in switchover(pair, "db1").stderr, 10, "a host that is gone is no successor")
     assert roles.data_of(pair.daemons["db1"])["generation"] == 1
@@ -190,7 +200,7 @@ def test_started_on_the_standby_the_holders_refusal_is_the_answer(scene):
     assert pair.daemons["db2"].control("drain").returncode == 0
     wait_until(lambda: switchover(pair, "db1", "--dry-run").returncode == 6, 5, "db1 has heard of it")
     refused = switchover(pair, "db2")
-    assert (refused.returncode, "db1: refused: db2 may not take it: this host is drained" in refused.stderr) == (6, True), refused.stderr
+    assert (refused.returncode, "db1: refused: db2 may not take it: db2 is drained" in refused.stderr) == (6, True), refused.stderr
     assert "db1: Active" in refused.stdout
     assert pair.daemons["db2"].control("undrain").returncode == 0
     wrong = switchover(pair, "db2", "--to", "db7")

@@ -36,7 +36,11 @@ std::string render_protection(const config::Protection& protection) {
   std::string text = protection.object + ": grant = " + std::string(config::grant_word(protection.grant));
   if (!protection.witnesses.empty()) text += " (" + names(protection.witnesses) + ")";
   if (protection.grant != config::Grant::kFollow) {
-    text += protection.fences.empty() ? ", no fence" : ", fence " + names(protection.fences);
+    std::string fences;
+    if (protection.grant == config::Grant::kPeer && !protection.own_fences.empty())
+      fences = names(protection.own_fences) + " (the database itself)";
+    if (!protection.fences.empty()) fences += (fences.empty() ? "" : ", then ") + names(protection.fences);
+    text += fences.empty() ? ", no fence" : ", fence " + fences;
     text += protection.watchdog.empty() ? ", no watchdog" : ", watchdog " + protection.watchdog;
   }
   text += "\n";
@@ -52,6 +56,7 @@ Json protection_json(const std::vector<config::Protection>& protections) {
                     {"grant", config::grant_word(one.grant)},
                     {"witness", one.witnesses},
                     {"fence", one.fences},
+                    {"own_fence", one.own_fences},
                     {"watchdog", one.watchdog.empty() ? Json(nullptr) : Json(one.watchdog)},
                     {"preempt", one.preempt},
                     {"resume_alone", one.resume_alone},

@@ -21,21 +21,35 @@ using Cells = std::array<std::vector<std::string>, kColumns>;  // the columns be
 Nanos from_ms(long long milliseconds) { return std::chrono::milliseconds{milliseconds}; }
 Nanos from_us(long long microseconds) { return std::chrono::microseconds{microseconds}; }
 
-std::string role_cell(const std::string& role) {
-  if (role == "active") return "ACTIVE";
+/// Active on the wire, but with a database that is only on its way there.
+bool takes_over(const std::string& role, const std::string& data_role, long long addresses_held) {
+  return role == "active" && addresses_held == 0 && (data_role == "claiming" || data_role == "promoting");
+}
+
+std::string role_cell(const std::string& role, const std::string& data_role, long long addresses_held) {
+  if (takes_over(role, data_role, addresses_held)) return data_role == "claiming" ? "CLAIMING" : "PROMOTING";
+  if (role == "active") return data_role == "demoting" ? "DEMOTING" : "ACTIVE";
   if (role == "backup") return "BACKUP";
   return role == "initialize" ? "INIT" : "-";
 }
 
-Colour role_colour(const std::string& role, bool eligible) {
-  if (role == "active") return Colour::kGood;
-  return eligible && role == "backup" ? Colour::kNone : Colour::kBad;
+std::string role_cell(const Json& instance) {
+  const bool has_data = instance.is_object() && instance.contains("data");
+  const std::string data_role = has_data ? text_of(instance["data"], "role") : std::string{};
+  return role_cell(text_of(instance, "role"), data_role, number_of(instance, "addresses_held"));
+}
+
+Colour role_colour(const Json& instance) {
+  const std::string role = text_of(instance, "role");
+  if (role == "active") return role_cell(instance) == "ACTIVE" ? Colour::kGood : Colour::kStrong;
+  return is_true(instance, "eligible") && role == "backup" ? Colour::kNone : Colour::kBad;
 }
 
 std::string active_cell(const Json& instance) {
   const auto found = instance.find("active");
   if (found == instance.end() || !found->is_object()) return "-";
-  if (is_true(*found, "this_host")) return "this host";
+  const std::string here = role_cell(instance);
+  if (is_true(*found, "this_host")) return here == "CLAIMING" || here == "PROMOTING" ? "nobody yet" : "this host";
   const std::string host = text_of(*found, "host");
   return host.empty() ? text_of(*found, "address") : host;
 }
@@ -57,7 +71,7 @@ std::vector<std::string> address_cell(const Json& instance) {
 /// Role, and below it how many addresses are held if that is not what the role says.
 std::vector<std::string> here_cell(const Json& instance) {
   const std::string role = text_of(instance, "role");
-  std::vector<std::string> lines{role_cell(role)};
+  std::vector<std::string> lines{role_cell(instance)};
   const long long held = number_of(instance, "addresses_held");
   const long long wanted = number_of(instance, "addresses_wanted");
   if (role == "active" && held != wanted) lines.push_back(std::to_string(held) + "/" + std::to_string(wanted) + " set");
@@ -107,7 +121,7 @@ std::string render_row(const Cells& cells, const Json& instance, const Layout& l
   const std::vector<std::string> why_lines = layout.why != 0 ? wrap(why, layout.why) : std::vector<std::string>{};
   std::size_t height = std::max<std::size_t>(why_lines.size(), 1);
   for (const auto& cell : cells) height = std::max(height, cell.size());
-  const Colour role = role_colour(text_of(instance, "role"), is_true(instance, "eligible"));
+  const Colour role = role_colour(instance);
   std::string text;
   for (std::size_t line = 0; line < height; ++line) {
     std::string row;
@@ -211,7 +225,7 @@ std::string render_peers(const Json& status, const Options& options) {
   for (const Json& peer : list_of(status, "peers")) {
     std::string line = text_of(peer, "host");
     if (!is_true(peer, "heard")) {
-      line += ": not heard on the peer channel";
+      line += is_true(peer, "stopped") ? ": its Baton has been stopped" : ": not heard on the peer channel";
       if (const std::string trouble = text_of(peer, "trouble"); !trouble.empty()) line += " (" + trouble + ")";
       text += paint(line, Colour::kBad, options.colour) + "\n";
       continue;
@@ -321,8 +335,9 @@ std::string compared_lines(const Json& router) {
 }
 
 std::string explain_one(const Json& instance, const Options& options) {
-  const std::string role = text_of(instance, "role");
-  std::string text = paint(text_of(instance, "name") + ": " + role_cell(role), Colour::kStrong, options.colour) + "\n";
+  const std::string role =
+      role_cell(text_of(instance, "role"), text_of(instance, "data_role"), number_of(instance, "addresses_held"));
+  std::string text = paint(text_of(instance, "name") + ": " + role, Colour::kStrong, options.colour) + "\n";
   text += "  " + wrapped(text_of(instance, "why"), 2, options.width) + "\n";
   text += "  " + wrapped(text_of(instance, "rule"), 2, options.width) + "\n";
   const auto last = instance.find("last_transition");

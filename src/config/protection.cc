@@ -81,6 +81,18 @@ std::vector<Promoting> promoting(const Config& config) {
   return found;
 }
 
+/// With grant = peer the engine asks them before any other fence; else when a database that lives keeps a promotion
+/// from going on.
+std::vector<std::string> own_fences_of(const Config& config, const Election& election) {
+  std::vector<std::string> names;
+  if (election.grant == Grant::kFollow) return names;
+  for (const std::string& name : election.promote) {
+    const Plugin* plugin = find_plugin(config, name);
+    if (plugin != nullptr && plugin->about.verbs.has(PluginVerb::kFence)) names.push_back(name);
+  }
+  return names;
+}
+
 PromotionTimes times_of(const Config& config, const Promoting& one) {
   PromotionTimes times;
   times.address_lifetime = lifetime_of(config, *one.lead);
@@ -126,17 +138,28 @@ void describe_witness(Protection& out) {
 }
 
 void describe_peer(Protection& out) {
+  std::string or_after;
+  if (!out.own_fences.empty()) {
+    or_after = ", or after " + listed(out.own_fences) +
+               " has made the other host's database, which still answers, a "
+               "standby from here";
+  }
+  if (!out.fences.empty()) or_after += ", or after " + listed(out.fences) + " has ended them";
   out.holds.push_back(
       "a host promotes only after the others said, over the authenticated peer channel, that they are standbys and "
-      "will "
-      "not promote that generation" +
-      std::string(out.fences.empty() ? "" : ", or after " + listed(out.fences) + " has ended them"));
-  if (out.fences.empty()) {
+      "will not promote that generation" +
+      or_after);
+  if (!out.fences.empty()) {
+    out.open.push_back("without an answer and with a fence that fails nobody is promoted, rather than two");
+  } else if (!out.own_fences.empty()) {
+    out.open.push_back(
+        "a host that is dead or cut off cannot say anything, its database cannot be reached, either, and there is no "
+        "fence section: then nobody is promoted, rather than two, until an operator says so (`batonctl failover "
+        "--force`)");
+  } else {
     out.open.push_back(
         "a host that is dead or cut off cannot say anything, and there is no fence: then nobody is promoted, rather "
         "than two, until an operator says so (`batonctl failover --force`)");
-  } else {
-    out.open.push_back("without an answer and with a fence that fails nobody is promoted, rather than two");
   }
 }
 
@@ -172,6 +195,11 @@ void describe_rest(Protection& out) {
   if (!out.fences.empty() && out.grant != Grant::kPeer) {
     out.holds.push_back("before a promotion " + listed(out.fences) +
                         " has to end the other hosts; if it fails nobody is promoted");
+  }
+  if (!out.own_fences.empty() && out.grant != Grant::kPeer) {
+    out.holds.push_back(
+        "a database that still answers though its host's Baton is silent is made a standby from here by " +
+        listed(out.own_fences) + " before another is promoted");
   }
   // A witness is asked in any case, and knows of every promotion.
   if (out.resume_alone && out.grant != Grant::kWitness) {
@@ -361,6 +389,7 @@ std::vector<Protection> protections(const Config& config) {
     protection.grant = one.election->grant;
     protection.witnesses = one.election->grant == Grant::kWitness ? one.election->witness : std::vector<std::string>{};
     protection.fences = one.election->grant == Grant::kFollow ? std::vector<std::string>{} : one.election->fence;
+    protection.own_fences = own_fences_of(config, *one.election);
     protection.watchdog = one.election->grant == Grant::kFollow ? std::string() : config.daemon.watchdog;
     protection.preempt = one.election->preempt;
     protection.resume_alone = one.election->resume_alone;

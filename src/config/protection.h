@@ -31,6 +31,8 @@ struct Protection {
   Grant grant = Grant::kNone;
   std::vector<std::string> witnesses;
   std::vector<std::string> fences;
+  std::vector<std::string>
+      own_fences;        ///< `promote` sections whose module can fence by the other host's database itself
   std::string watchdog;  ///< path; "" = none
   bool preempt = false;
   bool resume_alone = false;

@@ -23,7 +23,7 @@ constexpr std::size_t kMaxSections = 4096;
 constexpr std::size_t kSentenceLimit = 200;  ///< bytes that ports::Sentence takes
 
 /// A plugin's words for people.
-std::string clean(std::string_view text) { return ipc::plain_text(text, kSentenceLimit); }
+std::string clean(std::string_view text) { return ipc::plain_sentence(text, kSentenceLimit); }
 
 /// Takes the rings off the bell; false: there were none. The plugin shares the descriptor's flags and could make it
 /// block, so the read itself says that it must not.

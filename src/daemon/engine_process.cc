@@ -60,7 +60,7 @@ class EngineProcess : public linux::NetworkSink, public PluginSink {
   EngineProcess(EngineArguments arguments, const config::Config& config, posix::Mapping memory,
                 std::unique_ptr<linux::Network> network, posix::EventLoop loop);
 
-  Result<void> start(bool adopt, bool drained);
+  Result<void> start(bool adopt, bool drained, std::optional<Instant> frozen_until);
   Result<void> run();
 
   void on_frame(Instant now, const ports::ReceivedFrame& frame) override { engine_.on_frame(now, frame); }
@@ -150,7 +150,7 @@ Result<void> EngineProcess::watch(ipc::Channel& channel, void (EngineProcess::*r
   return loop_.add(channel.fd(), EPOLLIN, [this, receive](std::uint32_t) { (this->*receive)(); });
 }
 
-Result<void> EngineProcess::start(bool adopt, bool drained) {
+Result<void> EngineProcess::start(bool adopt, bool drained, std::optional<Instant> frozen_until) {
   if (auto added = loop_.add(network_->poll_fd(), EPOLLIN, [](std::uint32_t) {}); !added) return added;
   if (auto added = watch(guardian_, &EngineProcess::receive_guardian); !added) return added;
   if (auto added = watch(ports_.steward(), &EngineProcess::receive_steward); !added) return added;
@@ -164,7 +164,7 @@ Result<void> EngineProcess::start(bool adopt, bool drained) {
     if (reader) adopted = reader->adopted();
   }
   watch_guard(now);
-  engine_.start(now, adopted, drained);
+  engine_.start(now, adopted, drained, frozen_until && *frozen_until > now ? frozen_until : std::nullopt);
   engine_.end_turn(now);
   last_beat_ = posix::now();
   survey(last_beat_);
@@ -414,9 +414,10 @@ int run_engine(EngineArguments arguments) {
   }
   const bool adopt = arguments.adopt;
   const bool drained = arguments.drained;
+  const std::optional<Instant> frozen_until = arguments.frozen_until;
   EngineProcess process{std::move(arguments), *config, std::move(*memory), std::move(*network), std::move(*loop)};
   *config = config::Config{};  // the engine has its own copy
-  auto ended = process.start(adopt, drained);
+  auto ended = process.start(adopt, drained, frozen_until);
   if (ended) ended = process.run();
   if (ended) return 0;
   log::error("engine_failed", {}, ended.error().message());

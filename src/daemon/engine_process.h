@@ -3,6 +3,7 @@
 // run_engine().
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct EngineArguments {
   std::vector<HeldPlugin> plugins;
   bool adopt = false;  ///< continue what the board says; otherwise start anew: step down, listen
   bool drained = false;
+  std::optional<Instant> frozen_until;  ///< by an operator's word before the start
 };
 
 /// The whole life of the process. Returns its exit status: 0 after everything was released (Terminate, or the guardian

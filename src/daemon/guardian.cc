@@ -236,6 +236,31 @@ bool Guardian::board_says_drained() const {
   });
 }
 
+std::optional<Instant> Guardian::board_says_frozen() const {
+  const auto board = ipc::BoardReader::open(memory_.const_bytes());
+  if (!board) return frozen_until_;
+  const auto entries = board->entries();
+  if (entries.empty()) return frozen_until_;
+  std::optional<Instant> until;
+  for (const auto& entry : entries) {
+    if (!ReasonSet::from_bits(entry.instance.against).has(Reason::kFrozen)) continue;
+    until = std::max(until.value_or(Instant{}), Instant{Nanos{entry.instance.yielded_until_ns}});
+  }
+  return until;
+}
+
+/// What an operator said before this start.
+void Guardian::take_intentions(const ipc::Recovered& recovered) {
+  drained_ = recovered.drained;
+  frozen_until_.reset();
+  if (recovered.frozen_for_ns <= 0) return;
+  const Nanos left{recovered.frozen_for_ns};
+  frozen_until_ = posix::now() + left;
+  log::warning("still_frozen", {{"seconds", std::to_string(left / std::chrono::seconds{1})}},
+               "an operator froze this host before this start: it takes and gives nothing by itself; `batonctl thaw` "
+               "ends that");
+}
+
 void Guardian::clear_board() {
   const auto size = static_cast<off_t>(memory_.bytes().size());
   if (::fallocate(board_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, size) != 0) {
@@ -265,6 +290,7 @@ void Guardian::engine_died(int status) {
     return;
   }
   drained_ = board_says_drained();
+  frozen_until_ = board_says_frozen();
   start_engine(next == AfterDeath::kAdopt && board_is_fresh(now));
 }
 
@@ -305,6 +331,7 @@ void Guardian::start_engine(bool adopt) {
     arguments.plugins = hosts_.take_held();
     arguments.adopt = adopt;
     arguments.drained = drained_;
+    arguments.frozen_until = frozen_until_;
     return run_engine(std::move(arguments));
   };
   if (auto started = start_worker(Process::kEngine, body, keep); !started) {

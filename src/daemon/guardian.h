@@ -70,6 +70,8 @@ class Guardian {
   void start_engine(bool adopt);
   bool board_is_fresh(Instant now) const;
   bool board_says_drained() const;
+  std::optional<Instant> board_says_frozen() const;
+  void take_intentions(const ipc::Recovered& recovered);
   void clear_board();
   void stay_down();
   void run_last_resort_child();
@@ -138,6 +140,7 @@ class Guardian {
   bool engine_ready_ = false;
   bool adopting_ = false;
   bool drained_ = false;
+  std::optional<Instant> frozen_until_;
   bool recovered_ = false;
   Instant planned_wake_{};
   Instant grace_until_{};  ///< the guardian itself was late: the engine gets a turn first

@@ -247,7 +247,7 @@ void Guardian::on_message(Process process, ipc::Incoming incoming) {
     hosts_.end(posix::now(), *end);
   } else if (const auto* recovered = std::get_if<ipc::Recovered>(&incoming.message)) {
     recovered_ = true;
-    if (!worker(Process::kEngine).child.running()) drained_ = recovered->drained;
+    if (!worker(Process::kEngine).child.running()) take_intentions(*recovered);
   }
 }
 

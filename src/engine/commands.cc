@@ -129,11 +129,13 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
         result.lines.push_back("a freeze needs a time after which it ends");
         return result;
       }
+      if (!command.dry_run) context.ports.intents.record("", "freeze " + std::to_string(command.duration.count()));
       act("would take and give nothing by itself until the freeze ends",
           "takes and gives nothing by itself until the freeze ends",
           [&](Mover& each) { each.freeze(now, now + command.duration); });
       return result;
     case Verb::kThaw:
+      if (!command.dry_run) context.ports.intents.record("", "thaw");
       act("would take part again", "takes part again", [&](Mover& each) { each.thaw(now); });
       return result;
     case Verb::kDrain:

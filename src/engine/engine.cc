@@ -13,11 +13,14 @@ using namespace std::chrono_literals;
 Engine::Impl::Impl(const config::Config& config, ports::Ports doors, Board board)
     : context(doors), instance_slots(board.instance_slots), router_slots(board.router_slots), first_config(config) {}
 
-void Engine::Impl::start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained) {
+void Engine::Impl::start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained,
+                         std::optional<Instant> frozen_until) {
   last_turn = now;
   now_ = now;
   started = true;
   host_facts.drained = drained;
+  // Nothing is taken before it is known until when that is so.
+  host_facts.frozen = frozen_until.has_value();
   std::vector<Plan> plans = take(first_config);
   // What a predecessor's probes said is still good.
   for (ports::PluginId id = 0; id < context.plugins.size(); ++id) on_plugin_news(now, id);
@@ -34,6 +37,10 @@ void Engine::Impl::start(Instant now, std::span<const ports::AdoptedInstance> ad
   for (Plan& plan : plans) {
     const ports::AdoptedInstance* old = predecessor(plan);
     start_plan(now, std::move(plan), old);
+  }
+  host_facts.frozen = false;
+  for (const auto& each : movers) {
+    if (each && frozen_until) each->freeze(now, *frozen_until);
   }
   measure();
   // A predecessor's state may be older than any peer's patience.
@@ -252,8 +259,9 @@ Engine::Engine(const config::Config& config, ports::Ports ports, Board board)
     : impl_(std::make_unique<Impl>(config, ports, board)) {}
 Engine::~Engine() = default;
 
-void Engine::start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained) {
-  impl_->start(now, adopted, drained);
+void Engine::start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained,
+                   std::optional<Instant> frozen_until) {
+  impl_->start(now, adopted, drained, frozen_until);
 }
 void Engine::begin_turn(Instant now) { impl_->begin_turn(now); }
 void Engine::on_frame(Instant now, const ReceivedFrame& frame) { impl_->on_frame(now, frame); }

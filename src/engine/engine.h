@@ -61,7 +61,8 @@ class Engine {
 
   /// Starts all instances. `adopted`: a predecessor's state (may be empty): instances found there by name and with
   /// equal wire identity continue without a transition and in their slots; what does not fit starts afresh.
-  void start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained);
+  void start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained,
+             std::optional<Instant> frozen_until = {});
 
   void begin_turn(Instant now);
   void on_frame(Instant now, const ReceivedFrame& frame);

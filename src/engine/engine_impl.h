@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -19,7 +20,8 @@ class Engine::Impl {
   Impl(const config::Config& config, ports::Ports ports, Board board);
 
   // engine.cc
-  void start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained);
+  void start(Instant now, std::span<const ports::AdoptedInstance> adopted, bool drained,
+             std::optional<Instant> frozen_until);
   void begin_turn(Instant now);
   void on_frame(Instant now, const ReceivedFrame& frame);
   void on_vrrp(Instant now, ports::LinkId link, const vrrp::VrrpFrame& frame);

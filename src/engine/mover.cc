@@ -469,7 +469,14 @@ void Mover::on_deadline(Instant now, Instant limit) {
   if (const auto due = group_.next_deadline()) {
     // Adverts may leave a little early, together with others. Nothing else may: an Active_Down_Interval is a promise.
     const Instant horizon = group_.state() == State::kActive ? limit : now;
-    if (*due <= horizon) perform(now, group_.on_deadline(std::max(now, horizon)));
+    if (*due <= horizon) {
+      const vrrp::GroupStep step = group_.on_deadline(std::max(now, horizon));
+      perform(now, step);
+      // While something speaks against this host nothing follows but that the Active is lost.
+      for (std::size_t i = 0; i < routers_.size() && !step.transition && group_.state() == State::kBackup; ++i) {
+        publish_router(i);
+      }
+    }
   }
   run_timers(now);
   settle(now);

@@ -158,6 +158,9 @@ void Mover::accepted(Instant now, std::size_t index, const vrrp::VrrpFrame& fram
     }
   }
   perform(now, step);
+  // People must not read that one is Active which has just said that it is not any more.
+  const bool gone = advert.priority == kResignPriority && group_.state() == State::kBackup;
+  if (gone && !step.transition) publish_router(index);
   if (was_active && group_.state() == State::kActive && advert.priority != kResignPriority) {
     beside_us(now, router, frame, advert);
   }

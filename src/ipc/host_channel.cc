@@ -30,7 +30,7 @@ std::vector<std::uint8_t> message(std::uint32_t magic, std::uint64_t nonce, Body
   return {buffer.begin(), buffer.begin() + static_cast<std::ptrdiff_t>(out.size())};
 }
 
-void text(ByteWriter& out, const std::string& value) { out.text(plain_text(value, kSentenceLimit)); }
+void text(ByteWriter& out, const std::string& value) { out.text(plain_sentence(value, kSentenceLimit)); }
 
 /// Reads texts and remembers whether all of them were plain.
 class TextReader {

@@ -203,6 +203,7 @@ void fields(Archive& archive, Lifecycle& message) {
 template <class Archive>
 void fields(Archive& archive, Recovered& message) {
   archive.flag(message.drained);
+  archive.number(message.frozen_for_ns);
 }
 template <class Archive>
 void fields(Archive& archive, ReportMessage& message) {

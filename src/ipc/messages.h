@@ -72,6 +72,7 @@ struct Lifecycle {
 };
 struct Recovered {
   bool drained = false;
+  std::int64_t frozen_for_ns = 0;  ///< still; 0: not frozen
 };
 struct ReportMessage {
   std::string instance;  ///< name, "" for the host

@@ -5,8 +5,12 @@
 #include <cstdint>
 #include <cstring>
 
+#include "base/shortened.h"
+
 namespace baton::ipc {
 namespace {
+
+constexpr std::size_t kLongestCharacter = 4;
 
 /// The character at the beginning of a text. `length` 0: there is none, the first byte is not UTF-8.
 struct Character {
@@ -62,8 +66,16 @@ std::string plain_text(std::string_view text, std::size_t limit) {
 
 std::string plain_text(const char* text, std::size_t limit) {
   // Some bytes more than fit, so that the last character is seen whole and left out as such.
-  constexpr std::size_t kLongestCharacter = 4;
   return text == nullptr ? std::string{} : plain_text({text, ::strnlen(text, limit + kLongestCharacter)}, limit);
+}
+
+// With room for one character more, so that it is seen whether all of it fits.
+std::string plain_sentence(std::string_view text, std::size_t limit) {
+  return shortened(plain_text(text, limit + kLongestCharacter), limit);
+}
+
+std::string plain_sentence(const char* text, std::size_t limit) {
+  return shortened(plain_text(text, limit + kLongestCharacter), limit);
 }
 
 bool is_plain(std::string_view text, std::size_t limit) {

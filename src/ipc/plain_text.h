@@ -12,6 +12,9 @@ namespace baton::ipc {
 std::string plain_text(std::string_view text, std::size_t limit);
 /// The same of a C string of any length; nullptr: empty.
 std::string plain_text(const char* text, std::size_t limit);
+/// The same of a sentence: one that is too long ends at a word's end with "...".
+std::string plain_sentence(std::string_view text, std::size_t limit);
+std::string plain_sentence(const char* text, std::size_t limit);
 /// Whether it is that already.
 bool is_plain(std::string_view text, std::size_t limit);
 

@@ -83,7 +83,7 @@ void write_body(ByteWriter& out, const ProbeOutcome& outcome) {
   out.i64(outcome.lag_ms);
   out.i64(outcome.lag_bytes);
   out.u64(outcome.generation);
-  out.text(plain_text(outcome.sentence, kSentenceLimit));
+  out.text(plain_sentence(outcome.sentence, kSentenceLimit));
   out.text(plain_text(outcome.position, kPositionLimit));
   const std::size_t facts = std::min(outcome.facts.size(), kFactLimit);
   out.u8(static_cast<std::uint8_t>(facts));

@@ -101,7 +101,7 @@ std::int64_t Services::number(void* context, const char* key) {
 }
 
 void Services::say(void* context, const char* sentence) {
-  of(context).said_.sentence = plain(sentence, ipc::kSentenceLimit);
+  of(context).said_.sentence = ipc::plain_sentence(sentence, ipc::kSentenceLimit);
 }
 
 void Services::fact(void* context, const char* key, const char* value) {
@@ -118,7 +118,7 @@ void Services::fact(void* context, const char* key, const char* value) {
 
 void Services::refuse(void* context, const char* reason) {
   std::vector<std::string>& refusals = of(context).said_.refusals;
-  if (refusals.size() < kMaxRefusals) refusals.push_back(plain(reason, ipc::kSentenceLimit));
+  if (refusals.size() < kMaxRefusals) refusals.push_back(ipc::plain_sentence(reason, ipc::kSentenceLimit));
 }
 
 void Services::position(void* context, const char* position) {
@@ -130,7 +130,7 @@ void Services::position(void* context, const char* position) {
 void Services::complain(void* context, const char* key, const char* message) {
   std::vector<config::ModuleComplaint>& complaints = of(context).said_.complaints;
   if (complaints.size() >= kMaxComplaints) return;
-  complaints.push_back({plain(key, ipc::kFactKeyLimit), plain(message, ipc::kSentenceLimit)});
+  complaints.push_back({plain(key, ipc::kFactKeyLimit), ipc::plain_sentence(message, ipc::kSentenceLimit)});
 }
 
 void Services::log(void* context, std::uint32_t level, const char* message) {

@@ -15,6 +15,7 @@
 #include "base/bytes.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
+#include "base/shortened.h"
 #include "base/time.h"
 #include "config/config.h"
 #include "ports/data_record.h"
@@ -136,14 +137,16 @@ enum class Alarm : std::uint8_t {
 };
 std::string_view alarm_token(Alarm alarm);
 
-/// A text of bounded length, so that reports stay plain values. Longer ones are cut.
+/// A text of bounded length, so that reports stay plain values. A longer one ends at a word's end with "...".
 template <std::size_t kBytes>
 class ShortText {
  public:
   static constexpr std::size_t kLimit = kBytes;
   ShortText() = default;
   ShortText(std::string_view text) {  // NOLINT(google-explicit-constructor): that is what it is for
-    size_ = static_cast<std::uint8_t>(std::min(text.size(), kBytes));
+    const std::string fitting = text.size() > kBytes ? shortened(text, kBytes) : std::string{};
+    if (text.size() > kBytes) text = fitting;
+    size_ = static_cast<std::uint8_t>(text.size());
     std::copy_n(text.begin(), size_, bytes_.begin());
   }
   std::string_view view() const { return {bytes_.data(), size_}; }

@@ -140,6 +140,8 @@ struct InstanceState {
   std::uint64_t promoted = 0;           ///< the highest generation of which it is known that somebody was promoted
   std::uint64_t generation = 0;         ///< of the data's last promotion, as far as this host knows
   std::int64_t yielded_until_ns = 0;    ///< switchover, freeze: 0 = not; INT64_MAX = until lifted
+  std::int64_t rested_at_ns = 0;        ///< end of cooldown after the last promotion; 0 = there was none
+  std::int64_t budget_free_at_ns = 0;   ///< when promotion_budget allows another one; 0 = it does
   HandoverState handover;
 };
 static_assert(std::is_trivially_copyable_v<InstanceState>);

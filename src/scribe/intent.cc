@@ -1,6 +1,7 @@
 #include "scribe/intent.h"
 
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <string_view>
 
@@ -11,6 +12,7 @@ namespace baton::scribe {
 namespace {
 
 constexpr const char* kFile = "intent";
+constexpr std::string_view kFrozen = "frozen_until ";
 constexpr std::size_t kLimit = 4096;
 
 std::string with_checksum(std::string body) {
@@ -23,12 +25,18 @@ std::string with_checksum(std::string body) {
 }  // namespace
 
 std::string intentions_text(const Intentions& intentions) {
-  return with_checksum(std::string{"baton-intent 1\ndrained "} + (intentions.drained ? "yes" : "no") + "\n");
+  std::string body = std::string{"baton-intent 1\ndrained "} + (intentions.drained ? "yes" : "no") + "\n";
+  if (intentions.frozen_until_ns != 0) body += std::string{kFrozen} + std::to_string(intentions.frozen_until_ns) + "\n";
+  return with_checksum(std::move(body));
 }
 
 Result<Intentions> parse_intentions(std::string_view text) {
+  std::int64_t frozen_until_ns = 0;
+  if (const auto at = text.find(kFrozen); at != std::string_view::npos) {
+    std::from_chars(text.data() + at + kFrozen.size(), text.data() + text.size(), frozen_until_ns);
+  }
   for (const bool drained : {false, true}) {
-    const Intentions intentions{.drained = drained};
+    const Intentions intentions{.drained = drained, .frozen_until_ns = frozen_until_ns};
     if (text == intentions_text(intentions)) return intentions;
   }
   return fail("not an intent file of this version");

@@ -1,6 +1,6 @@
-// The operator's intent that outlives a reboot: is this host drained? One small file, replaced atomically. A file that
-// is there but cannot be understood counts as drained: an operator's wish that was lost must not bring the host back by
-// itself.
+// The operator's intent that outlives a reboot: is this host drained, until when is it frozen? One small file, replaced
+// atomically. A file that is there but cannot be understood counts as drained: an operator's wish that was lost must
+// not bring the host back by itself.
 #pragma once
 
 #include <string>
@@ -11,6 +11,7 @@ namespace baton::scribe {
 
 struct Intentions {
   bool drained = false;
+  std::int64_t frozen_until_ns = 0;  ///< by the wall clock, which a reboot does not set back; 0 = not frozen
   bool operator==(const Intentions&) const = default;
 };
 

@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+#include <charconv>
 #include <deque>
 #include <map>
 #include <memory>
@@ -20,7 +22,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Nanos kRetry = 5s;  ///< how long a disk that failed is left alone
+constexpr Nanos kRetry = 5s;                     ///< how long a disk that failed is left alone
+constexpr std::string_view kFreeze = "freeze ";  ///< and nanoseconds
 constexpr std::size_t kMaxQueries = 64;
 constexpr std::size_t kMaxMessagesPerTurn = 256;  ///< of one channel, before what they brought is written
 
@@ -99,7 +102,8 @@ void Scribe::recover() {
     log::error("state_unreadable", {{"directory", arguments_.state_path}},
                trouble + "; this host will not promote it (batonctl forgive)");
   }
-  guardian_.send(ipc::Recovered{.drained = intentions_.drained});
+  const std::int64_t left_ns = intentions_.frozen_until_ns - posix::wall_clock_ns();
+  guardian_.send(ipc::Recovered{.drained = intentions_.drained, .frozen_for_ns = std::max<std::int64_t>(left_ns, 0)});
 }
 
 void Scribe::watch(ipc::Channel& channel) {
@@ -158,11 +162,20 @@ void Scribe::replace(ipc::Process peer, std::vector<posix::Fd>& fds) {
   if (peer == ipc::Process::kSteward) told_failure_ = 0;  // it has not heard of trouble yet
 }
 
-/// Only what must outlive a reboot is kept: drain and undrain of the whole host. Anything else is acknowledged as it
-/// is.
+/// Only what must outlive a reboot is kept: drain and freeze of the whole host, and their ends. Anything else is
+/// acknowledged as it is.
 void Scribe::on_intent(const ipc::Intent& intent) {
   if (intent.instance.empty() && (intent.what == "drain" || intent.what == "undrain")) {
     intentions_.drained = intent.what == "drain";
+    intent_unsaved_ = true;
+  }
+  if (intent.instance.empty() && (intent.what == "thaw" || intent.what.starts_with(kFreeze))) {
+    std::int64_t left_ns = 0;
+    if (intent.what != "thaw") {
+      const char* const end = intent.what.data() + intent.what.size();
+      std::from_chars(intent.what.data() + kFreeze.size(), end, left_ns);
+    }
+    intentions_.frozen_until_ns = left_ns > 0 ? posix::wall_clock_ns() + left_ns : 0;
     intent_unsaved_ = true;
   }
   unacknowledged_.push_back(intent.ticket);

@@ -88,14 +88,14 @@ Json active_document(const InstanceView& instance, const HostView& host) {
           {"heard_ms_ago", milliseconds(host.now - Instant{Nanos{router->state.heard_at_ns}})}};
 }
 
-Json against_documents(const InstanceView& instance, const HostNames& names) {
+Json against_documents(const InstanceView& instance, const HostView& host) {
   Json list = Json::array();
   for (unsigned number = 1; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
     if (instance.against().has(reason)) {
       list.push_back({{"reason", reason_token(reason)},
-                      {"text", against_sentence(instance, reason, names)},
-                      {"remedy", reason_remedy(reason)}});
+                      {"text", against_sentence(instance, reason, host)},
+                      {"remedy", remedy_sentence(instance, reason, host)}});
     }
   }
   return list;
@@ -189,7 +189,7 @@ Json instance_document(const InstanceView& instance, const HostView& host) {
   document["reason"] = reason_token(state.reason);
   document["why"] = why_now(instance, host);
   document["eligible"] = instance.against().empty();
-  document["against"] = against_documents(instance, host.names);
+  document["against"] = against_documents(instance, host);
   document["checks"] = check_use_documents(instance, host);
   document["follow_up"] = Json{{"state", follow_up_token(state.follow_up)},
                                {"plugins", instance.follow_ups},
@@ -297,6 +297,7 @@ Json peer_documents(const HostView& host) {
     document["heard_ms"] = peer.heard_ever ? Json(milliseconds(host.now - peer.heard_at)) : Json(nullptr);
     document["same_config"] = peer.lost ? Json(nullptr) : Json(peer.config_hash == host.config_hash);
     document["trouble"] = nullable(peer.trouble);
+    document["stopped"] = peer.engine == kStopped;
     Json instances = Json::array();
     for (const auto& [name, said] : peer.instances) {
       const PeerInstance& instance = said.first;

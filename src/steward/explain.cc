@@ -125,20 +125,13 @@ Json changes_of_backup(const InstanceView& instance, const RouterView& router, c
   return changes;
 }
 
-std::string remedy_for(const InstanceView& instance, Reason reason) {
-  constexpr std::string_view kPlace = "INSTANCE";
-  std::string remedy{reason_remedy(reason)};
-  if (const auto at = remedy.find(kPlace); at != std::string::npos) remedy.replace(at, kPlace.size(), instance.name());
-  return remedy;
-}
-
 Json changes_of(const InstanceView& instance, const HostView& host) {
   Json changes = Json::array();
   for (unsigned number = 1; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
     if (!instance.against().has(reason)) continue;
-    const std::string remedy = remedy_for(instance, reason);
-    const std::string words = against_sentence(instance, reason, host.names);
+    const std::string remedy = remedy_sentence(instance, reason, host);
+    const std::string words = against_sentence(instance, reason, host);
     changes.push_back(remedy.empty() ? words + ": until that is over" : words + ": " + remedy);
   }
   if (const std::string end = transaction_end(instance); !end.empty()) changes.push_back(end);
@@ -154,6 +147,9 @@ Json changes_of(const InstanceView& instance, const HostView& host) {
 Json explain_instance(const InstanceView& instance, const HostView& host) {
   Json document{
       {"name", instance.name()}, {"role", role_token(instance.state.state)}, {"why", why_now(instance, host)}};
+  const bool data = instance.state.data_role != ports::DataRole::kNone;
+  document["data_role"] = data ? Json(ports::data_role_token(instance.state.data_role)) : Json(nullptr);
+  document["addresses_held"] = instance.state.addresses_held;
   const std::string under_way = transaction_sentence(instance);
   document["waits_for"] = under_way.empty() ? Json(nullptr) : Json(under_way);
   document["rule"] = rule(instance, instance.heard_router(), host);
@@ -174,7 +170,7 @@ Json explain_instance(const InstanceView& instance, const HostView& host) {
   for (unsigned number = 1; number < 64; ++number) {
     const auto reason = static_cast<Reason>(number);
     if (instance.against().has(reason))
-      against.push_back({{"reason", reason_token(reason)}, {"text", against_sentence(instance, reason, host.names)}});
+      against.push_back({{"reason", reason_token(reason)}, {"text", against_sentence(instance, reason, host)}});
   }
   document["against"] = std::move(against);
   document["checks"] = check_use_documents(instance, host);

@@ -31,6 +31,12 @@ struct MoveHolder {
 /// `instance` "" = all. Without a `to` the side on which it is asked is meant.
 MoveHolder holder_of(const HostView& host, const std::string& instance, const std::string& to);
 
+/// One line for each instance that `to` already has; empty: there is something to do, or nobody is known to have it.
+std::vector<std::string> already_there(const HostView& host, const std::string& instance, const std::string& to);
+
+/// What `drain` means for each instance as it is now.
+std::vector<std::string> drain_lines(const HostView& host);
+
 /// How it ended, in one sentence. REQUIRES that it is over.
 std::string move_outcome(const ports::HandoverWord& word, Nanos took);
 

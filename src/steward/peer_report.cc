@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "base/shortened.h"
 #include "ipc/plain_text.h"
 #include "ipc/probe_page.h"
 #include "steward/peer_packet.h"
@@ -49,7 +50,7 @@ std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   out.text(word.with);
   out.u64(word.number);
   out.text(ipc::plain_text(word.position, ipc::kPositionLimit));
-  out.text(ipc::plain_text(word.sentence, kSentenceLimit));
+  out.text(ipc::plain_sentence(word.sentence, kSentenceLimit));
   out.text(instance.promise.to);
   out.u64(instance.promise.generation);
   CHECK(out.ok());
@@ -159,8 +160,7 @@ bool decode_answer(ByteReader& in, WishAnswer& answer) {
 }
 
 std::string cut(const std::string& text, std::size_t limit) {
-  const std::string plain = ipc::plain_text(text, text.size() * 3);
-  return plain.size() <= limit ? plain : ipc::plain_text(plain, limit - 3) + "...";
+  return shortened(ipc::plain_text(text, text.size() * 3), limit);
 }
 
 }  // namespace

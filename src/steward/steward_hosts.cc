@@ -164,6 +164,9 @@ void StewardProcess::raise(ports::Alarm alarm, const PeerView& peer, bool on, In
 
 /// With a peer channel it is known whether another host can take the role; then it is looked at first.
 void StewardProcess::start_move(Clients::Id client, const Request& request, const HostView& host) {
+  if (const auto already = already_there(host, request.instance, request.to); !already.empty()) {
+    return answer(client, answer_line(Verb::kSwitchover, {{"lines", already}}));
+  }
   const bool wished = WishDesk::is_wish(client);
   // Asked by another host: it would have asked the one that this one would ask.
   const MoveHolder holder = wished ? MoveHolder{} : holder_of(host, request.instance, request.to);

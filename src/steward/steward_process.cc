@@ -8,6 +8,7 @@
 #include "log/log.h"
 #include "posix/clock.h"
 #include "steward/format.h"
+#include "steward/move_plan.h"
 
 namespace baton::steward {
 namespace {
@@ -272,7 +273,8 @@ void StewardProcess::on_command_result(const ipc::CommandResultMessage& message)
   auto pending = take_pending(message.nonce);
   if (!pending) return;
   if (pending->move != 0 && message.result.accepted) return move_begun(std::move(*pending), message.result);
-  const Json document = command_document(message.result);
+  Json document = command_document(message.result);
+  if (message.result.accepted && !pending->lines.empty()) document["lines"] = pending->lines;
   if (message.result.accepted) return answer(pending->client, answer_line(pending->request.verb, document));
   std::string error;
   for (const std::string& line : message.result.lines) error += (error.empty() ? "" : "; ") + line;
@@ -371,6 +373,7 @@ void StewardProcess::ask(ipc::Channel& channel, const ipc::Message& message, Cli
   Pending pending;
   pending.client = client;
   pending.request = request;
+  if (request.verb == Verb::kDrain) pending.lines = drain_lines(view());
   pending.deadline = posix::now() + patience;
   pending_.emplace(next_nonce_++, std::move(pending));
   refresh_interest(channel);

@@ -37,6 +37,7 @@ class StewardProcess {
     Request request;
     Instant deadline{};
     Json history = Json::array();
+    std::vector<std::string> lines;  ///< what it means here; empty: the engine's own words
     // A planned move: answered when it is over.
     std::uint64_t move = 0;  ///< its number; 0: it is none
     std::vector<std::string> preflight;

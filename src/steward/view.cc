@@ -25,7 +25,8 @@ std::string RouterView::interface() const { return text_of(state.interface); }
 IpAddress RouterView::primary() const { return address_of(state.family, state.primary); }
 
 IpAddress RouterView::heard() const {
-  if (state.machine.down_expired || state.machine.state == vrrp::State::kInitialize) return {};
+  const vrrp::RouterSnapshot& machine = state.machine;
+  if (machine.down_expired || machine.resigned || machine.state == vrrp::State::kInitialize) return {};
   return address_of(state.family, state.heard_source);
 }
 
@@ -115,7 +116,7 @@ std::string_view role_token(vrrp::State state) {
   return "unknown";
 }
 
-std::string against_sentence(const InstanceView& instance, Reason reason, const HostNames& names) {
+std::string against_sentence(const InstanceView& instance, Reason reason, const HostView& host) {
   ReasonFacts facts;
   if (const CheckView* check = instance.culprit(reason)) {
     facts.plugin = check->name;
@@ -123,7 +124,32 @@ std::string against_sentence(const InstanceView& instance, Reason reason, const 
   } else {
     facts.sentence = words_behind(instance, reason);
   }
-  return reason_sentence(reason, facts, names);
+  std::string text = reason_sentence(reason, facts, host.names);
+  const std::int64_t over_ns = reason == Reason::kCooldown          ? instance.state.rested_at_ns
+                               : reason == Reason::kPromotionBudget ? instance.state.budget_free_at_ns
+                                                                    : 0;
+  if (instant(over_ns) > host.now) text += "; it may promote again in " + coarse_duration(instant(over_ns) - host.now);
+  return text;
+}
+
+std::string remedy_sentence(const InstanceView& instance, Reason reason, const HostView& host) {
+  std::string remedy{reason_remedy(reason)};
+  std::string away;
+  bool somebody = host.peers.empty();
+  for (const PeerView& peer : host.peers) {
+    somebody |= !peer.lost;
+    if (peer.lost) away += (away.empty() ? "" : " and ") + peer.host;
+  }
+  if (reason == Reason::kNeedsRejoin && !somebody) {
+    remedy = away +
+             " has to be up first, its database and its Baton: only beside it can this host's data rejoin, "
+             "which is looked at each minute; or, if it will not return, `batonctl forgive INSTANCE "
+             "--i-accept-loss`: this host's data counts again as it is, and what was written there since is "
+             "lost";
+  }
+  constexpr std::string_view kPlace = "INSTANCE";
+  if (const auto at = remedy.find(kPlace); at != std::string::npos) remedy.replace(at, kPlace.size(), instance.name());
+  return remedy;
 }
 
 namespace {
@@ -166,11 +192,12 @@ std::string why_backup(const InstanceView& instance, const RouterView* router, c
   const bool heard = router != nullptr && !router->heard().is_unspecified();
   if (against != Reason::kNone) {
     const std::string rest = heard ? "; " + host.names.text(router->heard()) + " is Active" : "; no Active is heard";
-    return against_sentence(instance, against, host.names) + rest;
+    return against_sentence(instance, against, host) + rest;
   }
   const std::string under_way = transaction_sentence(instance);
   if (heard) return why_backup_behind(instance, *router, host) + (under_way.empty() ? "" : "; " + under_way);
-  std::string text = reason_sentence(instance.state.reason, {}, host.names);
+  const bool resigned = router != nullptr && router->state.machine.resigned;
+  std::string text = reason_sentence(resigned ? Reason::kActiveResigned : instance.state.reason, {}, host.names);
   if (router != nullptr && router->state.machine.down_deadline_ns != 0) {
     text += "; takes over in " + exact_duration(instant(router->state.machine.down_deadline_ns) - host.now) +
             " unless one is heard";
@@ -188,7 +215,7 @@ std::string why_now(const InstanceView& instance, const HostView& host) {
     case vrrp::State::kInitialize: break;
   }
   const Reason against = instance.against().first();
-  return against_sentence(instance, against != Reason::kNone ? against : instance.state.reason, host.names);
+  return against_sentence(instance, against != Reason::kNone ? against : instance.state.reason, host);
 }
 
 }  // namespace baton::steward

@@ -26,7 +26,7 @@ struct RouterView {
   std::string interface() const;
   Family family() const { return state.family == 6 ? Family::kIpv6 : Family::kIpv4; }
   IpAddress primary() const;
-  /// The Active that is heard now; unspecified if none (none yet, or lost).
+  /// The Active that is heard now; unspecified if none (none yet, lost, or it has resigned).
   IpAddress heard() const;
   /// Learned from the Active, or configured.
   Nanos active_adver_interval() const;
@@ -107,8 +107,10 @@ std::map<ports::Alarm, ports::Report> alarms_in_force(std::uint64_t bits,
 
 /// "active", "backup", "initialize".
 std::string_view role_token(vrrp::State state);
-/// A reason that speaks against being Active, with the check that is behind it.
-std::string against_sentence(const InstanceView& instance, Reason reason, const HostNames& names);
+/// A reason that speaks against being Active, with the check that is behind it, or how long it still lasts.
+std::string against_sentence(const InstanceView& instance, Reason reason, const HostView& host);
+/// reason_remedy() for this instance, as the other hosts are now.
+std::string remedy_sentence(const InstanceView& instance, Reason reason, const HostView& host);
 /// Why the instance has the role that it has now, in one sentence; the first thing that an operator reads.
 std::string why_now(const InstanceView& instance, const HostView& host);
 

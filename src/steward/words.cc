@@ -70,6 +70,15 @@ std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostN
   return text;
 }
 
+std::string told_of(std::string_view host, std::string_view words) {
+  constexpr std::string_view kSelf = "this host";
+  std::string text{words};
+  for (auto at = text.find(kSelf); at != std::string::npos; at = text.find(kSelf, at + host.size())) {
+    text.replace(at, kSelf.size(), host);
+  }
+  return text;
+}
+
 std::string_view reason_remedy(Reason reason) {
   switch (reason) {
     case Reason::kInterfaceMissing: return "create the interface, or correct `interface` in the configuration";
@@ -93,11 +102,14 @@ std::string_view reason_remedy(Reason reason) {
     case Reason::kNoWatchdog: return "the log of batond says why the device cannot be used; it is tried again";
     case Reason::kTooManyDeaths: return "look into the log, then restart the daemon";
     case Reason::kNeedsRejoin:
-      return "keep what only this host has and rejoin its data, which is looked at each minute, or `batonctl forgive "
-             "INSTANCE --i-accept-loss`";
+      return "keep what only this host has and rejoin its data, which is looked at each minute while the other host's "
+             "is up; or `batonctl forgive INSTANCE --i-accept-loss`: it counts again as it is, and where the two "
+             "differ "
+             "one side's writes are lost";
     case Reason::kFenced: return "look at both databases, then `batonctl forgive INSTANCE --i-accept-loss`";
     case Reason::kNeedsProof:
-      return "start the other host, or, if it will not return, `batonctl forgive INSTANCE --i-accept-loss`";
+      return "start the other host, or, if it will not return, `batonctl forgive INSTANCE --i-accept-loss`: what was "
+             "written there since is lost";
     case Reason::kNoGrant: return "see what the witness says; with grant = manual `batonctl failover INSTANCE --force`";
     case Reason::kPromoteFailed:
     case Reason::kPromoteRefused:
@@ -367,9 +379,14 @@ std::string move_words(const Report& report, const std::string& other) {
 }
 
 std::string move_sentence(const Report& report, const HostNames& names) {
-  std::string text = move_words(report, names.text(report.other));
-  if (!report.sentence.empty()) text += ": " + std::string{report.sentence.view()};
-  return text;
+  const std::string other = names.text(report.other);
+  std::string text = move_words(report, other);
+  if (report.sentence.empty()) return text;
+  // A refusal is the other host's own word.
+  const bool others = report.gives && report.move == ports::HandoverPhase::kRefused;
+  if (!others) return text + ": " + std::string{report.sentence.view()};
+  const std::string host = names.host(report.other);
+  return text + ": " + told_of(host.empty() ? other : host, report.sentence.view());
 }
 
 }  // namespace

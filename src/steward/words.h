@@ -39,6 +39,8 @@ struct ReasonFacts {
 };
 /// "a router of higher priority is Active: db2 (10.0.0.2), 110 against 100 here".
 std::string reason_sentence(Reason reason, const ReasonFacts& facts, const HostNames& names);
+/// Words that a host says of itself, told on another one: "db2 is drained" for "this host is drained".
+std::string told_of(std::string_view host, std::string_view words);
 /// What an operator does about something that speaks against being Active; "" if there is nothing to do but wait.
 std::string_view reason_remedy(Reason reason);
 

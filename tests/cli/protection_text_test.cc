@@ -30,6 +30,20 @@ TEST(ProtectionText, NamesWhatIsInForceThenWhatItDoesAndDoesNot) {
             "    - a late one\n");
 }
 
+TEST(ProtectionText, TheDatabasesOwnFenceComesBeforeTheOthers) {
+  config::Protection protection;
+  protection.object = "instance pg";
+  protection.grant = config::Grant::kWitness;
+  protection.own_fences = {"pg"};
+  const auto head = [&] { return render_protection(protection).substr(0, render_protection(protection).find('\n')); };
+  EXPECT_EQ(head(), "instance pg: grant = witness, no fence, no watchdog");
+  protection.grant = config::Grant::kPeer;
+  EXPECT_EQ(head(), "instance pg: grant = peer, fence pg (the database itself), no watchdog");
+  protection.fences = {"ipmi"};
+  EXPECT_EQ(head(), "instance pg: grant = peer, fence pg (the database itself), then ipmi, no watchdog");
+  EXPECT_EQ(protection_json({protection}).at(0)["own_fence"].dump(), R"(["pg"])");
+}
+
 TEST(ProtectionText, WhatFollowsHasNoTimes) {
   config::Protection protection;
   protection.object = "instance pg";

@@ -59,6 +59,31 @@ TEST(RenderStatusTest, HalfInstalledAddressesAreCounted) {
   EXPECT_NE(render_status(status, {}).find("1/3 set"), std::string::npos);
 }
 
+TEST(RenderStatusTest, AClaimantIsNotShownAsActive) {
+  Json status = status_of({kWeb});
+  Json& web = status["instances"][0];
+  web["addresses_held"] = 0;
+  web["data"] = {{"role", "claiming"}, {"step", "granting"}, {"generation", 3}, {"dirty", false}};
+  EXPECT_NE(render_status(status, {}).find("CLAIMING  nobody yet"), std::string::npos);
+  web["data"]["role"] = "promoting";
+  EXPECT_NE(render_status(status, {}).find("PROMOTING  nobody yet"), std::string::npos);
+  web["data"]["role"] = "demoting";
+  EXPECT_NE(render_status(status, {}).find("DEMOTING  this host"), std::string::npos);
+  web["data"]["role"] = "active";
+  EXPECT_NE(render_status(status, {}).find("ACTIVE   this host"), std::string::npos);
+  web["data"]["role"] = "promoting";  // one that served when its engine was replaced
+  web["addresses_held"] = 1;
+  EXPECT_NE(render_status(status, {}).find("ACTIVE  this host"), std::string::npos);
+}
+
+TEST(RenderStatusTest, AHostThatWasStoppedIsToldFromOneThatIsNotHeard) {
+  Json status = status_of({kWeb});
+  status["peers"] = Json::array({{{"host", "db2"}, {"heard", false}, {"stopped", false}}});
+  EXPECT_NE(render_status(status, {}).find("\ndb2: not heard on the peer channel\n"), std::string::npos);
+  status["peers"][0]["stopped"] = true;
+  EXPECT_NE(render_status(status, {}).find("\ndb2: its Baton has been stopped\n"), std::string::npos);
+}
+
 TEST(RenderStatusTest, NobodyHeardIsADash) {
   Json status = status_of({kMail});
   status["instances"][0]["active"] = nullptr;
@@ -148,6 +173,11 @@ TEST(RenderExplainTest, AClaimantHasNothingAgainstItButWhatItWaitsFor) {
   EXPECT_NE(rendered().find("Against being Active here\n  nothing but what it waits for\n"), std::string::npos);
   instance["waits_for"] = nullptr;
   EXPECT_NE(rendered().find("Against being Active here\n  nothing\n"), std::string::npos);
+  EXPECT_TRUE(rendered().starts_with("web: ACTIVE\n"));
+  instance["data_role"] = "claiming";
+  EXPECT_TRUE(rendered().starts_with("web: CLAIMING\n"));
+  instance["addresses_held"] = 1;
+  EXPECT_TRUE(rendered().starts_with("web: ACTIVE\n"));
 }
 
 TEST(RenderEventTest, OneLineAnEvent) {

@@ -160,6 +160,28 @@ TEST(Protection, APeersWordOrAFenceOrNobody) {
   EXPECT_THAT(protections(config).at(0).open, Contains(HasSubstr("nobody is promoted, rather than two")));
 }
 
+TEST(Protection, WithAPeersGrantTheDatabasesOwnFenceIsNamedAndWhatItCannotDo) {
+  Config config = config_of(pg("grant = manual\n"));
+  for (Plugin& plugin : config.plugins) {
+    if (plugin.name == "pg") plugin.about.verbs.add(PluginVerb::kFence);
+  }
+  EXPECT_THAT(protections(config).at(0).own_fences, ElementsAre("pg"));
+  EXPECT_THAT(protections(config).at(0).holds, Contains(HasSubstr("is made a standby from here by pg before another")));
+  config.instances[0].election.grant = Grant::kFollow;
+  EXPECT_THAT(protections(config).at(0).own_fences, IsEmpty());
+  config.instances[0].election.grant = Grant::kPeer;
+  const Protection own = protections(config).at(0);
+  EXPECT_THAT(own.own_fences, ElementsAre("pg"));
+  EXPECT_THAT(own.holds, Contains(HasSubstr("or after pg has made the other host's database, which still answers, a "
+                                            "standby from here")));
+  EXPECT_THAT(own.open, Contains(HasSubstr("its database cannot be reached, either, and there is no fence section")));
+  EXPECT_THAT(own.open, Each(Not(HasSubstr("and there is no fence:"))));
+  config.instances[0].election.fence = {"ipmi"};
+  const Protection both = protections(config).at(0);
+  EXPECT_THAT(both.holds, Contains(HasSubstr("a standby from here, or after ipmi has ended them")));
+  EXPECT_THAT(both.open, Contains(HasSubstr("with a fence that fails nobody is promoted")));
+}
+
 TEST(Protection, UnsafeSaysThatBothPromoteUnlessThereIsAFence) {
   EXPECT_THAT(protection_of(pg("grant = unsafe\n")).open, Contains(HasSubstr("both hosts promote")));
   const Protection fenced = protection_of(pg("grant = unsafe\nfence = ipmi\n"));

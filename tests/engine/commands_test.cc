@@ -100,6 +100,29 @@ TEST(CommandsTest, DrainYieldsEverythingIsWrittenDownAndSurvives) {
   EXPECT_EQ(next.state(), State::kActive);
 }
 
+TEST(CommandsTest, AFreezeIsWrittenDownAndSurvivesUntilItsTimeIsOver) {
+  Bench bench;
+  bench.start();
+  bench.command({.verb = Verb::kFreeze, .instance = "", .duration = 60s});
+  bench.command({.verb = Verb::kFreeze, .instance = "", .duration = 60s, .dry_run = true});
+  bench.command({.verb = Verb::kThaw, .instance = ""});
+  EXPECT_THAT(bench.doors.intents, ElementsAre(":freeze 60000000000", ":thaw"));
+
+  config::Config owner = with({web()});
+  owner.instances[0].owner = true;  // nobody takes the role sooner
+  Bench next{owner};
+  next.turn([&] { next.engine->start(next.now, {}, false, kStart + 50s); });
+  next.link_up();
+  next.own_addresses();
+  next.run(kStart + 49s);
+  EXPECT_EQ(next.state(), State::kBackup);
+  EXPECT_TRUE(next.doors.adverts.empty());
+  EXPECT_TRUE(next.against().has(Reason::kFrozen));
+  EXPECT_EQ(Instant{Nanos{next.doors.instances.at(0).yielded_until_ns}}, kStart + 50s);
+  next.run(kStart + 50s);
+  EXPECT_EQ(next.state(), State::kActive);
+}
+
 TEST(CommandsTest, AnUnknownInstanceIsNamed) {
   Bench bench;
   bench.start();

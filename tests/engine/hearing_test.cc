@@ -51,6 +51,22 @@ TEST(HearingTest, ResignationShortensToSkewAndIsTheReason) {
   EXPECT_EQ(bench.doors.router_counters[0].priority_zero_pkts_rcvd, 1u);
 }
 
+TEST(HearingTest, AnActiveThatResignsOrFallsSilentIsNotShownEvenWhereNobodyMayTakeOver) {
+  Bench bench;
+  bench.start(true);
+  bench.hear({});
+  EXPECT_FALSE(bench.doors.routers[0].machine.resigned);
+  bench.hear({.priority = 0});
+  EXPECT_TRUE(bench.doors.routers[0].machine.resigned);
+  bench.run_for(5s);
+  EXPECT_EQ(bench.state(), State::kBackup);
+  EXPECT_TRUE(bench.doors.routers[0].machine.down_expired);
+  bench.hear({});
+  EXPECT_FALSE(bench.doors.routers[0].machine.resigned || bench.doors.routers[0].machine.down_expired);
+  bench.run_for(5s);
+  EXPECT_TRUE(bench.doors.routers[0].machine.down_expired);
+}
+
 TEST(HearingTest, AnotherVirtualRouterIsNotOurs) {
   Bench bench;
   bench.become_active();

@@ -101,6 +101,26 @@ TEST(MoverPromotionTest, AClaimHasPriorityOneAndNoAddress) {
   EXPECT_EQ(bench.doors.instances.at(0).generation, 1U);
 }
 
+TEST(MoverPromotionTest, UntilWhenCooldownAndBudgetLastIsShown) {
+  config::Config config = promoting();
+  config.instances[0].election.cooldown = 60s;
+  config.instances[0].election.promotion_budget = 2;
+  config.instances[0].election.promotion_budget_window = 3600s;
+  Bench bench{config};
+  bench.start();
+  EXPECT_EQ(bench.doors.instances.at(0).rested_at_ns, 0);
+  ports::DataRecord record{.instance = "web", .role = ports::DataRole::kStandby, .generation = 2};
+  record.same_boot = true;
+  record.promotions = {kStart - 100s, kStart - 20s};
+  recall(bench, record);
+  serve(bench);
+  const auto at = [](std::int64_t ns) { return Instant{Nanos{ns}}; };
+  EXPECT_EQ(at(bench.doors.instances.at(0).rested_at_ns), kStart + 40s);
+  EXPECT_EQ(at(bench.doors.instances.at(0).budget_free_at_ns), kStart + 3500s);
+  EXPECT_TRUE(bench.against().has(Reason::kCooldown));
+  EXPECT_TRUE(bench.against().has(Reason::kPromotionBudget));
+}
+
 TEST(MoverPromotionTest, AClaimantYieldsToAnyHostThatHasTheData) {
   Bench bench{promoting()};
   bench.start();

@@ -115,7 +115,7 @@ TEST(HostChannelTest, TooMuchIsCutAndStillFits) {
   ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->sentence.size(), 255u);
   EXPECT_EQ(read->facts.size(), 16u);
-  EXPECT_EQ(read->refusals, std::vector<std::string>(8, std::string(255, 'r')));
+  EXPECT_EQ(read->refusals, std::vector<std::string>(8, std::string(252, 'r') + "..."));
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_EQ(news.wait_status, 9);
   EXPECT_EQ(news.at_ns, 1234);
   EXPECT_TRUE(round_trip(Recovered{true}).drained);
+  EXPECT_EQ(round_trip(Recovered{false, 3'600'000'000'000}).frozen_for_ns, 3'600'000'000'000);
   const auto command = round_trip(CommandMessage{3, {engine::Verb::kFreeze, "web", seconds{7200}, true}});
   EXPECT_EQ(command.command.verb, engine::Verb::kFreeze);
   EXPECT_EQ(command.command.duration, seconds{7200});
@@ -212,7 +213,7 @@ TEST(MessagesTest, ValuesOutOfRangeAreRefused) {
   process.back() = 4;
   EXPECT_FALSE(decode(process).has_value());
   auto flag = encode(Recovered{true});
-  flag.back() = 2;
+  flag[flag.size() - 9] = 2;  // before the eight bytes of frozen_for_ns
   EXPECT_FALSE(decode(flag).has_value());
   auto family = encode(Membership{"eth0", Family::kIpv6});
   family.back() = 5;

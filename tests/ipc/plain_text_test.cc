@@ -57,6 +57,15 @@ TEST(PlainTextTest, IsNotCutWithinACharacter) {
   EXPECT_EQ(plain_text("abcdef", 3), "abc");
 }
 
+TEST(PlainTextTest, ASentenceThatIsTooLongEndsAtAWord) {
+  EXPECT_EQ(plain_sentence("one two three", 13), "one two three");
+  EXPECT_EQ(plain_sentence("one two three", 12), "one two...");
+  EXPECT_EQ(plain_sentence("one\ntwo three", 12), "one two...");
+  EXPECT_EQ(plain_sentence(static_cast<const char*>("one two three"), 12), "one two...");
+  EXPECT_EQ(plain_sentence(static_cast<const char*>("0123456789\xE2\x82\xAC"), 12), "012345678...");
+  EXPECT_EQ(plain_sentence(static_cast<const char*>(nullptr), 12), "");
+}
+
 TEST(PlainTextTest, OnlyWhatItWouldLeaveAloneIsPlain) {
   EXPECT_TRUE(
       is_plain("Gr\xC3\xB6\xC3\x9F"

@@ -25,6 +25,18 @@ TEST(IntentTest, DrainedSurvivesAndUndrainToo) {
   EXPECT_FALSE(load_intentions(directory.fd()).intentions.drained);
 }
 
+TEST(IntentTest, AFreezeSurvivesBesideADrainAndAFileWithoutOneIsReadAsBefore) {
+  const Directory directory;
+  for (const bool drained : {false, true}) {
+    const Intentions said{.drained = drained, .frozen_until_ns = 1'795'230'000'000'000'000};
+    ASSERT_TRUE(save_intentions(directory.fd(), said));
+    EXPECT_EQ(load_intentions(directory.fd()).intentions, said);
+  }
+  EXPECT_EQ(intentions_text({.drained = false, .frozen_until_ns = 7}).substr(0, 41),
+            "baton-intent 1\ndrained no\nfrozen_until 7\n");
+  EXPECT_EQ(intentions_text({.drained = true}).find("frozen"), std::string::npos);
+}
+
 TEST(IntentTest, FileIsTextThatPeopleCanRead) {
   const std::string text = intentions_text({.drained = true});
   EXPECT_EQ(text.substr(0, 27), "baton-intent 1\ndrained yes\n");

@@ -108,6 +108,26 @@ TEST_F(ScribeTest, DrainIsOnDiskBeforeItIsAcknowledged) {
   EXPECT_TRUE(recovered->drained);
 }
 
+TEST_F(ScribeTest, AFreezeLastsBeyondARestartAndEndsWithAThaw) {
+  start();
+  engine_.send(ipc::Intent{.ticket = 42, .instance = "", .what = "freeze 3600000000000"});
+  ASSERT_TRUE(expect<ipc::IntentRecorded>(engine_));
+  stop();
+  start();
+  const auto recovered = expect<ipc::Recovered>(guardian_);
+  ASSERT_TRUE(recovered);
+  EXPECT_FALSE(recovered->drained);
+  EXPECT_GT(recovered->frozen_for_ns, 3'500'000'000'000);
+  EXPECT_LE(recovered->frozen_for_ns, 3'600'000'000'000);
+  engine_.send(ipc::Intent{.ticket = 43, .instance = "", .what = "thaw"});
+  ASSERT_TRUE(expect<ipc::IntentRecorded>(engine_));
+  stop();
+  start();
+  const auto thawed = expect<ipc::Recovered>(guardian_);
+  ASSERT_TRUE(thawed);
+  EXPECT_EQ(thawed->frozen_for_ns, 0);
+}
+
 TEST_F(ScribeTest, HistoryIsAnsweredInOrderHoweverMuchThereIs) {
   start();
   for (int i = 0; i < 400; ++i) {

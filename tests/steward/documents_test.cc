@@ -273,6 +273,8 @@ TEST(ExplainDocumentTest, BackupComparesBothSidesAndSaysWhatWouldChangeIt) {
       "name": "web",
       "role": "backup",
       "why": "a router of higher priority is Active: db2 (10.0.0.2), 110 against 100 here",
+      "data_role": null,
+      "addresses_held": 0,
       "waits_for": null,
       "rule": "Backup: a greater priority wins. RFC 9568 6.4.2.",
       "last_transition": {

@@ -78,7 +78,7 @@ TEST_F(MovePlanTest, AHostThatMayNotServeIsNoSuccessor) {
   ReasonSet against;
   against.set(Reason::kDrained);
   other().against = against.bits();
-  EXPECT_THAT(plan().objections, ElementsAre("db2 may not take it: this host is drained"));
+  EXPECT_THAT(plan().objections, ElementsAre("db2 may not take it: db2 is drained"));
 }
 
 TEST_F(MovePlanTest, EachObjectionIsNamed) {
@@ -110,8 +110,54 @@ TEST_F(MovePlanTest, AHostThatIsNotHeardIsNoSuccessor) {
   EXPECT_THAT(plan().objections, ElementsAre("db2 is not heard any more"));
 }
 
+TEST_F(MovePlanTest, AHostThatSaidGoodbyeIsNoSuccessor) {
+  host.peers.front().engine = kStopped;
+  host.peers.front().lost = true;
+  EXPECT_THAT(plan().objections, ElementsAre("db2 has been stopped"));
+}
+
 TEST_F(MovePlanTest, AHostThatThereIsNotIsNamed) {
   EXPECT_THAT(plan("db7").objections, ElementsAre("no other host is named db7"));
+}
+
+TEST_F(MovePlanTest, AReplicasLagComesFromItselfElseFromItsPrimaryElseItIsSaidWhoKnowsNone) {
+  const auto tail = [&] { return plan().lines.back().substr(plan().lines.back().find("database ")); };
+  other().lag_bytes = 12;
+  EXPECT_EQ(tail(), "database replica, 12 bytes behind at 0/4F8");
+  other().position.clear();
+  EXPECT_EQ(tail(), "database replica, 12 bytes behind");
+  other().lag_bytes = -1;
+  EXPECT_EQ(tail(), "database replica, lag not known: [plugin pg] there reports none");
+  other().probe = ProbeState::kUnknown;
+  EXPECT_EQ(tail(), "database replica, lag not known: [plugin pg] there gives no answer");
+  other().probe = ProbeState::kPass;
+  host.checks.front().latest->facts = {{"replicas", "0"}};
+  EXPECT_EQ(tail(), "database replica, lag not known: no replica is attached to the database of db1");
+  host.checks.front().latest->facts = {{"replicas", "1"}, {"replica_lag_bytes", "7"}};
+  other().position = "0/4F8";
+  EXPECT_EQ(tail(), "database replica at 0/4F8, 7 bytes behind, as the database of db1 sees it");
+}
+
+TEST_F(MovePlanTest, WhoHasTheRoleAlreadyNeedsNothing) {
+  const auto line = ElementsAre("db1 already is Active for pg; nothing to do");
+  EXPECT_THAT(already_there(host, "pg", "db1"), line);
+  EXPECT_THAT(already_there(host, "", "db1"), line);
+  EXPECT_THAT(already_there(host, "pg", "db2"), IsEmpty());
+  EXPECT_THAT(already_there(host, "pg", ""), IsEmpty());
+  EXPECT_THAT(already_there(host, "web", "db1"), IsEmpty());
+  host.instances.front().state.data_role = DataRole::kPromoting;
+  EXPECT_THAT(already_there(host, "pg", "db1"), IsEmpty());
+  EXPECT_THAT(plan("db1").objections, ElementsAre("db1 is promoting itself: wait until that is over"));
+}
+
+TEST_F(MovePlanTest, WhatDrainMeansIsSaidForEachInstance) {
+  EXPECT_THAT(drain_lines(host), ElementsAre("pg: db1 gives up its role and stays Backup until `batonctl undrain`"));
+  host.instances.front().state.state = vrrp::State::kBackup;
+  EXPECT_THAT(drain_lines(host), ElementsAre("pg: db1 is drained: it does not become Active until `batonctl "
+                                             "undrain`; no Active is known"));
+  other().state = vrrp::State::kActive;
+  EXPECT_THAT(drain_lines(host), ElementsAre("pg: db1 is drained: it does not become Active until `batonctl "
+                                             "undrain`; the role stays at db2"));
 }
 
 TEST_F(MovePlanTest, OnlyTheHolderHasSomethingToGive) {
@@ -150,6 +196,41 @@ TEST_F(MoveHolderTest, TheHolderIsAskedAndIsThisHostWhereItIs) {
   host.instances.front().state.state = vrrp::State::kActive;
   EXPECT_EQ(holder().host + holder().refusal, "");
   EXPECT_EQ(holder("").host + holder("").refusal, "");
+}
+
+TEST_F(MoveHolderTest, FromTheStandbysSideItIsKnownToo) {
+  other().data_role = DataRole::kActive;
+  const auto line = ElementsAre("db1 already is Active for pg; nothing to do");
+  EXPECT_THAT(already_there(host, "pg", "db1"), line);
+  EXPECT_THAT(already_there(host, "", "db1"), line);
+  EXPECT_THAT(already_there(host, "pg", "db2"), IsEmpty());
+  other().data_role = DataRole::kClaiming;
+  EXPECT_THAT(already_there(host, "pg", "db1"), IsEmpty());
+  other().data_role = DataRole::kActive;
+  third_host(vrrp::State::kActive);
+  EXPECT_THAT(already_there(host, "pg", "db1"), IsEmpty());
+  host.peers.pop_back();
+  host.peers.front().lost = true;
+  EXPECT_THAT(already_there(host, "pg", "db1"), IsEmpty());
+}
+
+TEST_F(MoveHolderTest, WhatComesHereFromAnotherHostIsSomethingToDo) {
+  InstanceView& web = host.instances.emplace_back();
+  std::copy_n("web", 3, web.state.name.begin());
+  web.state.state = vrrp::State::kActive;
+  EXPECT_THAT(already_there(host, "", "db2"), IsEmpty());
+  EXPECT_THAT(already_there(host, "web", "db2"), ElementsAre("db2 already is Active for web; nothing to do"));
+}
+
+TEST_F(MoveHolderTest, WithoutAPeerChannelItIsTheHostWhoseAdvertsAreHeard) {
+  host.peers.clear();
+  const IpAddress db1 = IpAddress::parse("10.0.0.1").value();
+  host.names = HostNames{{{db1, "db1"}}};
+  RouterView& router = host.instances.front().routers.emplace_back();
+  router.state.machine.state = vrrp::State::kBackup;
+  EXPECT_THAT(already_there(host, "pg", "db1"), IsEmpty());
+  std::copy(db1.bytes().begin(), db1.bytes().end(), router.state.heard_source.begin());
+  EXPECT_THAT(already_there(host, "pg", "db1"), ElementsAre("db1 already is Active for pg; nothing to do"));
 }
 
 TEST_F(MoveHolderTest, WithoutAPeerChannelNobodyIsAsked) {
@@ -193,6 +274,10 @@ TEST_F(MovePlanTest, HowItEnded) {
             "db2 has taken over after 62 ms, with all data up to 0/500");
   EXPECT_EQ(move_outcome({.phase = HandoverPhase::kRefused, .with = "db2", .sentence = "why"}, 62ms),
             "refused, nothing has changed: why");
+  EXPECT_EQ(
+      move_outcome({.phase = HandoverPhase::kRefused, .gives = true, .with = "db2", .sentence = "this host is drained"},
+                   62ms),
+      "refused, nothing has changed: db2 is drained");
   EXPECT_EQ(move_outcome({.phase = HandoverPhase::kAborted, .with = "db2", .sentence = "why"}, 62ms), "given up: why");
 }
 

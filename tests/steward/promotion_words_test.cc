@@ -133,8 +133,26 @@ TEST_F(PromotionWordsTest, DataThatMustRejoinIsNotAQuestionOfPriorities) {
   EXPECT_THAT(
       explained()["would_change"],
       ElementsAre("this host's data must rejoin first: 12 bytes here are not part of db2's history: keep what "
-                  "only this host has and rejoin its data, which is looked at each minute, or `batonctl forgive "
-                  "web --i-accept-loss`"));
+                  "only this host has and rejoin its data, which is looked at each minute while the other host's is "
+                  "up; or `batonctl forgive web --i-accept-loss`: it counts again as it is, and where the two differ "
+                  "one side's writes are lost"));
+  const Json status = status_document(host, "");
+  EXPECT_THAT(status["instances"][0]["against"][0]["remedy"].get<std::string>(),
+              testing::HasSubstr("`batonctl forgive web --i-accept-loss`"));
+}
+
+TEST_F(PromotionWordsTest, WithoutTheOtherHostDataCannotRejoin) {
+  speaks_against(Reason::kNeedsRejoin);
+  PeerView& peer = host.peers.emplace_back();
+  peer.host = "db2";
+  peer.lost = true;
+  EXPECT_THAT(explained()["would_change"],
+              ElementsAre("this host's data must rejoin first: db2 has to be up first, its database and its Baton: "
+                          "only beside it can this host's data rejoin, which is looked at each minute; or, if it will "
+                          "not return, `batonctl forgive web --i-accept-loss`: this host's data counts again as it "
+                          "is, and what was written there since is lost"));
+  peer.lost = false;
+  EXPECT_THAT(explained()["would_change"][0].get<std::string>(), testing::HasSubstr("while the other host's is up"));
 }
 
 TEST_F(PromotionWordsTest, AFencedHostAndOneThatNeedsProofSayWhatEndsThat) {
@@ -147,7 +165,8 @@ TEST_F(PromotionWordsTest, AFencedHostAndOneThatNeedsProofSayWhatEndsThat) {
   EXPECT_THAT(
       explained()["would_change"],
       ElementsAre("this host was the writable one; whether another has taken over since is not known: start the "
-                  "other host, or, if it will not return, `batonctl forgive web --i-accept-loss`"));
+                  "other host, or, if it will not return, `batonctl forgive web --i-accept-loss`: what was written "
+                  "there since is lost"));
 }
 
 TEST_F(PromotionWordsTest, AFailureThatSpeaksAgainstThisHostIsToldInThePluginsWords) {

@@ -221,6 +221,26 @@ TEST_F(StewardProcessTest, CommandGoesToTheEngineAndItsWordComesBack) {
   EXPECT_EQ(client.read().dump(), R"({"ok":true,"exit":0,"verb":"freeze","result":{"lines":["frozen for 2h"]}})");
 }
 
+TEST_F(StewardProcessTest, WhatIsThereAlreadyIsNotMovedAndTheEngineNotTroubled) {
+  Client client(socket_path());
+  constexpr const char* kAnswer =
+      R"({"ok":true,"exit":0,"verb":"switchover","result":{"lines":["db2 already is Active for web; nothing to do"]}})";
+  EXPECT_EQ(client.ask(R"({"verb":"switchover","instance":"web","to":"db2"})").dump(), kAnswer);
+  EXPECT_EQ(client.ask(R"({"verb":"switchover","to":"db2","dry_run":true})").dump(), kAnswer);
+  EXPECT_EQ(engine_.receive().status, ipc::ReceiveStatus::kNothing);
+}
+
+TEST_F(StewardProcessTest, DrainSaysWhatItMeansOnAStandby) {
+  Client client(socket_path());
+  client.write("{\"verb\":\"drain\"}\n");
+  const auto command = expect<ipc::CommandMessage>(engine_);
+  ASSERT_TRUE(command);
+  engine_.send(ipc::CommandResultMessage{.nonce = command->nonce,
+                                         .result = {.accepted = true, .lines = {"web: gives up its role"}}});
+  EXPECT_EQ(client.read()["result"]["lines"].dump(),
+            R"(["web: db1 is drained: it does not become Active until `batonctl undrain`; the role stays at db2"])");
+}
+
 TEST_F(StewardProcessTest, RefusalByASafetyRuleIsExitSix) {
   Client client(socket_path());
   client.write("{\"verb\":\"switchover\",\"instance\":\"web\"}\n");

@@ -65,6 +65,33 @@ TEST(WhyTest, LostActiveIsNotShownAsHeard) {
   EXPECT_TRUE(web.routers[0].heard().is_unspecified());
 }
 
+TEST(WhyTest, AnActiveThatHasResignedIsNotShownAsHeardAndIsTheReason) {
+  InstanceView web = instance_web();
+  hear_db2(web.routers[0], 110);
+  web.state.reason = Reason::kHigherPriority;
+  web.routers[0].state.machine.resigned = true;
+  web.routers[0].state.machine.down_deadline_ns = ns(kNow + 600ms);
+  EXPECT_TRUE(web.routers[0].heard().is_unspecified());
+  EXPECT_EQ(why_now(web, host_db1()), "the Active resigned (priority 0); takes over in 600 ms unless one is heard");
+  web.state.against = std::uint64_t{1} << static_cast<unsigned>(Reason::kPromised);
+  EXPECT_EQ(why_now(web, host_db1()), "another host has been promised that it alone promotes; no Active is heard");
+}
+
+TEST(WhyTest, CooldownAndBudgetSayHowLongTheyLast) {
+  InstanceView web = instance_web();
+  hear_db2(web.routers[0], 90);
+  web.state.rested_at_ns = ns(kNow + 42'600ms);
+  web.state.budget_free_at_ns = ns(kNow + 3550s);
+  const HostView host = host_db1();
+  EXPECT_EQ(against_sentence(web, Reason::kCooldown, host),
+            "the last promotion is less than cooldown ago; it may promote again in 42s");
+  EXPECT_EQ(against_sentence(web, Reason::kPromotionBudget, host),
+            "promoted as often as promotion_budget allows; it may promote again in 59m10s");
+  EXPECT_EQ(against_sentence(web, Reason::kDrained, host), "this host is drained");
+  web.state.rested_at_ns = ns(kNow);
+  EXPECT_EQ(against_sentence(web, Reason::kCooldown, host), "the last promotion is less than cooldown ago");
+}
+
 TEST(WhyTest, InitializeSaysWhatIsMissing) {
   InstanceView web = instance_web();
   web.state.state = vrrp::State::kInitialize;

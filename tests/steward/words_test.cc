@@ -94,6 +94,26 @@ TEST(WordsTest, APromotionAfterACrashSaysHowOldTheWordIsFromWhichTheLossIsCounte
             "last position was 812 ms old by then");
 }
 
+TEST(WordsTest, ARefusalOfTheOtherHostIsToldOfThatHost) {
+  ports::Report report;
+  report.kind = ports::EventKind::kMove;
+  report.move = ports::HandoverPhase::kRefused;
+  report.gives = true;
+  report.other = ip("10.0.0.2");
+  report.sentence = ports::Sentence{"this host's data must rejoin first"};
+  const HostNames names{{{ip("10.0.0.2"), "db2"}}};
+  EXPECT_EQ(report_sentence(report, names), "planned move refused by db2 (10.0.0.2): db2's data must rejoin first");
+  report.gives = false;
+  EXPECT_EQ(report_sentence(report, names),
+            "refused to take over from db2 (10.0.0.2): this host's data must rejoin first");
+}
+
+TEST(WordsTest, ASentenceThatIsTooLongEndsAtAWord) {
+  const std::string words(190, 'x');
+  EXPECT_EQ(ports::Sentence{words + " and more"}.view(), words + " and more");
+  EXPECT_EQ(ports::Sentence{words + " and more of it"}.view(), words + " and...");
+}
+
 TEST(WordsTest, VipMismatchWarnsThatOldKeepalivedGoesMasterBesideUs) {
   ports::Report report;
   report.alarm = Alarm::kVipMismatch;
