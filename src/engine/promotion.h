@@ -22,7 +22,6 @@
 #include <variant>
 #include <vector>
 
-#include "base/defect.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
 #include "base/time.h"
@@ -137,9 +136,7 @@ class Promotion {
     return may_have_them && grant_lost(now);
   }
   /// The promotion that is under way must not be finished: another host may be promoted soon.
-  bool must_break_off(Instant now) const {
-    return step_ == PromotionStep::kPromoting && asked_ && !BATON_DEFECT(75) && grant_lost(now);
-  }
+  bool must_break_off(Instant now) const;
   /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
   bool left() const;
   /// An Active whose data is given away, or was, has no business with the mastership.

@@ -241,6 +241,10 @@ std::uint64_t Promotion::next_generation() const {
   return std::max(record_.generation, witness && unproven_ ? 0 : seen_) + 1;
 }
 
+bool Promotion::must_break_off(Instant now) const {
+  return step_ == Step::kPromoting && asked_ && grant_lost(now) && !BATON_DEFECT(75);
+}
+
 bool Promotion::grant_lost(Instant now) const {
   return setup_.grant == config::Grant::kWitness && !(BATON_DEFECT(43) && step_ < Step::kActive) &&
          std::any_of(leases_.begin(), leases_.end(), [&](const Lease& lease) {
