@@ -137,7 +137,8 @@ void Pair::refuse_planned(Server& server, const State& state, const Call& call,
   }
 }
 
-void Pair::refuse_replica(Server&, const State& state, const Call& call, std::vector<std::string>& reasons) const {
+void Pair::refuse_replica(Server& server, const State& state, const Call& call,
+                          std::vector<std::string>& reasons) const {
   const Replication& replication = state.replication;
   if (!replication.configured) {
     // A former primary that came back read-only has all that it ever acknowledged; a copy whose source was forgotten
@@ -153,7 +154,8 @@ void Pair::refuse_replica(Server&, const State& state, const Call& call, std::ve
     reasons.push_back("it follows " + replication.host + ":" + std::to_string(replication.port) + ", not " +
                       source->host + " (" + source->place() + ")");
   }
-  if (!replication.applying()) {
+  const bool only_half = replication.gave_up_half() && server.missing(replication.received, state.history).none();
+  if (!replication.applying() && !only_half) {
     reasons.push_back("the applier has stopped" + (replication.applier_error.empty()
                                                        ? std::string{}
                                                        : " (error " + std::to_string(replication.applier_errno) +

@@ -38,6 +38,8 @@ struct Replication {
 
   bool receiving() const { return receiver == "Yes"; }
   bool applying() const { return applier == "Yes"; }
+  /// MySQL: it was stopped within a transaction whose rest did not come; ER_MTA_INCONSISTENT_DATA.
+  bool gave_up_half() const { return applier == "No" && applier_errno == 1756; }
 };
 
 struct SemiSync {

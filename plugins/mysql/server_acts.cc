@@ -2,6 +2,7 @@
 //
 // The statements that change a server, in the words of MariaDB and of MySQL. Each may be repeated.
 #include <mysqld_error.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <set>
@@ -15,8 +16,8 @@ using namespace std::chrono_literals;
 
 constexpr unsigned kKillDeniedMysql = 1095;
 constexpr unsigned kStopIncompleteMysql = 1875;   // STOP has come back, the applier has not stopped yet
-constexpr unsigned kGaveUpMysql = 1756;           // of an applier that was stopped within a transaction
 constexpr const char* kNoTimeout = "4294967295";  // ms: 49 days
+constexpr auto kLook = 100ms;
 
 std::string in_seconds(std::chrono::nanoseconds duration) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
@@ -130,6 +131,12 @@ void Server::stop_within_half_transaction(const std::string& stop) {
   }
   connection_.query("SET GLOBAL " + limit + "=" + before);
   if (failed == 0) return;
+  for (const auto end = Clock::now() + connection_.left() / 2; Clock::now() < end;) {
+    State now;
+    read_replication(now);
+    if (!now.replication.applying()) return;
+    ::poll(nullptr, 0, static_cast<int>(kLook.count()));
+  }
   throw plugin::Trouble(Status::kTransient, "applier",
                         "the applier of " + place() +
                             " waits a minute for the rest of a transaction that does not come; with SYSTEM_USER the "
@@ -152,7 +159,7 @@ void Server::forget_half_transaction() {
   State now;
   read_replication(now);
   const Replication& replication = now.replication;
-  if (replication.applying() || replication.applier_errno != kGaveUpMysql) return;
+  if (!replication.gave_up_half()) return;
   if (!missing(replication.received, position()).none()) return;
   stop_receiver();
   change_replication(new_words_ ? "RESET REPLICA" : "RESET SLAVE");

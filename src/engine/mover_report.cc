@@ -144,14 +144,8 @@ void Mover::publish(Instant) {
     state.generation = promotion_->record().generation;
     state.promoted = promotion_->promoted();
     state.granted_until_ns = promotion_->granted_until().time_since_epoch().count();
-    // What counts for budget and cooldown is in the record, too.
-    const std::vector<Instant>& past = promotion_->record().promotions;
-    const std::size_t budget = plan_.election.promotion_budget;
-    if (!past.empty()) state.rested_at_ns = (past.back() + plan_.election.cooldown).time_since_epoch().count();
-    if (budget > 0 && past.size() >= budget) {
-      const Instant free_at = past[past.size() - budget] + plan_.election.promotion_budget_window;
-      state.budget_free_at_ns = free_at.time_since_epoch().count();
-    }
+    state.rested_at_ns = promotion_->rested_at().time_since_epoch().count();
+    state.budget_free_at_ns = promotion_->budget_free_at().time_since_epoch().count();
   }
   state.handover = ports::state_of(word(), promotion_ ? promotion_->promise() : ports::Promise{});
   state.addresses_wanted = static_cast<std::uint16_t>(vips_.size());

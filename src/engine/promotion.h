@@ -163,6 +163,9 @@ class Promotion {
   std::uint64_t promoted() const { return std::max(record_.promoted, seen_); }
   /// What the host's data is to people.
   ports::DataRole role() const;
+  /// Until when the budget is spent, and the cooldown lasts; Instant{}: it is not, and there was no promotion.
+  Instant budget_free_at() const;
+  Instant rested_at() const;
   /// Until when the grant is relied upon; kNever: it does not lapse.
   Instant granted_until() const;
 
@@ -194,8 +197,6 @@ class Promotion {
   bool standby_settled() const { return followed_known_ && followed_ == wanted_upstream_; }
   bool climbing() const { return step_ >= PromotionStep::kClaiming && step_ <= PromotionStep::kVerifying; }
   bool data_lost(Instant now) const;
-  Instant budget_free_at() const;
-  Instant rested_at() const;
   /// The promotion cannot be finished: what was made writable is demoted again.
   void undo(Instant now, Reason reason);
   void describe(Act& act, std::size_t place) const;

@@ -41,7 +41,7 @@ std::vector<std::string> Promotion::positions_of(const std::string& word) const 
 
 void Promotion::conclude(HandoverPhase phase, std::string_view sentence) {
   word_.phase = phase;
-  word_.sentence = sentence.substr(0, ports::Sentence::kLimit);
+  word_.sentence = ports::Sentence{sentence}.view();
 }
 
 /// What the other host says of this very move; nullptr: nothing fresh enough to be acted upon.

@@ -16,7 +16,6 @@ bool Promotion::data_lost(Instant now) const {
          });
 }
 
-/// Until when the budget is spent; the past if it is not.
 Instant Promotion::budget_free_at() const {
   if (promotions_.size() < setup_.budget) return Instant{};
   return promotions_[promotions_.size() - setup_.budget] + setup_.budget_window;
