@@ -97,7 +97,9 @@ void judge_replica(const Settings& settings, const State& state, Result& result)
     result.sentence = "follows " + from + ", which is no member";
     result.fact("cause", "wrong_upstream");
   } else if (!replication.applying()) {
-    result.state = plugin::State::kFail;
+    // One that gave up half a transaction lacks nothing that came as a whole, and may be promoted.
+    result.warning = replication.gave_up_half();
+    if (!result.warning) result.state = plugin::State::kFail;
     result.sentence = "does not apply what comes from " + from + ": the applier has stopped" +
                       (replication.applier_error.empty() ? "" : ": " + replication.applier_error);
     result.fact("cause", "broken_link");

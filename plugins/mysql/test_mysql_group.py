@@ -172,6 +172,8 @@ def test_mysql_pair_an_applier_that_has_given_up_half_a_transaction_does_not_beg
     db2.sql("STOP REPLICA IO_THREAD")
     db2.sql("KILL %d" % db2.value("SELECT PROCESSLIST_ID FROM performance_schema.threads WHERE NAME='thread/sql/replica_sql'"))  # as after the minute
     wait_until(lambda: db2.slave()["Last_SQL_Errno"] == 1756)
+    probed = call("db2", settings=members)
+    assert (probed.state, probed.warning, probed.facts["cause"]) == ("pass", True, "broken_link"), probed
     assert call("db2", "can_promote", target="db1", settings=members).status == "ok"  # it has all that came as a whole
     answer = call("db2", "demote", target="db1", settings=members)
     assert (answer.status, answer.facts["link"]) == ("ok", "down"), answer
