@@ -137,6 +137,8 @@ bool Promotion::move_on(Instant now) {
         conclude(HandoverPhase::kRefused, "this host gives its role up meanwhile");
       }
       descending_ = true;
+      // Who had the role before the promotion that is taken back has died, as far as is known: it cannot be joined.
+      if (silent(wanted_upstream_, now)) wanted_upstream_.clear();
       return enter(now, Step::kBlocking), true;
     }
   }
@@ -362,6 +364,7 @@ void Promotion::row_done(Instant now) {
 void Promotion::serve(Instant now) {
   enter(now, Step::kActive);
   since_ = now;
+  settled_at_ = now + kSettleTime;
   std::fill(contrary_since_.begin(), contrary_since_.end(), Instant{});
   unproven_ = permitted_ = stuck_ = false;
   followed_known_ = false;

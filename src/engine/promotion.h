@@ -143,7 +143,8 @@ class Promotion {
   bool wants_mastership() const { return target_ == Target::kActive; }
   /// In a planned move, from the moment that the jobs have to be stopped until it is over.
   bool giving() const { return word_.gives && !is_over(word_.phase) && word_.phase != ports::HandoverPhase::kAsking; }
-  /// A planned move stops and starts the database: for so long its own checks do not decide.
+  /// A promotion may stop and start the database: until it is through, and checks have seen its end, they do not
+  /// decide. The same for the giver of a planned move.
   bool shielded(Instant now) const;
   /// What this host tells the others.
   const ports::HandoverWord& word() const { return word_; }
@@ -262,7 +263,7 @@ class Promotion {
   static constexpr Nanos kConflictTime = std::chrono::seconds{3};
   /// Beyond the deadlines of the other host's acts.
   static constexpr Nanos kAnswerPatience = std::chrono::seconds{5};
-  static constexpr Nanos kSettleTime = std::chrono::seconds{10};  ///< after a move, until checks have seen its end
+  static constexpr Nanos kSettleTime = std::chrono::seconds{10};  ///< until checks have seen a promotion's end
   /// After a restart: the writable one without addresses, until it has proven that it may be.
   static constexpr Nanos kProvingPatience = std::chrono::seconds{5};
   /// A host that runs says something within it: it tells its part each second, and at once when somebody claims.
@@ -286,6 +287,7 @@ class Promotion {
   Instant not_before_{};
   Instant free_at_{};
   Instant since_{};            ///< of kActive, or of the last demotion
+  Instant settled_at_{};       ///< kActive: from when on checks decide
   ports::DataRecord written_;  ///< what the scribe has been asked to keep
   bool dirty_before_ = false;  ///< before the promotion that is under way
   std::uint64_t seen_ = 0;     ///< the highest that stands in the data, or that a holder has

@@ -138,10 +138,9 @@ void Promotion::resume(Instant now, std::string_view why) {
 }
 
 bool Promotion::shielded(Instant now) const {
-  const bool settles = step_ == Step::kActive && now - since_ < kSettleTime;
-  if (!word_.gives) return planned() || (settles && word_.phase == HandoverPhase::kTaken);
-  const bool back = settles && word_.phase == HandoverPhase::kAborted;
-  return giving() || step_ == Step::kRegaining || step_ == Step::kUnblocking || back;
+  if (step_ == Step::kActive && now < settled_at_) return true;
+  if (step_ == Step::kPromoting || step_ == Step::kVerifying) return true;
+  return planned() || giving() || step_ == Step::kRegaining || step_ == Step::kUnblocking;
 }
 
 bool Promotion::taken_over(Instant now) const {

@@ -94,7 +94,7 @@ Instant Promotion::next_deadline(Instant now) const {
   }
   at(patience_until_);
   if (conflict_since_ != Instant{}) at(conflict_since_ + kConflictTime);
-  if (step_ == Step::kActive && word_.number != 0) at(since_ + kSettleTime);
+  if (step_ == Step::kActive) at(settled_at_);
   if (step_ == Step::kPassed) at(since_ + 2 * ports::kPeerLease);
   for (const auto& [host, heard] : heard_) at(heard.at + ports::kPeerLease + Nanos{1});
   if (record_.role == DataRole::kNeedsRejoin) at(rejoin_at_);

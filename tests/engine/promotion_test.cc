@@ -244,6 +244,41 @@ TEST_F(PromotionTest, TakenBackWhilePromotingItIsBlockedAndDemoted) {
   EXPECT_THAT(answer(), ElementsAre("block_writes"));
 }
 
+TEST_F(PromotionTest, WhoHadTheRoleBeforeAndIsNotHeardIsNotJoinedAfterAPromotionThatIsTakenBack) {
+  make(one_section());
+  settle_as_standby();
+  promotion->follow(now, "db2");
+  ask();
+  answer();
+  promotion->claim(now, now);
+  ask();
+  ASSERT_THAT(answer(), ElementsAre("[promoting 1 dirty]", "promote db2"));
+  promotion->leave(now);
+  EXPECT_THAT(answer(), ElementsAre("block_writes"));
+  answer();
+  promotion->addresses_gone(now);
+  EXPECT_THAT(ask(), ElementsAre("demote")) << "a rejoin of the dead would be tried for ever";
+}
+
+TEST_F(PromotionTest, WhileItIsPromotedAndTenSecondsAfterItsChecksDoNotDecide) {
+  make(one_section());
+  settle_as_standby();
+  promotion->claim(now, now);
+  ask();
+  EXPECT_FALSE(promotion->shielded(now)) << "can_promote judges, and so do checks";
+  answer();
+  ASSERT_EQ(last.verb, PluginVerb::kPromote);
+  EXPECT_TRUE(promotion->shielded(now));
+  answer();
+  ASSERT_EQ(last.verb, PluginVerb::kVerify);
+  EXPECT_TRUE(promotion->shielded(now));
+  answer();
+  ASSERT_TRUE(promotion->may_hold());
+  EXPECT_EQ(promotion->next_deadline(now), now + 10s);
+  EXPECT_TRUE(promotion->shielded(now + 10s - 1ns));
+  EXPECT_FALSE(promotion->shielded(now + 10s));
+}
+
 TEST_F(PromotionTest, ADemotionThatFailsIsTriedForEverAndKeepsThisHostOut) {
   make(one_section());
   become_active();
