@@ -137,8 +137,7 @@ bool Promotion::move_on(Instant now) {
         conclude(HandoverPhase::kRefused, "this host gives its role up meanwhile");
       }
       descending_ = true;
-      // Who had the role before the promotion that is taken back has died, as far as is known: it cannot be joined.
-      if (silent(wanted_upstream_, now)) wanted_upstream_.clear();
+      if (step_ != Step::kActive) taken_back();
       return enter(now, Step::kBlocking), true;
     }
   }
@@ -288,6 +287,7 @@ std::optional<Promotion::Ask> Promotion::ask(Instant now) {
         return std::nullopt;
       }
       dirty_before_ = record_.dirty;
+      touched_ = false;
       record_.dirty = !BATON_DEFECT(46);
       if (!planned()) promotions_.push_back(now);  // what an operator asks for has no budget
       return ask_record(DataRole::kPromoting);
@@ -455,9 +455,13 @@ void Promotion::acted(Instant now, const ports::ActResult& result) {
 
 namespace {
 
+/// It may have been done.
+bool is_unclear(VerbStatus status) {
+  return status == VerbStatus::kTimeout || status == VerbStatus::kCrashed || status == VerbStatus::kGarbage;
+}
+
 bool may_work_later(VerbStatus status) {
-  return status == VerbStatus::kTransient || status == VerbStatus::kTimeout || status == VerbStatus::kCrashed ||
-         status == VerbStatus::kGarbage || status == VerbStatus::kNotRunning;
+  return is_unclear(status) || status == VerbStatus::kTransient || status == VerbStatus::kNotRunning;
 }
 
 }  // namespace
@@ -469,6 +473,7 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
     status = VerbStatus::kConflict;
     sentence_ = ports::Sentence{"it is not the writable one of this generation after its promotion"};
   }
+  touched_ |= step_ >= Step::kPromoting && (status == VerbStatus::kOk || is_unclear(status));
   // A fence that works is used all the same; one that fails does not outweigh an operator's word. What a refusal tries
   // is judged by the next answer.
   if (step_ == Step::kFencing && (permitted_ || by_database_)) status = VerbStatus::kOk;
@@ -484,6 +489,8 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
     index_ = step_ == Step::kFencing && any ? row().size() : index_ + 1;
     return;
   }
+  // What is taken back is not tried again, nor waited for.
+  if (step_ >= Step::kPromoting && (target_ == Target::kStandby || grant_lost(now))) return;
   if (may_work_later(status) && ++tries_ < kTries) {
     not_before_ = now + kTryPause;
     return;
@@ -511,11 +518,21 @@ void Promotion::climbed(Instant now, const ports::ActResult& result) {
 }
 
 void Promotion::undo(Instant now, Reason reason) {
-  // No address came, so no client can have written.
-  record_.dirty = dirty_before_;
+  taken_back();
   punish(now, reason);
   descending_ = true;
   enter(now, Step::kDemoting);
+}
+
+/// No address came, so no client can have written. But the generation may stand in the data: then this host was the
+/// last one that was promoted, and whoever had the role before has nothing to be joined. Who has it now is heard.
+void Promotion::taken_back() {
+  if (!touched_) {
+    record_.dirty = dirty_before_;
+    return;
+  }
+  record_.promoted = std::max(record_.promoted, record_.generation);
+  wanted_upstream_.clear();
 }
 
 void Promotion::demoted(Instant now, const ports::ActResult& result) {
@@ -545,7 +562,10 @@ void Promotion::addresses_gone(Instant now) {
 }
 
 std::optional<Promotion::Act> Promotion::next_witness(Instant now) {
+  // Kept until the data is demoted; once it has lapsed, it is another host's turn.
+  const bool gives_up = descending_ && step_ >= Step::kBlocking && step_ <= Step::kDemoting;
   for (std::size_t i = 0; i < leases_.size(); ++i) {
+    if (gives_up && leases_[i].wanted() && !leases_[i].held(now)) leases_[i].let_go();
     const auto verb = leases_[i].next(now);
     if (!verb) continue;
     Act act;

@@ -135,7 +135,8 @@ class Promotion {
         step_ == PromotionStep::kActive || step_ == PromotionStep::kBlocking || step_ == PromotionStep::kUnblocking;
     return may_have_them && grant_lost(now);
   }
-  /// The promotion that is under way must not be finished: another host may be promoted soon.
+  /// The promotion that is under way must not be finished: it is not wanted any more, or another host may be promoted
+  /// soon.
   bool must_break_off(Instant now) const;
   /// Nothing keeps the mastership here: the data is demoted, or that has been tried in vain.
   bool left() const;
@@ -200,6 +201,7 @@ class Promotion {
   bool data_lost(Instant now) const;
   /// The promotion cannot be finished: what was made writable is demoted again.
   void undo(Instant now, Reason reason);
+  void taken_back();
   void describe(Act& act, std::size_t place) const;
   static bool has_row(PromotionStep step);
   /// The host that takes, in a planned move, before it claims.
@@ -290,6 +292,7 @@ class Promotion {
   Instant settled_at_{};       ///< kActive: from when on checks decide
   ports::DataRecord written_;  ///< what the scribe has been asked to keep
   bool dirty_before_ = false;  ///< before the promotion that is under way
+  bool touched_ = false;       ///< by that promotion the data may have become writable
   std::uint64_t seen_ = 0;     ///< the highest that stands in the data, or that a holder has
   bool unproven_ = false;      ///< dirty in an earlier life: another host may have taken over since
   bool stamped_ = false;       ///< kProving: the data is writable and of this host's generation

@@ -242,7 +242,8 @@ std::uint64_t Promotion::next_generation() const {
 }
 
 bool Promotion::must_break_off(Instant now) const {
-  return step_ == Step::kPromoting && asked_ && grant_lost(now) && !BATON_DEFECT(75);
+  const bool unwanted = target_ == Target::kStandby || grant_lost(now);
+  return step_ == Step::kPromoting && asked_ && unwanted && !BATON_DEFECT(75);
 }
 
 bool Promotion::grant_lost(Instant now) const {

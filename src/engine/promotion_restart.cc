@@ -117,6 +117,7 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old) {
   const bool climbs = step == Step::kPromoting || step == Step::kVerifying;
   const bool left = climbs && !planned() && old.state != vrrp::State::kActive;
   if ((may_be_writable || passed) && !left) target_ = Target::kActive;
+  touched_ = climbs;
   if (step == Step::kActive || climbs) {
     step_ = step == Step::kActive ? step : Step::kPromoting;
     since_ = now;

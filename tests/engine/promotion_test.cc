@@ -181,21 +181,64 @@ TEST_F(PromotionTest, TheNextGenerationIsAboveTheOneInTheData) {
 }
 
 TEST_F(PromotionTest, WhatMayWorkLaterIsTriedThreeTimes) {
+  for (const VerbStatus status : {VerbStatus::kTransient, VerbStatus::kTimeout}) {
+    make(one_section());
+    settle_as_standby();
+    promotion->claim(now, now);
+    ask();
+    answer();
+    ASSERT_EQ(last.verb, PluginVerb::kPromote);
+    for (int i = 0; i < 2; ++i) {
+      EXPECT_THAT(answer(status), IsEmpty());
+      now += 1s;
+      EXPECT_THAT(ask(), ElementsAre("promote"));
+    }
+    EXPECT_THAT(answer(status), ElementsAre("demote"));
+    // What was not done leaves this host as clean as before. After a timeout the generation may stand in the data.
+    const bool clean = status == VerbStatus::kTransient;
+    EXPECT_THAT(answer(), ElementsAre(clean ? "[standby 1]" : "[standby 1 dirty]"));
+    EXPECT_EQ(promotion->promoted(), clean ? 0U : 1U);
+    EXPECT_TRUE(promotion->against(now).has(Reason::kPromoteFailed));
+  }
+}
+
+TEST_F(PromotionTest, WhatIsCalledOffIsDemotedAtOnceAndGoesOnAloneWhenTheWitnessIsBack) {
+  Promotion::Setup setup = one_section(config::Grant::kWitness);
+  setup.cooldown = 0s;
+  make(setup);
+  settle_as_standby();
+  promotion->follow(now, "db2");
+  ask();
+  answer();
+  ask();
+  promotion->claim(now, now);
+  ask();
+  witness_says(VerbStatus::kOk, 9s);
+  ASSERT_THAT(answer(), ElementsAre("[promoting 1 dirty]", "promote db2"));
+  now += 6s;
+  ask();
+  EXPECT_TRUE(promotion->must_break_off(now));
+  EXPECT_THAT(answer(VerbStatus::kTimeout), ElementsAre("demote")) << "no second is lost, and db2 has nothing to join";
+  now += 3s;
+  EXPECT_THAT(witness_says(VerbStatus::kTransient, 0s), ElementsAre("release")) << "lapsed, it is not asked for again";
+  EXPECT_THAT(answer(), IsEmpty());
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 0s), ElementsAre("[standby 1 dirty]"));
+  now += 10s;
+  EXPECT_THAT(ask(), ElementsAre("[claiming 2 dirty]", "acquire"));
+  EXPECT_THAT(witness_says(VerbStatus::kOk, 9s), ElementsAre("can_promote"));
+  EXPECT_TRUE(last.resumes) << "it was the last one that was granted anything";
+}
+
+TEST_F(PromotionTest, APromotionThatIsNotWantedAnyMoreIsBrokenOff) {
   make(one_section());
   settle_as_standby();
   promotion->claim(now, now);
   ask();
   answer();
-  ASSERT_EQ(last.verb, PluginVerb::kPromote);
-  for (int i = 0; i < 2; ++i) {
-    EXPECT_THAT(answer(VerbStatus::kTimeout), IsEmpty());
-    now += 1s;
-    EXPECT_THAT(ask(), ElementsAre("promote"));
-  }
-  // No client can have written: it is undone, and this host is no dirtier than before.
-  EXPECT_THAT(answer(VerbStatus::kTimeout), ElementsAre("demote"));
-  EXPECT_THAT(answer(), ElementsAre("[standby 1]"));
-  EXPECT_TRUE(promotion->against(now).has(Reason::kPromoteFailed));
+  EXPECT_FALSE(promotion->must_break_off(now));
+  promotion->leave(now);
+  EXPECT_TRUE(promotion->must_break_off(now));
+  EXPECT_THAT(answer(VerbStatus::kTimeout), ElementsAre("block_writes"));
 }
 
 TEST_F(PromotionTest, EvidenceOfASplitBrainFences) {
