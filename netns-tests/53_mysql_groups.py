@@ -207,7 +207,7 @@ def test_group_without_a_majority_nobody_holds_the_address_until_the_members_hea
     sampler.never_two()
     roles.measure("group replication without a majority for a while", writer, began, len(missing))
     assert not missing, missing
-    assert group.cluster.online(group.servers[holder]) == 3
+    wait_until(lambda: group.cluster.online(group.servers[holder]) == 3, 30, "all members are together again")
 
 
 @pytest.mark.limit(200)
