@@ -520,7 +520,8 @@ void EnginePlugins::serve_act(Instant now, Section& section) {
   if (act.doomed) soon(*act.doomed);
   if (act.running && now >= act.running->limit) {
     const bool called_off = act.running->limit == Instant{};
-    const std::string sentence = called_off ? "called off" : "no answer within " + in_words(act.running->deadline);
+    const std::string sentence = called_off ? "called off: its grant ends, or it is not wanted any more"
+                                            : "no answer within " + in_words(act.running->deadline);
     settle(section, VerbStatus::kTimeout, sentence, Nanos{0});
     end_act_host(section, sentence);
   }

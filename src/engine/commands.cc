@@ -80,12 +80,23 @@ CommandResult take_responsibility(Instant now, const Command& command, const std
     result.lines.push_back("refused: another host is Active for " + command.instance + "; use switchover there");
     return result;
   }
+  const ReasonSet against = mover.promotion_against(now);
+  if (!forgives && (against.has(Reason::kNeedsRejoin) || against.has(Reason::kFenced))) {
+    const Reason why = against.has(Reason::kFenced) ? Reason::kFenced : Reason::kNeedsRejoin;
+    result.refused_by_safety = true;
+    result.lines.push_back("refused: " + std::string{reason_words(why)} +
+                           "; to give up what only this host has: forgive " + command.instance + " --i-accept-loss");
+    return result;
+  }
   result.accepted = true;
   const std::string would = command.dry_run ? "would be" : "is";
   result.lines.push_back(after(command.instance, forgives ? "what its record holds against this host " + would + " void"
                                                           : "this host " + would + " allowed to promote once"));
   result.lines.push_back(forgives ? "writes that only this host has are lost if its data is replaced"
                                   : "writes that had not reached this host are lost");
+  if (mover.demotes()) {
+    result.lines.push_back("its data is being demoted, and that has to succeed first: see explain " + command.instance);
+  }
   if (command.dry_run) return result;
   if (forgives) {
     mover.forgive(now);

@@ -80,6 +80,9 @@ class Mover {
   /// A planned move to `host`, or only the question; see Promotion::offer.
   bool offer(Instant now, const std::string& host, std::uint64_t number, bool only_ask);
   bool promotes() const { return promotion_.has_value(); }
+  /// REQUIRES promotes().
+  ReasonSet promotion_against(Instant now) const { return promotion_->against(now); }
+  bool demotes() const { return promotion_->step() == ports::PromotionStep::kDemoting; }
   /// Its role moves together with a database's.
   bool moves_data() const { return !promoted_.empty(); }
   /// Backup, and an Active that has the data is heard.
@@ -238,6 +241,7 @@ class Mover {
   bool ask_promotion(Instant now);
   void ask_act(Instant now, const Promotion::Act& act);
   bool on_promotion_result(Instant now, const ports::ActResult& result);
+  bool witness_news(Instant now, const Promotion::Act& act, VerbStatus status);
   void renew_priority(Instant now);
   bool note_word(Instant now);
   const ports::HandoverWord& word() const { return promotion_ ? promotion_->word() : followed_word_; }
@@ -262,6 +266,8 @@ class Mover {
   std::uint64_t command(ports::AddressVerb verb, std::uint32_t vip, Instant not_after);
   const config::Instance& instance_of(std::size_t router) const { return plan_.members[plan_.routers[router].member]; }
   static constexpr Nanos kForEver = Nanos::max();
+  static constexpr Nanos kRepeatPause =
+      std::chrono::seconds{10};  ///< between two reports of the same failure of a witness
   static constexpr Nanos kJobsPatience = std::chrono::seconds{10};  ///< so long a demotion waits for jobs to be left
 
   Context& context_;
@@ -332,6 +338,7 @@ class Mover {
   };
   std::optional<Asked> promotion_act_;
   std::vector<Asked> witness_acts_;
+  std::map<std::size_t, std::pair<VerbStatus, Instant>> witness_told_;  ///< by place: the last failure that was told
   std::uint64_t record_ticket_ = 0;
   bool promoting_ = false;  ///< inside run_promotion
   bool shielded_ = false;   ///< Promotion::shielded, as it was last looked at

@@ -124,6 +124,19 @@ void Mover::ask_act(Instant now, const Promotion::Act& act) {
   touch();
 }
 
+/// A renewal that succeeds is nobody's news, nor is a failure that repeats itself twice a second.
+bool Mover::witness_news(Instant now, const Promotion::Act& act, VerbStatus status) {
+  if (status == VerbStatus::kOk) {
+    witness_told_.erase(act.index);
+    return act.verb != PluginVerb::kRenew;
+  }
+  auto& [told, at] = witness_told_[act.index];
+  if (told == status && now - at < kRepeatPause) return false;
+  told = status;
+  at = now;
+  return true;
+}
+
 /// True if the result was one of the transaction's.
 bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
   const auto witness = std::find_if(witness_acts_.begin(), witness_acts_.end(),
@@ -132,8 +145,7 @@ bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
   if (!main && witness == witness_acts_.end()) return false;
   const Promotion::Act act = main ? promotion_act_->act : witness->act;
   const Instant asked_at = main ? promotion_act_->at : witness->at;
-  // A renewal that succeeds is nobody's news.
-  if (act.verb != PluginVerb::kRenew || result.status != VerbStatus::kOk) {
+  if (main || witness_news(now, act, result.status)) {
     const bool known = act.position_at != kNever;
     report_act(now, act.plugin, act.verb, result, known ? std::optional{asked_at - act.position_at} : std::nullopt);
   }

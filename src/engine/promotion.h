@@ -96,7 +96,7 @@ class Promotion {
   void leave(Instant now);
   /// The host that the data should follow; "" = not known. `heard_at`: its last advert.
   void follow(Instant now, const std::string& host, Instant heard_at = {});
-  /// An operator takes the responsibility: lifts manual's wait, NEEDS_REJOIN, FENCED and failures.
+  /// An operator takes the responsibility: lifts manual's wait, failures, and what is not known.
   void permit(Instant now);
   /// Nothing new is promoted while the host is not guarded; what is promoted stays so.
   void guard(bool guarded) { guarded_ = guarded; }

@@ -431,7 +431,7 @@ TEST_F(EnginePluginsTest, AnActThatIsCalledOffLosesItsProcessAtOnce) {
   ASSERT_EQ(sink_.results.size(), 1u);
   EXPECT_EQ(sink_.results[0].ticket, 41u);
   EXPECT_EQ(sink_.results[0].status, VerbStatus::kTimeout);
-  EXPECT_EQ(sink_.results[0].sentence.view(), "called off");
+  EXPECT_EQ(sink_.results[0].sentence.view(), "called off: its grant ends, or it is not wanted any more");
   EXPECT_EQ(ends_.size(), 1u);
 }
 

@@ -322,6 +322,47 @@ TEST(MoverPromotionTest, ForgiveAndFailoverAreRefusedWhereTheyMeanNothing) {
   EXPECT_EQ(bench.state(), State::kActive);
 }
 
+TEST(MoverPromotionTest, WhatNeedsARejoinIsNotForcedButForgiven) {
+  Bench bench{promoting(config::Grant::kManual)};
+  bench.start();
+  recall(bench, {.instance = "web", .role = ports::DataRole::kNeedsRejoin, .generation = 5, .dirty = true});
+  serve(bench);
+  bench.run_for(10s);
+  const CommandResult refused = bench.command({.verb = Verb::kFailover, .instance = "web"});
+  EXPECT_TRUE(refused.refused_by_safety);
+  EXPECT_THAT(refused.lines, ElementsAre(testing::HasSubstr("forgive web --i-accept-loss")));
+  EXPECT_TRUE(bench.command({.verb = Verb::kForgive, .instance = "web"}).accepted);
+  serve(bench);
+  EXPECT_TRUE(bench.command({.verb = Verb::kFailover, .instance = "web"}).accepted);
+}
+
+TEST(MoverPromotionTest, AWitnessThatDoesNotAnswerIsToldOfEachTenSeconds) {
+  Bench bench{witnessed()};
+  bench.start();
+  recall(bench);
+  serve(bench);
+  bench.run(kStart + 4s);
+  bench.turn([&] { bench.engine->on_intent_recorded(bench.now, bench.doors.last_record); });
+  ASSERT_EQ(bench.doors.last_act.verb, PluginVerb::kAcquire);
+  const auto told = [&] {
+    return std::count_if(bench.doors.reports.begin(), bench.doors.reports.end(),
+                         [](const ports::Report& report) { return report.verb == PluginVerb::kAcquire; });
+  };
+  for (int i = 0; i < 18; ++i) {  // nine seconds
+    bench.turn([&] {
+      bench.engine->on_act_result(
+          bench.now, {.ticket = bench.doors.tickets.back(), .status = VerbStatus::kTransient, .took = 5ms});
+    });
+    bench.run_for(500ms);
+  }
+  EXPECT_EQ(told(), 1);
+  bench.turn([&] {
+    bench.engine->on_act_result(bench.now,
+                                {.ticket = bench.doors.tickets.back(), .status = VerbStatus::kRefused, .took = 5ms});
+  });
+  EXPECT_EQ(told(), 2) << "another answer is news";
+}
+
 // ---- Planned moves --------------------------------------------------------------------------------------------------
 
 using ports::HandoverPhase;
