@@ -113,6 +113,13 @@ bool Server::give_up_half_transaction() {
     if (trouble.number() == kKillDeniedMysql) return false;
     if (trouble.number() != ER_NO_SUCH_THREAD) throw;
   }
+  // A STOP that comes before the applier has noticed makes it wait all the same.
+  const auto end = Clock::now() + connection_.left() / 4;
+  do {
+    read_replication(now);
+    if (!now.replication.applying()) break;
+    ::poll(nullptr, 0, static_cast<int>(kLook.count()));
+  } while (Clock::now() < end);
   return true;
 }
 
