@@ -83,11 +83,29 @@ Result Redis::unblock_writes(const Call& call) {
   });
 }
 
+/// Where the server stood when it was promoted, if nothing but the stamp of that promotion has been written since: then
+/// no client's write is lost with it.
+std::optional<Position> Redis::before_stamp(const Info& own, Client& client) {
+  const auto stream = [](const Words& words) {
+    std::size_t size = 1 + std::to_string(words.size()).size() + 2;
+    for (const std::string& word : words) size += 1 + std::to_string(word.size()).size() + 2 + word.size() + 2;
+    return static_cast<std::int64_t>(size);
+  };
+  const Position before{.history = own.text("master_replid2"), .offset = own.number("second_repl_offset", 0) - 1};
+  if (before.offset < 0) return std::nullopt;
+  const Reply stamp = client.ask({"GET", kStampKey});
+  if (stamp.failed()) return std::nullopt;
+  const std::int64_t stamped = stream({"SELECT", "0"}) + stream({"SET", kStampKey, stamp.text});
+  if (own.position().offset - before.offset != stamped) return std::nullopt;
+  return before;
+}
+
 /// Whether nothing that `own` holds would be lost if it copied `theirs`.
-bool Redis::holds_all(const Info& theirs, const Info& own) const {
+bool Redis::holds_all(const Info& theirs, const Info& own, Client& client) const {
   if (own.keys() == 0) return true;
   const Position position = own.position();
   if (theirs.holds(position)) return true;
+  if (const std::optional<Position> before = before_stamp(own, client); before && theirs.holds(*before)) return true;
   // Since the block only PINGs have come: more than one, if the promotion took its time.
   return final_ && final_->history == position.history && (position.offset - final_->offset) % kPing == 0 &&
          theirs.contains(*final_);
@@ -158,7 +176,7 @@ Result Redis::report_link(Client& client, const Server& target, Clock::time_poin
 /// The other server is our replica: what it lacks is on its way.
 Sight Redis::settle(Client& client, const Server& target, Sight sight, Clock::time_point until) {
   const auto settled_by = std::min(until, Clock::now() + host_.duration("drain_timeout"));
-  while (sight.info && follows(*sight.info, own_, until) && !holds_all(*sight.info, read_info(client)) &&
+  while (sight.info && follows(*sight.info, own_, until) && !holds_all(*sight.info, read_info(client), client) &&
          pause_until(settled_by, kPoll)) {
     sight = look_at(target, until);
   }
@@ -214,7 +232,7 @@ Result Redis::demote(const Call& call) {
     if (before.primary()) block(client);
     Sight sight = look_at(target, until);
     if (before.primary()) sight = settle(client, target, std::move(sight), until);
-    if (!sight.info || !holds_all(*sight.info, read_info(client))) return stay_detached(client, target, sight);
+    if (!sight.info || !holds_all(*sight.info, read_info(client), client)) return stay_detached(client, target, sight);
     return attach(client, target, sight, link_by);
   });
 }

@@ -479,6 +479,30 @@ def test_one_write_too_many_is_a_conflict(pair):
     assert "" in pair.a.keys()
 
 
+def taken_and_given_up(pair):
+    """db2 was promoted in a planned move, and db1 took the role back."""
+    position = pair.act("db1", "block_writes").position
+    assert pair.act("db2", "promote", planned=True, target="db1", generation=2, position=position).status == "ok"
+    pair.act("db1", "unblock_writes")
+
+
+@pytest.mark.parametrize("verb", ("demote", "rejoin"))
+def test_a_promotion_that_was_taken_back_leaves_nothing_but_its_stamp_and_that_is_given_up(pair, verb):
+    taken_and_given_up(pair)
+    pair.a.command("SET", "later", "1")
+    answer = pair.act("db2", verb, target="db1")
+    assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+    assert "later" in pair.b.keys() and pair.a.role() == "master"
+
+
+def test_one_write_beside_the_stamp_is_a_conflict(pair):
+    taken_and_given_up(pair)
+    pair.b.command("SET", "", "")
+    pair.a.command("SET", "later", "1")
+    assert pair.act("db2", "demote", target="db1").status == "conflict"
+    assert "" in pair.b.keys()
+
+
 def test_a_server_does_not_follow_itself(pair):
     assert pair.act("db1", "demote", target="db1").status == "refused"
     assert pair.act("db1", "demote", target="nobody").status == "refused"
