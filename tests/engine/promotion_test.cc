@@ -445,6 +445,9 @@ TEST_F(PromotionTest, WhoPromisesForThisClaimIsNotFenced) {
   promotion->claim(now, now);
   EXPECT_THAT(ask(), ElementsAre("[claiming 1]")) << "db2 runs, and may say that it rests";
   now += 100ms;
+  word.promise = {.to = "db1", .generation = 7};
+  promotion->heard(now, word);
+  EXPECT_THAT(ask(), IsEmpty()) << "that was for another claim";
   word.promise = {.to = "db1", .generation = 1};
   promotion->heard(now, word);
   EXPECT_THAT(ask(), ElementsAre("fence db3")) << "of which nothing was ever heard";

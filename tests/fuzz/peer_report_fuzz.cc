@@ -20,7 +20,7 @@ void require(bool holds) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const auto report = steward::decode_peer_report({data, size});
   if (!report) return 0;
-  require(report->engine <= 2);
+  require(report->engine <= 3);
   for (const steward::PeerInstance& instance : report->instances) {
     require(instance.data_role <= ports::DataRole::kNeedsRejoin && instance.role <= ApplicationRole::kReplica);
     require(ipc::is_plain(instance.name, 64) && ipc::is_plain(instance.position, 1023));
