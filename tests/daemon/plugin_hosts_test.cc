@@ -350,6 +350,7 @@ TEST_F(PluginHostsTest, ManyAreStartedAFewInATurn) {
 TEST_F(PluginHostsTest, ANewEngineInheritsPagesBellsAndChannelsOfWhatRuns) {
   program("exec sleep 100");
   fleet({order("a"), order("b", kAct)});
+  EXPECT_TRUE(eventually([&] { return hosts_->running() == 2; }));
   EXPECT_EQ(hosts_->held_descriptors().size(), 3u);
   const std::vector<HeldPlugin> held = hosts_->take_held();
   ASSERT_EQ(held.size(), 2u);

@@ -62,8 +62,8 @@ TEST(ProgramTest, GetsTheDescriptorsUnderTheirNumbersAndNoOther) {
   const std::string a = std::to_string(first.writer.get());
   const std::string b = std::to_string(second.writer.get());
   ASSERT_LT(second.writer.get(), 10);  // sh knows one digit
-  EXPECT_EQ(shell("echo one >&" + a + "; echo two >&" + b + "; ls /proc/$$/fd | tr '\\n' ' '", program),
-            "0 1 2 " + a + " " + b + " ");
+  EXPECT_EQ(shell("echo one >&" + a + "; echo two >&" + b + "; ls /proc/$$/fd; :", program),
+            "0\n1\n2\n" + a + "\n" + b + "\n");
   EXPECT_EQ(read_all(first), "two\n");
   EXPECT_EQ(read_all(second), "one\n");
 }
