@@ -84,8 +84,9 @@ Result Redis::unblock_writes(const Call& call) {
 }
 
 /// Where the server stood when it was promoted, if nothing but the stamp of that promotion has been written since: then
-/// no client's write is lost with it.
-std::optional<Position> Redis::before_stamp(const Info& own, Client& client) {
+/// no client's write is lost with it. A stamp of another host, or one that the other server has, too, is older, and
+/// what was written may be a client's.
+std::optional<Position> Redis::before_stamp(const Stamp& theirs, const Info& own, Client& client) const {
   const auto stream = [](const Words& words) {
     std::size_t size = 1 + std::to_string(words.size()).size() + 2;
     for (const std::string& word : words) size += 1 + std::to_string(word.size()).size() + 2 + word.size() + 2;
@@ -95,20 +96,24 @@ std::optional<Position> Redis::before_stamp(const Info& own, Client& client) {
   if (before.offset < 0) return std::nullopt;
   const Reply stamp = client.ask({"GET", kStampKey});
   if (stamp.failed()) return std::nullopt;
+  const Stamp ours = parse_stamp(stamp);
+  if (ours.host != own_.host || ours.generation == theirs.generation) return std::nullopt;
   const std::int64_t stamped = stream({"SELECT", "0"}) + stream({"SET", kStampKey, stamp.text});
   if (own.position().offset - before.offset != stamped) return std::nullopt;
   return before;
 }
 
 /// Whether nothing that `own` holds would be lost if it copied `theirs`.
-bool Redis::holds_all(const Info& theirs, const Info& own, Client& client) const {
+/// REQUIRES theirs.info.
+bool Redis::holds_all(const Sight& theirs, const Info& own, Client& client) const {
   if (own.keys() == 0) return true;
   const Position position = own.position();
-  if (theirs.holds(position)) return true;
-  if (const std::optional<Position> before = before_stamp(own, client); before && theirs.holds(*before)) return true;
+  if (theirs.info->holds(position)) return true;
+  const std::optional<Position> before = before_stamp(theirs.stamp, own, client);
+  if (before && theirs.info->holds(*before)) return true;
   // Since the block only PINGs have come: more than one, if the promotion took its time.
   return final_ && final_->history == position.history && (position.offset - final_->offset) % kPing == 0 &&
-         theirs.contains(*final_);
+         theirs.info->contains(*final_);
 }
 
 /// A read-only replica of `host`, on disk, too; no session survives.
@@ -176,7 +181,7 @@ Result Redis::report_link(Client& client, const Server& target, Clock::time_poin
 /// The other server is our replica: what it lacks is on its way.
 Sight Redis::settle(Client& client, const Server& target, Sight sight, Clock::time_point until) {
   const auto settled_by = std::min(until, Clock::now() + host_.duration("drain_timeout"));
-  while (sight.info && follows(*sight.info, own_, until) && !holds_all(*sight.info, read_info(client), client) &&
+  while (sight.info && follows(*sight.info, own_, until) && !holds_all(sight, read_info(client), client) &&
          pause_until(settled_by, kPoll)) {
     sight = look_at(target, until);
   }
@@ -232,7 +237,7 @@ Result Redis::demote(const Call& call) {
     if (before.primary()) block(client);
     Sight sight = look_at(target, until);
     if (before.primary()) sight = settle(client, target, std::move(sight), until);
-    if (!sight.info || !holds_all(*sight.info, read_info(client), client)) return stay_detached(client, target, sight);
+    if (!sight.info || !holds_all(sight, read_info(client), client)) return stay_detached(client, target, sight);
     return attach(client, target, sight, link_by);
   });
 }

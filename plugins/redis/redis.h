@@ -97,8 +97,8 @@ class Redis {
   // demotion.cc
   Position block(Client& client) const;
   Sight settle(Client& client, const Server& target, Sight sight, Clock::time_point until);
-  bool holds_all(const Info& theirs, const Info& own, Client& client) const;
-  static std::optional<Position> before_stamp(const Info& own, Client& client);
+  bool holds_all(const Sight& theirs, const Info& own, Client& client) const;
+  std::optional<Position> before_stamp(const Stamp& theirs, const Info& own, Client& client) const;
   static void end_sessions(Client& client);
   static void become_standby(Client& client, const std::string& host, std::int64_t port);
   static void write_configuration(Client& client);

@@ -125,7 +125,7 @@ Result Redis::rejoin(const Call& call) {
                                                   std::to_string(call.generation()));
     }
     const std::string policy = host_.text("rejoin");
-    const bool clean = holds_all(*sight.info, read_info(client), client);
+    const bool clean = holds_all(sight, read_info(client), client);
     if (policy == "manual") {
       if (before.primary()) detach(client);
       if (!clean) return stay_detached(client, target, sight);

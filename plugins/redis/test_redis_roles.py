@@ -503,6 +503,17 @@ def test_one_write_beside_the_stamp_is_a_conflict(pair):
     assert "" in pair.b.keys()
 
 
+def test_a_write_as_long_as_the_stamp_is_no_stamp(pair):
+    """A person made db2 a primary, and a client wrote just as many bytes as db1's stamp has."""
+    stamp = pair.b.command("GET", "baton:gen")
+    assert stamp.split()[1] == "db1"
+    pair.b.command("REPLICAOF", "NO", "ONE")
+    pair.b.command("SET", "client:no", "x" * len(stamp))
+    pair.a.command("SET", "later", "1")
+    assert pair.act("db2", "demote", target="db1").status == "conflict"
+    assert "client:no" in pair.b.keys()
+
+
 def test_a_server_does_not_follow_itself(pair):
     assert pair.act("db1", "demote", target="db1").status == "refused"
     assert pair.act("db1", "demote", target="nobody").status == "refused"
