@@ -227,6 +227,7 @@ class Promotion {
   const Heard* last_holder(const std::string& host) const;
   bool was_last() const;
   std::uint64_t next_generation() const;
+  bool has_own_fence() const;
   bool can_fence_by_database(Instant now) const;
 
   // promotion_handover.cc

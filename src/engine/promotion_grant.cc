@@ -197,9 +197,7 @@ bool Promotion::ask_peers(Instant now) {
     free_at_ = now;  // whoever promises has no addresses any more
     return enter(now, Step::kWaiting), true;
   }
-  const bool can_fence = !setup_.fence.empty() ||
-                         std::any_of(setup_.promote.begin(), setup_.promote.end(),
-                                     [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
+  const bool can_fence = !setup_.fence.empty() || has_own_fence();
   if (!alive && permitted_) return enter(now, Step::kWaiting), true;
   // Silent for as long as a word counts, and silent since the claim.
   const bool settled = now - since_ > ports::kPeerLease;
@@ -217,14 +215,18 @@ void Promotion::choose_whom_to_fence(Instant now) {
   }
 }
 
+/// The database itself can be demoted from another host.
+bool Promotion::has_own_fence() const {
+  return std::any_of(setup_.promote.begin(), setup_.promote.end(),
+                     [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
+}
+
 /// A refusal because the other one's database lives, though nothing is heard of its daemon: that database is demoted
 /// from here, once for each claim (roles section 3, step 5). With grant = peer that is what granted the claim.
 bool Promotion::can_fence_by_database(Instant now) const {
   if (by_database_ || setup_.grant == config::Grant::kPeer || planned()) return false;
-  const bool has_verb = std::any_of(setup_.promote.begin(), setup_.promote.end(),
-                                    [](const Section& section) { return section.verbs.has(PluginVerb::kFence); });
-  return has_verb && std::any_of(setup_.others.begin(), setup_.others.end(),
-                                 [&](const std::string& host) { return silent(host, now); });
+  return has_own_fence() && std::any_of(setup_.others.begin(), setup_.others.end(),
+                                        [&](const std::string& host) { return silent(host, now); });
 }
 
 // ---- The number of a claim ------------------------------------------------------------------------------------------
