@@ -31,6 +31,8 @@ constexpr Nanos kShortestLimit = milliseconds{50};
 constexpr int kHighDescriptor = 512;
 constexpr int kStatusUnknown = -1;
 constexpr Nanos kLongestLimit = seconds{10};
+/// Between two feedings of the manager's watchdog.
+constexpr int kSecondLooks = 10;
 
 }  // namespace
 
@@ -449,9 +451,11 @@ void Guardian::finish_stop() {
 void Guardian::feed_manager(Instant now) {
   const auto interval = notifier_.watchdog_interval();
   if (!interval || now < next_notice_) return;
-  next_notice_ = now + *interval;
-  // Only a healthy election feeds the manager's watchdog; staying down on purpose is healthy too.
-  if (phase_ == Phase::kStayDown || board_is_fresh(now)) notifier_.send("WATCHDOG=1");
+  // Only a healthy election feeds the manager's watchdog; staying down on purpose is healthy too. A stale board is
+  // looked at again soon: an engine that is being replaced is fresh long before the manager's time is over.
+  const bool healthy = phase_ == Phase::kStayDown || board_is_fresh(now);
+  next_notice_ = now + (healthy ? *interval : *interval / kSecondLooks);
+  if (healthy) notifier_.send("WATCHDOG=1");
 }
 
 void Guardian::status(const std::string& text) { notifier_.send("STATUS=" + text); }
