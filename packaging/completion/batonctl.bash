@@ -20,7 +20,7 @@ _batonctl_names() {
 }
 
 _batonctl_modules() {
-  command batonctl plugin list --json 2>/dev/null | grep -oE '"name": *"[^"]+"' | sed -E 's/.*"([^"]+)"$/\1/'
+  command batonctl plugin list 2>/dev/null | awk 'NR > 1 && /^[A-Za-z0-9_]/ && $1 != "in" { print $1 }'
 }
 
 # _batonctl_values OPTION : 1 when nothing is known of it.
