@@ -148,7 +148,7 @@ def test_an_invalid_configuration_fails_once(prepared):
 
 def test_it_runs_within_its_limits(host):
     assert host.show("ActiveState") == "active"
-    assert host.show("StatusText") != ""
+    within(3, lambda: host.show("StatusText") == "Active for 1 of 1: web", "systemctl status says it")
     processes = host.processes()
     guardian = host.process_status(host.show("MainPID"))
     assert guardian["CapBnd"] == guardian["CapPrm"] == BOUNDING_SET
