@@ -100,6 +100,13 @@ def test_the_apparmor_profile_parses():
     assert allowed == CAPABILITIES | {"CAP_SETPCAP", "CAP_CHOWN", "CAP_IPC_LOCK", "CAP_SYS_NICE"}
 
 
+def test_the_apparmor_profile_forbids_nothing_until_it_is_enforced():
+    """debian/tests/apparmor takes the flag away, and wants a kernel with AppArmor."""
+    flags = re.search(r"^profile batond /usr/sbin/batond flags=\((.*)\) \{$", (PACKAGING / "apparmor/usr.sbin.batond").read_text(encoding="utf-8"), re.MULTILINE)
+    assert flags[1] == "attach_disconnected, complain"
+    assert "s/, complain)/)/" in (PACKAGING / "debian/tests/apparmor").read_text(encoding="utf-8")
+
+
 def test_a_broken_apparmor_profile_would_be_noticed(tmp_path):
     broken = tmp_path / "broken"
     broken.write_text((PACKAGING / "apparmor/usr.sbin.batond").read_text(encoding="utf-8").replace("capability kill,", "capability kil,"), encoding="utf-8")
