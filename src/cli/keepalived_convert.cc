@@ -140,9 +140,9 @@ class Converter {
     if (keyword == "global_defs") {
       for (const Statement& one : line.block) read_global(one);
     } else if (keyword == "vrrp_script") {
-      draft_.scripts.emplace(argument(line), &line);
+      if (!draft_.scripts.emplace(argument(line), &line).second) remark_second(line);
     } else if (keyword == "vrrp_track_process") {
-      draft_.processes.emplace(argument(line), &line);
+      if (!draft_.processes.emplace(argument(line), &line).second) remark_second(line);
     } else if (keyword == "vrrp_instance") {
       const Statement* interface = child(line, "interface");
       const Statement* vrid = child(line, "virtual_router_id");
@@ -150,6 +150,10 @@ class Converter {
     } else if (keyword != "vrrp_sync_group") {
       remark_row(kTopRows, line);
     }
+  }
+
+  void remark_second(const Statement& line) {
+    draft_.remark(line, Outcome::kNotConverted, "there is a " + line.words[0] + " of this name already");
   }
 
   void remark_row(std::span<const KeywordRow> rows, const Statement& line) {
@@ -170,7 +174,7 @@ class Converter {
     } else if (keyword == "vrrp_startup_delay") {
       const std::string delay = duration_of(argument(line));
       if (delay.empty()) return draft_.remark(line, Outcome::kNotConverted, "no number of seconds");
-      globals.election.emplace_back("startup_delay", delay);
+      globals.election = {{"startup_delay", delay}};
     } else if (keyword == "vrrp_rt_priority" || keyword == "vrrp_priority") {
       daemon_["realtime"] = "yes";
     } else if (keyword == "vrrp_no_swap") {
@@ -186,6 +190,9 @@ class Converter {
 
   /// Names one a line, several on a line, or behind `group {`.
   void read_members(const Statement& block) {
+    const bool twice = std::any_of(groups_.begin(), groups_.end(),
+                                   [&](const GroupDraft& one) { return argument(*one.block) == argument(block); });
+    if (twice) return remark_second(block);
     GroupDraft group{&block, {}};
     if (const Statement* list = child(block, "group")) {
       for (const Statement& line : list->block) {
@@ -212,12 +219,12 @@ class Converter {
     const bool weighted = grouped && (child(*group->second, "sync_group_tracking_weight") != nullptr ||
                                       child(*group->second, "global_tracking") != nullptr);
     if (known(argument(block)) != nullptr) {
-      return draft_.remark(block, Outcome::kNotConverted, "there is a vrrp_instance of this name already");
+      return remark_second(block);
     }
     InstanceDraft instance = convert_instance(draft_, block, grouped, weighted);
     if (!grouped && instance.wire.size() == 1) add_election(instance.wire[0], instance);
     if (!grouped && instance.wire.size() > 1) {
-      groups_of_links_.push_back(group_section(instance.original, instance.place, {&instance}));
+      groups_of_links_.push_back(group_section(instance.original, "links", instance.place, {&instance}));
       add_election(groups_of_links_.back(), instance);
     }
     instances_.push_back(std::move(instance));
@@ -230,19 +237,19 @@ class Converter {
   }
 
   /// Commands name instances and groups alike.
-  std::string group_name(const std::string& wanted) {
-    std::string name = draft_.name("group", wanted);
+  std::string group_name(const std::string& wanted, const std::string& role) {
+    std::string name = draft_.name("group", wanted, role);
     const bool taken = std::any_of(parsed_.statements.begin(), parsed_.statements.end(), [&](const Statement& one) {
       const InstanceDraft* instance = one.words[0] == "vrrp_instance" ? known(argument(one)) : nullptr;
       return instance != nullptr && std::any_of(instance->wire.begin(), instance->wire.end(),
                                                 [&](const Section& section) { return section.name == name; });
     });
-    return taken ? draft_.name("group", wanted.substr(0, 26) + "-group") : name;
+    return taken ? draft_.name("group", wanted.substr(0, 26) + "-group", role) : name;
   }
 
-  Section group_section(const std::string& wanted, const Place& place,
+  Section group_section(const std::string& wanted, const std::string& role, const Place& place,
                         const std::vector<const InstanceDraft*>& members) {
-    Section section{"group", group_name(wanted), {}, place};
+    Section section{"group", group_name(wanted, role), {}, place};
     for (const InstanceDraft* member : members) {
       for (const Section& wire : member->wire) section.set("member", wire.name);
     }
@@ -280,7 +287,7 @@ class Converter {
       return draft_.remark(*group.block, Outcome::kNotConverted, "none of its instances is left");
     }
     const InstanceDraft& lead = *members.front();
-    Section section = group_section(argument(*group.block), group.block->place, members);
+    Section section = group_section(argument(*group.block), "", group.block->place, members);
     for (const auto& [key, value] : lead.election) section.set(key, value);
     std::vector<std::string> checks;
     std::vector<std::string> follow_ups;

@@ -56,8 +56,8 @@ void Draft::remark_unknown(const Statement& statement) {
   remark(statement, Outcome::kNotConverted, "Baton has nothing of this name");
 }
 
-std::string Draft::name(const std::string& type, const std::string& wanted) {
-  const auto [known, is_new] = names_.try_emplace({type, wanted});
+std::string Draft::name(const std::string& type, const std::string& wanted, const std::string& role) {
+  const auto [known, is_new] = names_.try_emplace({type, wanted, role});
   if (!is_new) return known->second;
   const std::string base = cleaned(wanted);
   std::string name = base;

@@ -2,6 +2,7 @@
 // and names that Baton accepts. Pure.
 #pragma once
 
+#include <array>
 #include <map>
 #include <set>
 #include <span>
@@ -44,14 +45,15 @@ class Draft {
 
   void remark(const Statement& statement, Outcome outcome, std::string why);
   void remark_unknown(const Statement& statement);
-  /// A name that Baton accepts and no other [type] has; the same for the same `wanted`.
-  std::string name(const std::string& type, const std::string& wanted);
+  /// A name that Baton accepts and no other [type] has; the same for the same `wanted` of the same `role`, which is
+  /// what the name is for ("" for keepalived's own).
+  std::string name(const std::string& type, const std::string& wanted, const std::string& role = {});
   /// nullptr if there is none yet.
   const Section* find(const std::string& type, const std::string& name) const;
   void add(Section section) { out.sections.push_back(std::move(section)); }
 
  private:
-  std::map<std::pair<std::string, std::string>, std::string> names_;
+  std::map<std::array<std::string, 3>, std::string> names_;
   std::set<std::pair<std::string, std::string>> taken_;
 };
 

@@ -329,7 +329,8 @@ class InstanceConverter {
                           ", too, and both hosts must hear each other there");
       }
       const std::string name = all.size() == 1 ? result_.original : result_.original + "-" + link;
-      Section section{"instance", draft_.name("instance", name), {}, block_.place};
+      Section section{
+          "instance", draft_.name("instance", name, all.size() == 1 ? "" : result_.original), {}, block_.place};
       section.set("interface", link);
       section.set("virtual_router_id", vrid);
       if (version_ == 2) section.set("version", "2");

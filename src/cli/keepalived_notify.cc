@@ -37,7 +37,7 @@ bool set_command(Draft& draft, Section& section, const char* key, const Statemen
 
 /// notify_master as enter, and of notify_backup, notify_fault and notify_stop the first there is as leave.
 std::optional<std::string> role_scripts(Draft& draft, const std::vector<const Statement*>& lines,
-                                        const std::string& name) {
+                                        const std::string& kind, const std::string& name) {
   const Statement* enter = line_of(lines, "notify_master");
   const Statement* leave = nullptr;
   for (const std::string_view keyword : {"notify_backup", "notify_fault", "notify_stop"}) {
@@ -52,7 +52,7 @@ std::optional<std::string> role_scripts(Draft& draft, const std::vector<const St
     }
   }
   if (enter == nullptr && leave == nullptr) return std::nullopt;
-  Section section{"plugin", draft.name("plugin", name + "-scripts"), {{"module", "exec"}}, lines.front()->place};
+  Section section{"plugin", draft.name("plugin", name + "-scripts", kind), {{"module", "exec"}}, lines.front()->place};
   bool any = enter != nullptr && set_command(draft, section, "enter_command", *enter, {});
   if (leave != nullptr && set_command(draft, section, "leave_command", *leave, {})) any = true;
   if (!any) return std::nullopt;
@@ -68,7 +68,7 @@ std::optional<std::string> role_scripts(Draft& draft, const std::vector<const St
 /// `notify`: called with four more words.
 std::optional<std::string> generic_script(Draft& draft, const Statement& line, const std::string& kind,
                                           const std::string& name, const std::string& priority) {
-  Section section{"plugin", draft.name("plugin", name + "-notify"), {{"module", "exec"}}, line.place};
+  Section section{"plugin", draft.name("plugin", name + "-notify", kind), {{"module", "exec"}}, line.place};
   const bool any = set_command(draft, section, "enter_command", line, {kind, name, "MASTER", priority});
   if (!any || !set_command(draft, section, "leave_command", line, {kind, name, "BACKUP", priority}))
     return std::nullopt;
@@ -89,7 +89,7 @@ std::vector<std::string> notify(Draft& draft, const std::vector<const Statement*
                                 const std::string& name, const std::string& priority) {
   std::vector<std::string> follow_ups;
   if (lines.empty()) return follow_ups;
-  if (const auto section = role_scripts(draft, lines, name)) follow_ups.push_back(*section);
+  if (const auto section = role_scripts(draft, lines, kind, name)) follow_ups.push_back(*section);
   if (const Statement* line = line_of(lines, "notify")) {
     if (const auto section = generic_script(draft, *line, kind, name, priority)) follow_ups.push_back(*section);
   }

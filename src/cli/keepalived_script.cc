@@ -81,6 +81,7 @@ std::optional<Keys> port(const std::vector<std::string>& words) {
 }  // namespace
 
 std::optional<std::string> unwritable(const std::string& key, const std::string& value) {
+  if (value.empty()) return "it is empty";
   if (value.find('\n') != std::string::npos) return "it has more than one line";
   if (key.size() + 3 + value.size() > config::kMaxLineLength) return "it is too long for one line";
   for (std::size_t i = 1; i < value.size(); ++i) {

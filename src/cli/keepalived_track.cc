@@ -148,7 +148,7 @@ void set_quorum(Draft& draft, const Statement& block, Section& section) {
 
 std::string process_section(Draft& draft, const std::string& name) {
   const Statement& block = *draft.processes.at(name);
-  const std::string own = draft.name("plugin", "process-" + name);
+  const std::string own = draft.name("plugin", "process-" + name, "process");
   if (!draft.tracked.insert(name).second) return draft.find("plugin", own) != nullptr ? own : "";
   const Statement* process = child(block, "process");
   if (process == nullptr || process->words.size() != 2) {
@@ -171,7 +171,7 @@ std::string process_section(Draft& draft, const std::string& name) {
 }
 
 std::string interface_section(Draft& draft, const std::string& interface, const Place& place) {
-  const std::string own = draft.name("plugin", "link-" + interface);
+  const std::string own = draft.name("plugin", "link-" + interface, "link");
   if (draft.find("plugin", own) != nullptr) return own;
   draft.add({"plugin",
              own,
@@ -180,14 +180,14 @@ std::string interface_section(Draft& draft, const std::string& interface, const 
   return own;
 }
 
-/// What `line` tracks: its section and the weight that holds without one of its own.
+/// What `line` tracks: its section (of a link: not yet) and the weight that holds without one of its own.
 struct Target {
   std::string section;
   Weight standard;
 };
 std::optional<Target> target_of(Draft& draft, const std::string& kind, const Statement& line) {
   const std::string& name = line.words[0];
-  if (kind == "track_interface") return Target{interface_section(draft, name, line.place), {}};
+  if (kind == "track_interface") return Target{"", {}};
   const auto& known = kind == "track_script" ? draft.scripts : draft.processes;
   const auto found = known.find(name);
   if (found == known.end()) {
@@ -208,7 +208,7 @@ std::vector<std::string> track(Draft& draft, const Statement& block, const std::
       draft.remark(line, Outcome::kNotNeeded, "an instance's own interface is always watched");
       continue;
     }
-    const auto target = target_of(draft, block.words[0], line);
+    auto target = target_of(draft, block.words[0], line);
     if (!target) continue;
     auto weight = weight_of(line.words, 1, target->standard);
     if (!weight) {
@@ -219,6 +219,7 @@ std::vector<std::string> track(Draft& draft, const Statement& block, const std::
       draft.remark(line, Outcome::kNotConverted, "no check counts in reverse");
       continue;
     }
+    if (block.words[0] == "track_interface") target->section = interface_section(draft, line.words[0], line.place);
     if (target->section.empty()) {
       draft.remark(line, Outcome::kNotConverted,
                    "its check could not be converted: without it this host counts as healthy");

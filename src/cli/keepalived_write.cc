@@ -99,7 +99,10 @@ class Writer {
       for (std::size_t i = 0; i < parts_.size(); ++i) write_peer(i);
     }
     collect_remarks();
-    return {head() + remarks_text(remarks_) + "\n" + body_, std::move(remarks_), instances_};
+    const std::string top = head() + remarks_text(remarks_) + "\n";
+    std::vector<Place> origins(static_cast<std::size_t>(std::count(top.begin(), top.end(), '\n')));
+    origins.insert(origins.end(), origins_.begin(), origins_.end());
+    return {top + body_, std::move(origins), std::move(remarks_), instances_};
   }
 
  private:
@@ -136,6 +139,7 @@ class Writer {
         if (done.insert(key).second) write_key(key, versions);
       }
     }
+    origins_.resize(static_cast<std::size_t>(std::count(body_.begin(), body_.end(), '\n')), like.place);
   }
 
   void write_key(const std::string& key, const std::vector<std::pair<std::string, const Section*>>& versions) {
@@ -224,6 +228,7 @@ class Writer {
   std::vector<HostPart> parts_;
   const PeerAddresses& peers_;
   std::string body_;
+  std::vector<Place> origins_;  ///< of the lines of body_
   std::vector<Remark> remarks_;
   std::size_t instances_ = 0;
 };

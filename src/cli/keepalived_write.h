@@ -20,6 +20,7 @@ using PeerAddresses = std::map<std::string, std::vector<std::string>>;
 
 struct Written {
   std::string text;
+  std::vector<Place> origins;  ///< of each line of `text`; no file: it has none
   std::vector<Remark> remarks;
   std::size_t instances = 0;
 };

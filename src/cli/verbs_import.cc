@@ -168,7 +168,16 @@ int report_nothing(const Options& options, const keepalived::Written& written) {
   return report_trouble({ExitCode::kFailed, error}, options);
 }
 
-int report(const Options& options, const keepalived::Written& written, const config::Loaded& loaded) {
+/// The block of keepalived's that a complaint is about.
+void name_origins(const keepalived::Written& written, std::vector<config::Diagnostic>& diagnostics) {
+  for (config::Diagnostic& one : diagnostics) {
+    if (one.line == 0 || one.line > written.origins.size() || written.origins[one.line - 1].file.empty()) continue;
+    one.message += " (from the block at " + text_of(written.origins[one.line - 1]) + ")";
+  }
+}
+
+int report(const Options& options, const keepalived::Written& written, config::Loaded loaded) {
+  name_origins(written, loaded.diagnostics);
   Json document = document_of(written);
   document["diagnostics"] = diagnostics_json(loaded.diagnostics);
   if (!loaded.config) {

@@ -155,7 +155,7 @@ def test_nothing_to_convert_is_a_failure_that_lists_why():
 
 def test_what_batond_would_refuse_is_not_printed():
     done = batonctl("import", "same-vrid.conf")
-    assert done.returncode == 5 and "virtual_router_id 5 is used on eth0 for IPv4 by [instance one] too" in done.stdout
+    assert done.returncode == 5 and "virtual_router_id 5 is used on eth0 for IPv4 by [instance one] too" in done.stdout and "(from the block at same-vrid.conf:8)" in done.stdout
     assert "batond would not accept what this file says" in done.stderr and "[instance two]\ninterface" not in done.stdout
     document = json.loads(batonctl("import", "--json", "same-vrid.conf").stdout)
     assert (document["ok"], document["exit"]) == (False, 5) and "[instance two]" in document["text"]
