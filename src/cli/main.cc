@@ -8,6 +8,7 @@
 #include "cli/duration.h"
 #include "cli/output.h"
 #include "cli/suggestion.h"
+#include "cli/tables.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "steward/request.h"
@@ -60,6 +61,7 @@ void add_watching_verbs(CLI::App& app, CommandLine& line) {
                   [&] { return history(line.options, line.instance, line.limit); });
   verb->add_option("INSTANCE", line.instance, "one instance or group");
   verb->add_option("--limit", line.limit, "how many, newest (20)")
+      ->type_name("N")
       ->check(CLI::Range(std::uint32_t{1}, steward::kMaxHistory));
   verb = add_verb(app, line, "events", "the last events",
                   [&] { return events(line.options, line.instance, line.follow); });
@@ -72,7 +74,7 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "check", "reads a configuration and says what is wrong; needs no daemon",
                             [&] { return check(line.options, line.file); });
   verb->add_option("FILE", line.file.file, std::string{"default "} + kDefaultConfig);
-  verb->add_option("--host", line.file.host, "check as this host (default: the short host name)");
+  verb->add_option("--host", line.file.host, "check as this host (default: the short host name)")->type_name("HOST");
   CLI::App* config = app.add_subcommand("config", "the running configuration");
   config->require_subcommand(1);
   verb = add_verb(*config, line, "show", "what the daemon runs", [&] { return config_show(line.options); });
@@ -152,10 +154,20 @@ void add_plugin_verbs(CLI::App& app, CommandLine& line) {
       add_verb(*plugin, line, "test", "calls the plugin of a section once, as the daemon would; needs root, no daemon",
                [&] { return plugin_test(line.options, line.plugin_test); });
   verb->add_option("SECTION", line.plugin_test.section, "NAME of [plugin NAME]")->required();
-  verb->add_option("--verb", line.plugin_test.verb, "what to call (probe)");
+  verb->add_option("--verb", line.plugin_test.verb, "what to call (probe)")->type_name("VERB");
   verb->add_flag("--really", line.plugin_test.really, "for verbs that act: do it");
-  verb->add_option("--config", line.plugin_test.file.file, std::string{"default "} + kDefaultConfig);
-  verb->add_option("--host", line.plugin_test.file.host, "read as this host (default: the short host name)");
+  verb->add_option("--config", line.plugin_test.file.file, std::string{"default "} + kDefaultConfig)->type_name("FILE");
+  verb->add_option("--host", line.plugin_test.file.host, "read as this host (default: the short host name)")
+      ->type_name("HOST");
+}
+
+/// For who builds the manual: not among the verbs that --help lists.
+void add_table_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "dump-tables", "the tables that the manual is made from, as JSON", [&app] {
+    print_json(tables_json(app));
+    return 0;
+  });
+  verb->group("");
 }
 
 int freeze_verb(const CommandLine& line) {
@@ -171,11 +183,12 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "switchover", "gives the role to another host and stays yielded",
                             [&] { return switchover(line.options, line.instance, line.to, line.dry_run); });
   verb->add_option("INSTANCE", line.instance, "one instance or group (default: all)");
-  verb->add_option("--to", line.to, "HOST that is to take over (default: on a standby this one, else whichever can)");
+  verb->add_option("--to", line.to, "HOST that is to take over (default: on a standby this one, else whichever can)")
+      ->type_name("HOST");
   verb->add_flag("--dry-run", line.dry_run, "only say what would happen");
   verb =
       add_verb(app, line, "freeze", "take and give nothing by itself for a while", [&] { return freeze_verb(line); });
-  verb->add_option("--for", line.freeze_for, "how long: 30m, 2h, 1h30m")->required();
+  verb->add_option("--for", line.freeze_for, "how long: 30m, 2h, 1h30m")->type_name("TIME")->required();
   add_verb(app, line, "thaw", "ends a freeze", [&] { return plain_command(line.options, "thaw"); });
   add_verb(app, line, "drain", "takes this host out, also across reboots",
            [&] { return plain_command(line.options, "drain"); });
@@ -238,20 +251,20 @@ int usage_error(const CLI::App& app, const std::string& what, const std::string&
 int run(int count, char** words) {
   CommandLine line;
   CLI::App app{"Watches and steers Baton, which moves floating addresses between hosts.", "batonctl"};
-  app.add_option("--runtime-dir", line.options.runtime_dir, "where the daemon's socket is (default /run/baton)");
-  app.add_option("--plugin-dir", line.options.plugin_dir, "where plugins are (default /usr/lib/baton/plugins)");
+  app.add_option("--runtime-dir", line.options.runtime_dir, "where the daemon's socket is (default /run/baton)")
+      ->type_name("DIR");
+  app.add_option("--plugin-dir", line.options.plugin_dir, "where plugins are (default /usr/lib/baton/plugins)")
+      ->type_name("DIR");
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer(
-      "Exit status: 0 ok, 1 failed, 2 usage, 3 no daemon, 4 not permitted, 5 configuration invalid, 6 refused by a "
-      "safety rule,\n"
-      "7 timed out, 8 degraded (status --exit-code). Every verb has --json and --help.");
+  app.footer(exit_status_text() + " Every verb has --json and --help.");
   add_watching_verbs(app, line);
   add_config_verbs(app, line);
   add_changing_verbs(app, line);
   add_plugin_verbs(app, line);
   add_import_verb(app, line);
   add_run_verb(app, line);
+  add_table_verb(app, line);
   count = take_command(count, words, line.run.command);
   line.options.colour = colour_wanted(STDOUT_FILENO);
   line.options.width = terminal_width();
