@@ -8,6 +8,7 @@
 #include "cli/duration.h"
 #include "cli/output.h"
 #include "cli/suggestion.h"
+#include "cli/tables.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
 #include "steward/request.h"
@@ -23,6 +24,9 @@ struct CommandLine {
   StatusArguments status;
   FileArguments file;
   PluginTestArguments plugin_test;
+  ImportArguments import_arguments;
+  RunArguments run;
+  std::string grace;
   std::string module;
   std::string instance;
   std::string to;
@@ -57,6 +61,7 @@ void add_watching_verbs(CLI::App& app, CommandLine& line) {
                   [&] { return history(line.options, line.instance, line.limit); });
   verb->add_option("INSTANCE", line.instance, "one instance or group");
   verb->add_option("--limit", line.limit, "how many, newest (20)")
+      ->type_name("N")
       ->check(CLI::Range(std::uint32_t{1}, steward::kMaxHistory));
   verb = add_verb(app, line, "events", "the last events",
                   [&] { return events(line.options, line.instance, line.follow); });
@@ -69,7 +74,7 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "check", "reads a configuration and says what is wrong; needs no daemon",
                             [&] { return check(line.options, line.file); });
   verb->add_option("FILE", line.file.file, std::string{"default "} + kDefaultConfig);
-  verb->add_option("--host", line.file.host, "check as this host (default: the short host name)");
+  verb->add_option("--host", line.file.host, "check as this host (default: the short host name)")->type_name("HOST");
   CLI::App* config = app.add_subcommand("config", "the running configuration");
   config->require_subcommand(1);
   verb = add_verb(*config, line, "show", "what the daemon runs", [&] { return config_show(line.options); });
@@ -80,6 +85,62 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
       ->each([&](const std::string&) { line.file.is_named = true; });
   verb = add_verb(app, line, "reload", "applies the changed file", [&] { return reload(line.options, line.dry_run); });
   verb->add_flag("--dry-run", line.dry_run, "only show what would change");
+}
+
+void add_import_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb =
+      add_verb(app, line, "import", "a keepalived.conf as a baton.conf, and what of it is none; needs no daemon",
+               [&] { return import_keepalived(line.options, line.import_arguments); });
+  verb->add_option("FILE", line.import_arguments.files, "one host's file, or HOST=FILE for each host")->required();
+  verb->add_option("--peer", line.import_arguments.peers,
+                   "HOST=ADDRESS of a host, if the files do not name it (repeat)")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--host", line.import_arguments.host, "of one FILE: read its @HOST lines (keepalived -i HOST)");
+  verb->add_option("--version", line.import_arguments.version, "VRRP version for IPv4, 2 or 3 (default: keepalived's)")
+      ->check(CLI::IsMember({2, 3}));
+  verb->footer(
+      "The outcome is printed. Its head lists each line that is not converted, that means something else, or that is "
+      "not\n"
+      "needed; with --json they are not_converted, look_at and not_needed. Several hosts become one file: what differs "
+      "is\n"
+      "key@HOST. Exit status: 0 also if lines are left out; 1 if there is no vrrp_instance to convert; 5 if a file "
+      "cannot\n"
+      "be read or batond would refuse the outcome.");
+}
+
+int run_verb(CommandLine& line) {
+  if (!line.grace.empty()) {
+    const std::optional<Nanos> grace = parse_duration(line.grace);
+    if (!grace || *grace > std::chrono::hours{1}) {
+      return report_trouble({ExitCode::kUsage, "--grace: expected a duration up to 1h, as 500ms or 10s"}, line.options);
+    }
+    line.run.grace = *grace;
+  }
+  if (line.run.command.empty()) {
+    return report_trouble({ExitCode::kUsage, "what is to be run? run --while active|backup INSTANCE -- COMMAND..."},
+                          line.options);
+  }
+  return run_while(line.options, line.run);
+}
+
+void add_run_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb =
+      add_verb(app, line, "run", "runs `-- COMMAND...` only while this host has a role; for one crontab on all hosts",
+               [&] { return run_verb(line); });
+  verb->add_option("--while", line.run.role, "active (with the addresses) or backup")
+      ->required()
+      ->check(CLI::IsMember({"active", "backup"}));
+  verb->add_option("INSTANCE", line.run.instance, "the instance or group")->required();
+  verb->add_option("--grace", line.grace, "from SIGTERM to SIGKILL, when the role goes (10s)");
+  verb->add_flag("--must-run", line.run.must_run,
+                 "exit status 6 where the role is not held (0: the other host runs it)");
+  verb->footer(
+      "Exit status: the command's own, 128+N if signal N ended it; 0 without running it where the role is not held; 6 "
+      "if\n"
+      "the role went and the command was stopped; 3 if the daemon could not be asked, or no longer for 5 seconds (then "
+      "it\n"
+      "was stopped, too). Whatever the command leaves in its process group is ended with it.");
 }
 
 void add_plugin_verbs(CLI::App& app, CommandLine& line) {
@@ -93,10 +154,20 @@ void add_plugin_verbs(CLI::App& app, CommandLine& line) {
       add_verb(*plugin, line, "test", "calls the plugin of a section once, as the daemon would; needs root, no daemon",
                [&] { return plugin_test(line.options, line.plugin_test); });
   verb->add_option("SECTION", line.plugin_test.section, "NAME of [plugin NAME]")->required();
-  verb->add_option("--verb", line.plugin_test.verb, "what to call (probe)");
+  verb->add_option("--verb", line.plugin_test.verb, "what to call (probe)")->type_name("VERB");
   verb->add_flag("--really", line.plugin_test.really, "for verbs that act: do it");
-  verb->add_option("--config", line.plugin_test.file.file, std::string{"default "} + kDefaultConfig);
-  verb->add_option("--host", line.plugin_test.file.host, "read as this host (default: the short host name)");
+  verb->add_option("--config", line.plugin_test.file.file, std::string{"default "} + kDefaultConfig)->type_name("FILE");
+  verb->add_option("--host", line.plugin_test.file.host, "read as this host (default: the short host name)")
+      ->type_name("HOST");
+}
+
+/// For who builds the manual: not among the verbs that --help lists.
+void add_table_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "dump-tables", "the tables that the manual is made from, as JSON", [&app] {
+    print_json(tables_json(app));
+    return 0;
+  });
+  verb->group("");
 }
 
 int freeze_verb(const CommandLine& line) {
@@ -112,11 +183,12 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "switchover", "gives the role to another host and stays yielded",
                             [&] { return switchover(line.options, line.instance, line.to, line.dry_run); });
   verb->add_option("INSTANCE", line.instance, "one instance or group (default: all)");
-  verb->add_option("--to", line.to, "HOST that is to take over (default: on a standby this one, else whichever can)");
+  verb->add_option("--to", line.to, "HOST that is to take over (default: on a standby this one, else whichever can)")
+      ->type_name("HOST");
   verb->add_flag("--dry-run", line.dry_run, "only say what would happen");
   verb =
       add_verb(app, line, "freeze", "take and give nothing by itself for a while", [&] { return freeze_verb(line); });
-  verb->add_option("--for", line.freeze_for, "how long: 30m, 2h, 1h30m")->required();
+  verb->add_option("--for", line.freeze_for, "how long: 30m, 2h, 1h30m")->type_name("TIME")->required();
   add_verb(app, line, "thaw", "ends a freeze", [&] { return plain_command(line.options, "thaw"); });
   add_verb(app, line, "drain", "takes this host out, also across reboots",
            [&] { return plain_command(line.options, "drain"); });
@@ -134,9 +206,9 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 18> kVerbWords{
-    "status", "explain", "history", "events",   "check",   "config",  "reload", "switchover", "freeze",
-    "thaw",   "drain",   "undrain", "failover", "forgive", "cleanup", "plugin", "version",    "help"};
+constexpr std::array<std::string_view, 20> kVerbWords{
+    "status", "explain", "history",  "events",  "check",   "config", "reload", "switchover", "freeze",  "thaw",
+    "drain",  "undrain", "failover", "forgive", "cleanup", "plugin", "import", "run",        "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {
@@ -149,6 +221,16 @@ std::string verb_of(int count, char** words) {
     }
   }
   return {};
+}
+
+/// What stands behind `run ... --` is none of ours, whatever it looks like. Returns how many words are left.
+int take_command(int count, char** words, std::vector<std::string>& command) {
+  char** const end = words + count;
+  char** const marker = std::find(words, end, std::string_view{"--"});
+  const int left = static_cast<int>(marker - words);
+  if (marker == end || verb_of(left, words) != "run") return count;
+  command.assign(marker + 1, end);
+  return left;
 }
 
 int usage_error(const CLI::App& app, const std::string& what, const std::string& verb, const Options& options) {
@@ -169,18 +251,21 @@ int usage_error(const CLI::App& app, const std::string& what, const std::string&
 int run(int count, char** words) {
   CommandLine line;
   CLI::App app{"Watches and steers Baton, which moves floating addresses between hosts.", "batonctl"};
-  app.add_option("--runtime-dir", line.options.runtime_dir, "where the daemon's socket is (default /run/baton)");
-  app.add_option("--plugin-dir", line.options.plugin_dir, "where plugins are (default /usr/lib/baton/plugins)");
+  app.add_option("--runtime-dir", line.options.runtime_dir, "where the daemon's socket is (default /run/baton)")
+      ->type_name("DIR");
+  app.add_option("--plugin-dir", line.options.plugin_dir, "where plugins are (default /usr/lib/baton/plugins)")
+      ->type_name("DIR");
   app.require_subcommand(1);
   app.fallthrough();
-  app.footer(
-      "Exit status: 0 ok, 1 failed, 2 usage, 3 no daemon, 4 not permitted, 5 configuration invalid, 6 refused by a "
-      "safety rule,\n"
-      "7 timed out, 8 degraded (status --exit-code). Every verb has --json and --help.");
+  app.footer(exit_status_text() + " Every verb has --json and --help.");
   add_watching_verbs(app, line);
   add_config_verbs(app, line);
   add_changing_verbs(app, line);
   add_plugin_verbs(app, line);
+  add_import_verb(app, line);
+  add_run_verb(app, line);
+  add_table_verb(app, line);
+  count = take_command(count, words, line.run.command);
   line.options.colour = colour_wanted(STDOUT_FILENO);
   line.options.width = terminal_width();
   try {

@@ -1,6 +1,9 @@
 // What batonctl's exit status means (design section 9). The steward puts it into each answer, batonctl passes it on.
 #pragma once
 
+#include <array>
+#include <string_view>
+
 namespace baton::steward {
 
 enum class ExitCode : int {
@@ -14,5 +17,16 @@ enum class ExitCode : int {
   kTimedOut = 7,
   kDegraded = 8,  ///< only with `status --exit-code`
 };
+
+/// By number, from 0.
+inline constexpr std::array<std::string_view, 9> kExitWords{"ok",
+                                                            "failed",
+                                                            "usage",
+                                                            "no daemon",
+                                                            "not permitted",
+                                                            "configuration invalid",
+                                                            "refused by a safety rule",
+                                                            "timed out",
+                                                            "degraded (status --exit-code)"};
 
 }  // namespace baton::steward

@@ -234,6 +234,21 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
   }
 }
 
+std::string alarm_words(Alarm alarm) {
+  switch (alarm) {
+    case Alarm::kAdvertsRejected: return "adverts of another router are discarded";
+    case Alarm::kFollowUpFailed: return "an action that runs when this host becomes Active, or ceases to be, failed";
+    case Alarm::kCheckFlapping: return "a check changes all the time and is held down";
+    case Alarm::kPeerLost: return "another host is not heard on the peer channel";
+    case Alarm::kConfigDiffers: return "another host runs another configuration";
+    case Alarm::kRoleConflict: return "the database of another host is writable beside this host's";
+    default: break;
+  }
+  Report report;
+  report.alarm = alarm;
+  return alarm_sentence(report, HostNames{});
+}
+
 std::string_view alarm_advice(Alarm alarm) {
   switch (alarm) {
     case Alarm::kVipMismatch:

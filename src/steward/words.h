@@ -46,6 +46,8 @@ std::string_view reason_remedy(Reason reason);
 
 /// What happened, with the other's address: "10.0.0.2 advertises other virtual addresses ...".
 std::string alarm_sentence(const ports::Report& report, const HostNames& names);
+/// The same without saying whose: for the manual.
+std::string alarm_words(ports::Alarm alarm);
 /// What it means and what to do. One or two sentences.
 std::string_view alarm_advice(ports::Alarm alarm);
 

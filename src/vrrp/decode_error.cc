@@ -26,4 +26,28 @@ std::string_view decode_error_token(DecodeError error) {
   return "unknown";
 }
 
+std::string_view decode_error_words(DecodeError error) {
+  switch (error) {
+    case DecodeError::kTruncated: return "it is shorter than its header, or than its count of addresses says";
+    case DecodeError::kVersion: return "another VRRP version than is configured here";
+    case DecodeError::kType: return "its type is not ADVERTISEMENT";
+    case DecodeError::kTtl: return "its TTL or Hop Limit is below 255 (or min_ttl): it came over a router";
+    case DecodeError::kChecksum: return "the checksum is wrong in either form";
+    case DecodeError::kZeroCount: return "it names no address";
+    case DecodeError::kZeroInterval: return "its advertisement interval is 0";
+    case DecodeError::kVrid: return "no instance here has its VRID on this interface and family";
+    case DecodeError::kFragment: return "it is a fragment";
+    case DecodeError::kDestination: return "it was not sent to the group, or (unicast) not to this host";
+    case DecodeError::kSource: return "its source address is none that a router of this link can have";
+    case DecodeError::kOwn: return "it carries this host's own source address";
+    case DecodeError::kUnknownPeer: return "unicast from an address that no unicast_peer names";
+    case DecodeError::kAuthType: return "VRRPv2: another kind of authentication than is configured here";
+    case DecodeError::kAuthData: return "VRRPv2: another password";
+    case DecodeError::kIntervalMismatch: return "VRRPv2: another advertisement interval";
+    case DecodeError::kAddressList: return "VRRPv2: another list of addresses";
+    case DecodeError::kNotIp: return "it is no IP packet of protocol 112";
+  }
+  return "unknown";
+}
+
 }  // namespace baton::vrrp

@@ -129,6 +129,27 @@ TEST(BatonctlTest, HelpIsNoError) {
   EXPECT_EQ(batonctl("freeze --help").exit, 0);
 }
 
+TEST(BatonctlTest, TablesForTheManualHaveEveryVerbThatHelpLists) {
+  const Outcome outcome = batonctl("dump-tables --json");
+  ASSERT_EQ(outcome.exit, 0) << outcome.output;
+  const auto tables = nlohmann::json::parse(outcome.output);
+  std::vector<std::string> verbs;
+  for (const auto& verb : tables["verbs"]) verbs.push_back(verb["name"]);
+  for (const char* verb : {"status", "explain", "config diff", "plugin test", "failover", "cleanup"}) {
+    EXPECT_EQ(std::count(verbs.begin(), verbs.end(), verb), 1) << verb;
+  }
+  EXPECT_EQ(std::count(verbs.begin(), verbs.end(), "dump-tables"), 0);
+  EXPECT_EQ(batonctl("--help").output.find("dump-tables"), std::string::npos);
+  const auto freeze = *std::find_if(tables["verbs"].begin(), tables["verbs"].end(),
+                                    [](const auto& verb) { return verb["name"] == "freeze"; });
+  EXPECT_EQ(freeze["group"], "admin");
+  EXPECT_EQ(freeze["options"][1].dump(),
+            R"({"help":"how long: 30m, 2h, 1h30m","names":["--for"],"positional":"","required":true,"value":"TIME"})");
+  EXPECT_EQ(tables["exit_codes"][8]["words"], "degraded (status --exit-code)");
+  EXPECT_EQ(tables["keys"][0]["name"], "log_level");
+  EXPECT_EQ(tables["discards"][4]["token"], "checksum-errors");
+}
+
 TEST(BatonctlTest, VersionNeedsNoDaemon) {
   const Outcome outcome = batonctl("--runtime-dir /nonexistent/baton version");
   EXPECT_EQ(outcome.exit, 0);

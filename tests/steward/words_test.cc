@@ -52,6 +52,20 @@ TEST(WordsTest, EveryAlarmHasASentenceOfItsOwnAndAdvice) {
   }
 }
 
+TEST(WordsTest, EveryAlarmHasWordsThatNameNobody) {
+  for (unsigned number = 1; number < 256; ++number) {
+    const auto alarm = static_cast<Alarm>(number);
+    if (ports::alarm_token(alarm) == "unknown") continue;
+    const std::string words = alarm_words(alarm);
+    EXPECT_GT(words.size(), 20u) << ports::alarm_token(alarm);
+    EXPECT_EQ(words.find('?'), std::string::npos) << words;
+    EXPECT_EQ(words.find("::"), std::string::npos) << words;
+    EXPECT_EQ(words.find("0.0.0.0"), std::string::npos) << words;
+    EXPECT_GT(alarm_advice(alarm).size(), 20u) << ports::alarm_token(alarm);
+  }
+  EXPECT_EQ(alarm_words(Alarm::kRival), "another router announces a virtual address, which this host holds");
+}
+
 TEST(WordsTest, ACheckIsNamedWithItsOwnWords) {
   EXPECT_EQ(reason_sentence(Reason::kCheckFailed, {.other = {}, .plugin = "app", .sentence = "HTTP 503"}, kNames),
             "a required check fails: app (HTTP 503)");

@@ -259,12 +259,13 @@ TEST(PacketTest, PeekReadsVersionAndVridOnly) {
   EXPECT_FALSE(peek(ConstBytes{kGood}.first(1)).has_value());
 }
 
-TEST(PacketTest, EveryDecodeErrorHasItsOwnToken) {
+TEST(PacketTest, EveryDecodeErrorHasItsOwnTokenAndWords) {
   std::vector<std::string_view> tokens;
   for (std::size_t i = 0; i < kDecodeErrorCount; ++i) {
     const auto token = decode_error_token(static_cast<DecodeError>(i));
     EXPECT_NE(token, "unknown");
     EXPECT_EQ(std::count(tokens.begin(), tokens.end(), token), 0) << token;
+    EXPECT_NE(decode_error_words(static_cast<DecodeError>(i)), "unknown") << token;
     tokens.push_back(token);
   }
 }
