@@ -24,6 +24,9 @@ struct CommandLine {
   StatusArguments status;
   FileArguments file;
   PluginTestArguments plugin_test;
+  ImportArguments import_arguments;
+  RunArguments run;
+  std::string grace;
   std::string module;
   std::string instance;
   std::string to;
@@ -82,6 +85,62 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
       ->each([&](const std::string&) { line.file.is_named = true; });
   verb = add_verb(app, line, "reload", "applies the changed file", [&] { return reload(line.options, line.dry_run); });
   verb->add_flag("--dry-run", line.dry_run, "only show what would change");
+}
+
+void add_import_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb =
+      add_verb(app, line, "import", "a keepalived.conf as a baton.conf, and what of it is none; needs no daemon",
+               [&] { return import_keepalived(line.options, line.import_arguments); });
+  verb->add_option("FILE", line.import_arguments.files, "one host's file, or HOST=FILE for each host")->required();
+  verb->add_option("--peer", line.import_arguments.peers,
+                   "HOST=ADDRESS of a host, if the files do not name it (repeat)")
+      ->expected(1)
+      ->take_all();
+  verb->add_option("--host", line.import_arguments.host, "of one FILE: read its @HOST lines (keepalived -i HOST)");
+  verb->add_option("--version", line.import_arguments.version, "VRRP version for IPv4, 2 or 3 (default: keepalived's)")
+      ->check(CLI::IsMember({2, 3}));
+  verb->footer(
+      "The outcome is printed. Its head lists each line that is not converted, that means something else, or that is "
+      "not\n"
+      "needed; with --json they are not_converted, look_at and not_needed. Several hosts become one file: what differs "
+      "is\n"
+      "key@HOST. Exit status: 0 also if lines are left out; 1 if there is no vrrp_instance to convert; 5 if a file "
+      "cannot\n"
+      "be read or batond would refuse the outcome.");
+}
+
+int run_verb(CommandLine& line) {
+  if (!line.grace.empty()) {
+    const std::optional<Nanos> grace = parse_duration(line.grace);
+    if (!grace || *grace > std::chrono::hours{1}) {
+      return report_trouble({ExitCode::kUsage, "--grace: expected a duration up to 1h, as 500ms or 10s"}, line.options);
+    }
+    line.run.grace = *grace;
+  }
+  if (line.run.command.empty()) {
+    return report_trouble({ExitCode::kUsage, "what is to be run? run --while active|backup INSTANCE -- COMMAND..."},
+                          line.options);
+  }
+  return run_while(line.options, line.run);
+}
+
+void add_run_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb =
+      add_verb(app, line, "run", "runs `-- COMMAND...` only while this host has a role; for one crontab on all hosts",
+               [&] { return run_verb(line); });
+  verb->add_option("--while", line.run.role, "active (with the addresses) or backup")
+      ->required()
+      ->check(CLI::IsMember({"active", "backup"}));
+  verb->add_option("INSTANCE", line.run.instance, "the instance or group")->required();
+  verb->add_option("--grace", line.grace, "from SIGTERM to SIGKILL, when the role goes (10s)");
+  verb->add_flag("--must-run", line.run.must_run,
+                 "exit status 6 where the role is not held (0: the other host runs it)");
+  verb->footer(
+      "Exit status: the command's own, 128+N if signal N ended it; 0 without running it where the role is not held; 6 "
+      "if\n"
+      "the role went and the command was stopped; 3 if the daemon could not be asked, or no longer for 5 seconds (then "
+      "it\n"
+      "was stopped, too). Whatever the command leaves in its process group is ended with it.");
 }
 
 void add_plugin_verbs(CLI::App& app, CommandLine& line) {
@@ -147,9 +206,9 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 18> kVerbWords{
-    "status", "explain", "history", "events",   "check",   "config",  "reload", "switchover", "freeze",
-    "thaw",   "drain",   "undrain", "failover", "forgive", "cleanup", "plugin", "version",    "help"};
+constexpr std::array<std::string_view, 20> kVerbWords{
+    "status", "explain", "history",  "events",  "check",   "config", "reload", "switchover", "freeze",  "thaw",
+    "drain",  "undrain", "failover", "forgive", "cleanup", "plugin", "import", "run",        "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {
@@ -162,6 +221,16 @@ std::string verb_of(int count, char** words) {
     }
   }
   return {};
+}
+
+/// What stands behind `run ... --` is none of ours, whatever it looks like. Returns how many words are left.
+int take_command(int count, char** words, std::vector<std::string>& command) {
+  char** const end = words + count;
+  char** const marker = std::find(words, end, std::string_view{"--"});
+  const int left = static_cast<int>(marker - words);
+  if (marker == end || verb_of(left, words) != "run") return count;
+  command.assign(marker + 1, end);
+  return left;
 }
 
 int usage_error(const CLI::App& app, const std::string& what, const std::string& verb, const Options& options) {
@@ -193,7 +262,10 @@ int run(int count, char** words) {
   add_config_verbs(app, line);
   add_changing_verbs(app, line);
   add_plugin_verbs(app, line);
+  add_import_verb(app, line);
+  add_run_verb(app, line);
   add_table_verb(app, line);
+  count = take_command(count, words, line.run.command);
   line.options.colour = colour_wanted(STDOUT_FILENO);
   line.options.width = terminal_width();
   try {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/time.h"
 #include "cli/options.h"
@@ -45,6 +46,15 @@ int check(const Options& options, const FileArguments& arguments);
 int config_show(const Options& options);
 int config_diff(const Options& options, const FileArguments& arguments);
 
+// verbs_import.cc
+struct ImportArguments {
+  std::vector<std::string> files;  ///< FILE, or HOST=FILE for each host
+  std::vector<std::string> peers;  ///< HOST=ADDRESS
+  std::string host;                ///< of the one FILE: whose `@id` lines count
+  int version = 0;                 ///< of VRRP, for IPv4; 0 = as keepalived has it
+};
+int import_keepalived(const Options& options, const ImportArguments& arguments);
+
 // verbs_plugin.cc
 int plugin_list(const Options& options);
 /// `module`: a name, or an absolute path.
@@ -56,5 +66,15 @@ struct PluginTestArguments {
   bool really = false;  ///< acts are done only if it is said
 };
 int plugin_test(const Options& options, const PluginTestArguments& arguments);
+
+// verbs_run.cc
+struct RunArguments {
+  std::string role;  ///< active, backup
+  std::string instance;
+  std::vector<std::string> command;  ///< what stands behind `--`
+  Nanos grace = std::chrono::seconds{10};
+  bool must_run = false;  ///< not to have the role is exit status 6, not 0
+};
+int run_while(const Options& options, const RunArguments& arguments);
 
 }  // namespace baton::cli

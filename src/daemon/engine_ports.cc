@@ -116,6 +116,10 @@ void EnginePorts::publish_router(std::uint32_t slot, const ports::RouterState& s
   board_.publish_router(slot, state);
 }
 
+void EnginePorts::publish_texts(std::uint32_t slot, const ports::HandoverTexts& texts) {
+  board_.publish_texts(slot, texts);
+}
+
 void EnginePorts::retire_instance(std::uint32_t slot) {
   if (slot < names_.size()) names_[slot].clear();
   board_.retire_instance(slot);

@@ -25,6 +25,7 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort {
   void flush_reports();
   void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override;
   void publish_router(std::uint32_t slot, const ports::RouterState& state) override;
+  void publish_texts(std::uint32_t slot, const ports::HandoverTexts& texts) override;
   void publish_check(ports::PluginId id, const ports::CheckState& state) override { board_.publish_check(id, state); }
   void retire_check(ports::PluginId id) override { board_.retire_check(id); }
   void retire_instance(std::uint32_t slot) override;

@@ -10,6 +10,7 @@
 
 #include "daemon/engine_process.h"
 #include "daemon/last_resort.h"
+#include "daemon/status_line.h"
 #include "log/log.h"
 #include "posix/clock.h"
 
@@ -31,6 +32,9 @@ constexpr Nanos kShortestLimit = milliseconds{50};
 constexpr int kHighDescriptor = 512;
 constexpr int kStatusUnknown = -1;
 constexpr Nanos kLongestLimit = seconds{10};
+constexpr Nanos kStatusInterval = seconds{1};
+/// Between two feedings of the manager's watchdog.
+constexpr int kSecondLooks = 10;
 
 }  // namespace
 
@@ -112,6 +116,7 @@ Instant Guardian::next_wake() const {
   if (stop_deadline_) sooner(*stop_deadline_);
   if (const auto due = hosts_.next_deadline()) sooner(*due);
   if (notifier_.watchdog_interval()) sooner(next_notice_);
+  if (notifier_.listens() && engine_ready_ && phase_ == Phase::kRunning) sooner(next_status_);
   if (!facts_.watchdog.empty()) sooner(next_feed_);
   return wake;
 }
@@ -144,6 +149,7 @@ void Guardian::turn() {
   if (stop_deadline_ && now >= *stop_deadline_) finish_stop();
   feed_watchdog(posix::now());
   feed_manager(now);
+  tell_roles(now);
   flush_channels();
 }
 
@@ -449,11 +455,25 @@ void Guardian::finish_stop() {
 void Guardian::feed_manager(Instant now) {
   const auto interval = notifier_.watchdog_interval();
   if (!interval || now < next_notice_) return;
-  next_notice_ = now + *interval;
-  // Only a healthy election feeds the manager's watchdog; staying down on purpose is healthy too.
-  if (phase_ == Phase::kStayDown || board_is_fresh(now)) notifier_.send("WATCHDOG=1");
+  // Only a healthy election feeds the manager's watchdog; staying down on purpose is healthy too. A stale board is
+  // looked at again soon: an engine that is being replaced is fresh long before the manager's time is over.
+  const bool healthy = phase_ == Phase::kStayDown || board_is_fresh(now);
+  next_notice_ = now + (healthy ? *interval : *interval / kSecondLooks);
+  if (healthy) notifier_.send("WATCHDOG=1");
 }
 
-void Guardian::status(const std::string& text) { notifier_.send("STATUS=" + text); }
+/// For `systemctl status`: looked at each second, told when it has changed.
+void Guardian::tell_roles(Instant now) {
+  if (!notifier_.listens() || !engine_ready_ || phase_ != Phase::kRunning || now < next_status_) return;
+  next_status_ = now + kStatusInterval;
+  const auto board = ipc::BoardReader::open(memory_.const_bytes());
+  if (!board) return;
+  if (const std::string line = status_line(board->entries()); line != told_) status(line);
+}
+
+void Guardian::status(const std::string& text) {
+  told_ = text;
+  notifier_.send("STATUS=" + text);
+}
 
 }  // namespace baton::daemon

@@ -79,6 +79,7 @@ class Guardian {
   void begin_stop();
   void finish_stop();
   void feed_manager(Instant now);
+  void tell_roles(Instant now);
   void status(const std::string& text);
 
   // workers.cc: children and what they say.
@@ -148,6 +149,8 @@ class Guardian {
   bool starving_ = false;
   std::optional<Instant> stop_deadline_;
   Instant next_notice_{};
+  Instant next_status_{};
+  std::string told_;  ///< the last STATUS=
   WatchdogDevice watchdog_;
   Feeder feeder_;
   Instant next_feed_{};

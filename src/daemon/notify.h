@@ -16,6 +16,8 @@ class Notifier {
   Notifier();
   /// "READY=1\nSTATUS=..." and the like. Never blocks; a message that cannot be sent is lost.
   void send(std::string_view assignments) const;
+  /// There is somebody to tell.
+  bool listens() const { return socket_.valid(); }
   /// How often WATCHDOG=1 is due: half of what the manager allows; nullopt: not asked for.
   std::optional<Nanos> watchdog_interval() const { return watchdog_; }
 

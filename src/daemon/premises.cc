@@ -47,8 +47,8 @@ Result<void> keep_guardian_capabilities() {
   if (!posix::missing_capabilities({kWelcomeCapability}).empty()) {
     return posix::keep_only_capabilities(kGuardianCapabilities);
   }
-  return posix::keep_only_capabilities({CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_CHOWN,
-                                        CAP_DAC_READ_SEARCH, kWelcomeCapability});
+  return posix::keep_only_capabilities(
+      {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_DAC_READ_SEARCH, kWelcomeCapability});
 }
 
 }  // namespace

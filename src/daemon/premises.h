@@ -16,10 +16,10 @@ namespace baton::daemon {
 
 /// The engine works with these two alone.
 inline constexpr std::initializer_list<int> kEngineCapabilities = {CAP_NET_ADMIN, CAP_NET_RAW};
-/// The guardian passes rights on (NET_ADMIN, NET_RAW, DAC_READ_SEARCH), changes users, ends children and prepares
-/// directories.
-inline constexpr std::initializer_list<int> kGuardianCapabilities = {
-    CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_CHOWN, CAP_DAC_READ_SEARCH};
+/// The guardian passes rights on (NET_ADMIN, NET_RAW, DAC_READ_SEARCH), changes users and ends children. Its
+/// directories are there as they should be (tmpfiles.d), or it is started with the right to make them so (CAP_CHOWN).
+inline constexpr std::initializer_list<int> kGuardianCapabilities = {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID,
+                                                                     CAP_SETGID,    CAP_KILL,    CAP_DAC_READ_SEARCH};
 /// Kept if it is there: with it the children's bounding sets shrink too.
 inline constexpr int kWelcomeCapability = CAP_SETPCAP;
 

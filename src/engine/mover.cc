@@ -21,18 +21,18 @@ vrrp::RouterParameters election_parameters(const Plan& plan, const config::Insta
   parameters.version = instance.version;
   parameters.priority = priority;
   parameters.advertisement_interval = instance.advertisement_interval;
-  parameters.preempt = plan.election.preempt;
-  parameters.preempt_delay = plan.election.preempt_delay;
+  parameters.preempt = plan.election().preempt;
+  parameters.preempt_delay = plan.election().preempt_delay;
   // Design section 4: what checks prefer moves the role only over a gap that is worth it.
-  const bool weighted = std::any_of(plan.election.checks.begin(), plan.election.checks.end(),
+  const bool weighted = std::any_of(plan.election().checks.begin(), plan.election().checks.end(),
                                     [](const auto& check) { return check.use == config::CheckUse::kPrefer; });
-  if (weighted) parameters.preempt_gap = std::max(plan.election.min_gap, 1);
+  if (weighted) parameters.preempt_gap = std::max(plan.election().min_gap, 1);
   return parameters;
 }
 
 std::vector<vrrp::RouterParameters> first_parameters(const Plan& plan) {
   std::vector<vrrp::RouterParameters> all;
-  const Priority priority = effective_priority(plan.election.priority, plan.owner(), 0);
+  const Priority priority = effective_priority(plan.election().priority, plan.owner(), 0);
   for (const RouterPlan& router : plan.routers) {
     all.push_back(election_parameters(plan, plan.members[router.member], priority));
   }
@@ -87,7 +87,7 @@ Mover::~Mover() {
 Priority Mover::priority() const {
   // No RFC basis: who has the mastership, but not the data, gives way to anybody who has.
   if (serves_nothing_yet()) return Priority{1};
-  return effective_priority(plan_.election.priority, plan_.owner(), verdict_.preference);
+  return effective_priority(plan_.election().priority, plan_.owner(), verdict_.preference);
 }
 
 vrrp::RouterParameters Mover::parameters_of(std::size_t router) const {
@@ -127,8 +127,8 @@ void Mover::start(Instant now, const Facts& facts) {
   since_ = started_at_ = now;
   make_promotion(now);
   facts_.no_addresses = vips_.size() == 0;
-  facts_.startup_delay = plan_.election.startup_delay > Nanos{0};
-  if (facts_.startup_delay) timers_[kStartupOver] = now + plan_.election.startup_delay;
+  facts_.startup_delay = plan_.election().startup_delay > Nanos{0};
+  if (facts_.startup_delay) timers_[kStartupOver] = now + plan_.election().startup_delay;
   // A standby is truly standby, whatever the host did before.
   follow_up_.leave(false);
   weigh_checks(now);
@@ -147,8 +147,8 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   make_promotion(now);
   const auto step = static_cast<PromotionStep>(old.promotion_step);
   if (promotion_) {
-    promotion_->adopt(now, old);
-    noted_word_ = promotion_->word();
+    promotion_->adopt(now, old, adopted.word);
+    moving_->noted_word = promotion_->word();
     facts_.promotion = {};  // what it has against this host is news to run_promotion, which acts on it
   }
   const ReasonSet against = ReasonSet::from_bits(old.against);
@@ -163,11 +163,11 @@ void Mover::adopt(Instant now, const ports::AdoptedInstance& adopted, const Fact
   }
   if (against.has(Reason::kAddressFight)) {
     facts_.address_fight = true;
-    timers_[kCooldownOver] = now + plan_.election.cooldown;
+    timers_[kCooldownOver] = now + plan_.election().cooldown;
   }
   if (against.has(Reason::kStartupDelay)) {
     facts_.startup_delay = true;
-    timers_[kStartupOver] = now + plan_.election.startup_delay;
+    timers_[kStartupOver] = now + plan_.election().startup_delay;
   }
   reason_ = old.reason;
   new_master_reason_ = old.new_master_reason;
@@ -248,7 +248,7 @@ void Mover::halt(Instant now) {
 void Mover::linger_over() {
   if (stopped_) return;
   // Addresses and role are gone; what the follow-ups started has to be left, too.
-  lingering_ = !follow_up_.done() || act_ticket_ != 0 || !farewells_.empty() || promotion_act_;
+  lingering_ = !follow_up_.done() || act_ticket_ != 0 || !farewells_.empty() || (moving_ && moving_->act);
   if (lingering_) return;
   stopped_ = true;
   timers_.fill(kNever);
@@ -258,7 +258,7 @@ void Mover::linger_over() {
 void Mover::change(Instant now, Plan plan) {
   const bool vips_changed = plan.vips != plan_.vips;
   const Plan before = std::exchange(plan_, std::move(plan));
-  rebind_plugins(now, before.election);
+  rebind_plugins(now, before.election());
   build_routers();
   if (vips_changed) make_vips();
   const Nanos lifetime = lifetime_.lifetime();

@@ -79,7 +79,7 @@ class Mover {
   void switchover(Instant now);
   /// A planned move to `host`, or only the question; see Promotion::offer.
   bool offer(Instant now, const std::string& host, std::uint64_t number, bool only_ask);
-  bool promotes() const { return promotion_.has_value(); }
+  bool promotes() const { return promotion_ != nullptr; }
   /// REQUIRES promotes().
   ReasonSet promotion_against(Instant now) const { return promotion_->against(now); }
   bool demotes() const { return promotion_->step() == ports::PromotionStep::kDemoting; }
@@ -109,7 +109,7 @@ class Mover {
   Nanos shortest_interval() const { return shortest_interval_; }
   void publish(Instant now);
   bool dirty = false;
-  std::optional<Plan> successor;  ///< to be started in its place once it has stopped
+  std::unique_ptr<Plan> successor;  ///< to be started in its place once it has stopped
 
  private:
   struct Router {
@@ -244,7 +244,7 @@ class Mover {
   bool witness_news(Instant now, const Promotion::Act& act, VerbStatus status);
   void renew_priority(Instant now);
   bool note_word(Instant now);
-  const ports::HandoverWord& word() const { return promotion_ ? promotion_->word() : followed_word_; }
+  const ports::HandoverWord& word() const;
   bool ask_to_step_down(Instant now, const std::string& host, std::uint64_t number, bool only_ask);
   void stepped_down(Instant now, const ports::ActResult& result);
   void follow_handover(Instant now);
@@ -326,7 +326,7 @@ class Mover {
   bool lingering_ = false;  ///< stopped but for what has to be left
 
   // The transaction; none: what is held needs no promotion.
-  std::optional<Promotion> promotion_;
+  std::unique_ptr<Promotion> promotion_;
   std::vector<ports::PluginId> promoted_;   ///< by place in election.promote
   std::vector<ports::PluginId> witnesses_;  ///< by place in election.witness
   std::vector<ports::PluginId> fences_;     ///< by place in election.fence
@@ -336,16 +336,20 @@ class Mover {
     Instant at{};
     bool called_off = false;
   };
-  std::optional<Asked> promotion_act_;
-  std::vector<Asked> witness_acts_;
-  std::map<std::size_t, std::pair<VerbStatus, Instant>> witness_told_;  ///< by place: the last failure that was told
-  std::uint64_t record_ticket_ = 0;
-  bool promoting_ = false;  ///< inside run_promotion
-  bool shielded_ = false;   ///< Promotion::shielded, as it was last looked at
-  ports::HandoverWord noted_word_;
-  ports::HandoverWord followed_word_;   ///< grant = follow: how the database was asked to move its primary
-  std::uint64_t step_down_ticket_ = 0;  ///< 0: it is not being asked
-  ports::PluginId step_down_plugin_ = 0;
+  /// What is under way. Only instances that move data have one: they are few, the others many.
+  struct Moving {
+    std::optional<Asked> act;
+    std::vector<Asked> witness_acts;
+    std::map<std::size_t, std::pair<VerbStatus, Instant>> witness_told;  ///< by place: the last failure that was told
+    std::uint64_t record_ticket = 0;
+    ports::HandoverWord noted_word;
+    ports::HandoverWord followed_word;   ///< grant = follow: how the database was asked to move its primary
+    std::uint64_t step_down_ticket = 0;  ///< 0: it is not being asked
+    ports::PluginId step_down_plugin = 0;
+  };
+  std::unique_ptr<Moving> moving_;  ///< from the first `promote` on
+  bool promoting_ = false;          ///< inside run_promotion
+  bool shielded_ = false;           ///< Promotion::shielded, as it was last looked at
   Instant started_at_{};
 
   Nanos shortest_interval_{0};

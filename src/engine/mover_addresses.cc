@@ -360,7 +360,7 @@ void Mover::count_gone(Instant now, const Vip& vip) {
   ports::Report report = report_about(nullptr);
   report.address = vip.prefix.address;
   report.other_mac = rival_mac_;
-  const Nanos cooldown = std::max(plan_.election.cooldown, Nanos{1s});
+  const Nanos cooldown = std::max(plan_.election().cooldown, Nanos{1s});
   alarm(now, Alarm::kAddressFight, report, cooldown);
   facts_.address_fight = true;
   timers_[kCooldownOver] = now + cooldown;

@@ -21,14 +21,15 @@ void Mover::bind_plugins() {
     return found;
   };
   checks_.clear();
-  for (const config::CheckReference& check : plan_.election.checks) {
+  for (const config::CheckReference& check : plan_.election().checks) {
     checks_.push_back(context_.plugin_named(check.plugin));
   }
-  follow_ups_ = ids(plan_.election.follow_up);
-  notified_ = ids(plan_.election.notify);
-  promoted_ = ids(plan_.election.promote);
-  witnesses_ = ids(plan_.election.witness);
-  fences_ = ids(plan_.election.fence);
+  follow_ups_ = ids(plan_.election().follow_up);
+  notified_ = ids(plan_.election().notify);
+  promoted_ = ids(plan_.election().promote);
+  if (!promoted_.empty() && !moving_) moving_ = std::make_unique<Moving>();
+  witnesses_ = ids(plan_.election().witness);
+  fences_ = ids(plan_.election().fence);
   follow_up_.configure(follow_ups_.size());
 }
 
@@ -37,7 +38,7 @@ void Mover::rebind_plugins(Instant now, const config::Election& before) {
   const std::vector<ports::PluginId> old = follow_ups_;
   const auto row = follow_up_;
   bind_plugins();
-  if (before.follow_up == plan_.election.follow_up) {
+  if (before.follow_up == plan_.election().follow_up) {
     follow_up_ = row;
   } else {
     for (const ports::PluginId plugin : old) {
@@ -54,9 +55,10 @@ bool Mover::uses(ports::PluginId plugin) const {
   };
   // What an act of the transaction is about stays until its result is here.
   const bool transaction = promotion_ && promotion_->uses(plugin);
-  return transaction || (promotion_act_ && promotion_act_->act.plugin == plugin) || in(promoted_) || in(witnesses_) ||
-         in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
-         (act_ticket_ != 0 && act_plugin_ == plugin) || (step_down_ticket_ != 0 && step_down_plugin_ == plugin);
+  return transaction || (moving_ && moving_->act && moving_->act->act.plugin == plugin) || in(promoted_) ||
+         in(witnesses_) || in(fences_) || in(checks_) || in(follow_ups_) || in(notified_) || in(farewells_) ||
+         (act_ticket_ != 0 && act_plugin_ == plugin) ||
+         (moving_ && moving_->step_down_ticket != 0 && moving_->step_down_plugin == plugin);
 }
 
 /// True if anything changed for the election.
@@ -65,24 +67,24 @@ bool Mover::weigh_checks(Instant now) {
   for (const ports::PluginId id : checks_) checks.push_back(&context_.plugins[id].check);
   const Verdict before = verdict_;
   std::vector<bool> nobody_better;
-  for (const config::CheckReference& check : plan_.election.checks) {
+  for (const config::CheckReference& check : plan_.election().checks) {
     nobody_better.push_back(check.relative && !context_.passes_elsewhere(now, check.plugin));
   }
-  verdict_ = weigh(plan_.election.checks, checks, nobody_better);
+  verdict_ = weigh(plan_.election().checks, checks, nobody_better);
   facts_.check_failed = verdict_.failed;
   facts_.check_unknown = verdict_.unknown;
   facts_.check_pending = verdict_.pending;
   facts_.gate_closed = verdict_.gate_closed;
-  facts_.hold_on_unknown = !plan_.election.release_on_unknown;
+  facts_.hold_on_unknown = !plan_.election().release_on_unknown;
   facts_.isolated = isolated(now);
-  if (plan_.election.grant == config::Grant::kFollow) weigh_followed();
+  if (plan_.election().grant == config::Grant::kFollow) weigh_followed();
   return !(verdict_ == before);
 }
 
 /// No other host is heard over the peer channel, and each `ping` among the checks fails: it is this host that is cut
 /// off.
 bool Mover::isolated(Instant now) const {
-  if (!plan_.election.demote_on_isolation || !promotion_ || !promotion_->alone(now)) return false;
+  if (!plan_.election().demote_on_isolation || !promotion_ || !promotion_->alone(now)) return false;
   bool any = false;
   for (const ports::PluginId id : checks_) {
     if (context_.plugins[id].section.module != kReachability) continue;
@@ -108,7 +110,7 @@ void Mover::weigh_followed() {
 
 /// What other hosts say of their checks has changed, or has become old.
 void Mover::compare_checks(Instant now) {
-  const bool compares = std::any_of(plan_.election.checks.begin(), plan_.election.checks.end(),
+  const bool compares = std::any_of(plan_.election().checks.begin(), plan_.election().checks.end(),
                                     [](const config::CheckReference& check) { return check.relative; });
   const Facts before = facts_;
   if (stopped_ || !compares || (!weigh_checks(now) && facts_ == before)) return;
@@ -137,7 +139,7 @@ void Mover::name_culprit(ports::Report& report) const {
   if (promotion_ && facts_.promotion.has(report.reason)) report.sentence = promotion_->sentence();
   if (report.reason != Reason::kCheckFailed && report.reason != Reason::kCheckUnknown) return;
   if (verdict_.culprit == nullptr) return;
-  report.plugin = ports::PluginName{plan_.election.checks[verdict_.culprit_index].plugin};
+  report.plugin = ports::PluginName{plan_.election().checks[verdict_.culprit_index].plugin};
   report.sentence = verdict_.culprit->sentence();
   report.outcome = verdict_.culprit->status();
   report.probe = verdict_.culprit->settled() == Check::Settled::kFail ? ProbeState::kFail : ProbeState::kUnknown;
@@ -183,7 +185,8 @@ void Mover::run_follow_ups(Instant now) {
 }
 
 void Mover::on_act_result(Instant now, const ports::ActResult& result) {
-  if (step_down_ticket_ != 0 && result.ticket == step_down_ticket_) return stepped_down(now, result);
+  if (moving_ && moving_->step_down_ticket != 0 && result.ticket == moving_->step_down_ticket)
+    return stepped_down(now, result);
   if (on_promotion_result(now, result)) return;
   if (act_ticket_ == 0 || result.ticket != act_ticket_) return;
   act_ticket_ = 0;

@@ -9,7 +9,7 @@ namespace baton::engine {
 using vrrp::State;
 
 Promotion::Setup Mover::promotion_setup() const {
-  const config::Election& election = plan_.election;
+  const config::Election& election = plan_.election();
   Promotion::Setup setup;
   const auto sections = [&](const std::vector<ports::PluginId>& ids) {
     std::vector<Promotion::Section> row;
@@ -34,14 +34,14 @@ Promotion::Setup Mover::promotion_setup() const {
 
 /// REQUIRES bind_plugins() for the present plan.
 void Mover::make_promotion(Instant now) {
-  const bool drives = !plan_.election.promote.empty() && plan_.election.grant != config::Grant::kFollow;
+  const bool drives = !plan_.election().promote.empty() && plan_.election().grant != config::Grant::kFollow;
   if (!drives) {
     promotion_.reset();
     facts_.promotion = {};
   } else if (promotion_) {
     promotion_->configure(promotion_setup());
   } else {
-    promotion_.emplace(plan_.name, promotion_setup());
+    promotion_ = std::make_unique<Promotion>(plan_.name, promotion_setup());
     if (context_.recalled) on_recalled(now);
   }
   if (promotion_) promotion_->guard(context_.guarded);
@@ -64,8 +64,8 @@ void Mover::on_recalled(Instant now) {
 }
 
 void Mover::on_recorded(Instant now, std::uint64_t ticket) {
-  if (record_ticket_ == 0 || ticket != record_ticket_) return;
-  record_ticket_ = 0;
+  if (!moving_ || moving_->record_ticket == 0 || ticket != moving_->record_ticket) return;
+  moving_->record_ticket = 0;
   if (!promotion_) return;  // a reload took it away meanwhile
   promotion_->recorded(now);
   touch();
@@ -93,18 +93,19 @@ bool Mover::serves_nothing_yet() const {
 
 /// When the kernel of an Active that fell silent has removed its addresses.
 Instant Mover::old_addresses_gone(Instant now) const {
-  if (plan_.election.grant == config::Grant::kUnsafe || reason_ == Reason::kActiveResigned) return now;
+  if (plan_.election().grant == config::Grant::kUnsafe || reason_ == Reason::kActiveResigned) return now;
   Instant last = started_at_;
   for (const Router& router : routers_) last = std::max(last, router.heard_at);
-  return last + plan_.election.takeover_wait.value_or(std::max(lifetime_.lifetime(), plan_.election.takeover_least));
+  return last +
+         plan_.election().takeover_wait.value_or(std::max(lifetime_.lifetime(), plan_.election().takeover_least));
 }
 
 void Mover::ask_act(Instant now, const Promotion::Act& act) {
   const std::uint64_t ticket = std::uint64_t{id_} << 32 | ++acts_;
   if (act.row == Promotion::Row::kWitness) {
-    witness_acts_.push_back({.ticket = ticket, .act = act, .at = now});
+    moving_->witness_acts.push_back({.ticket = ticket, .act = act, .at = now});
   } else {
-    promotion_act_ = Asked{.ticket = ticket, .act = act, .at = now};
+    moving_->act = Asked{.ticket = ticket, .act = act, .at = now};
   }
   context_.ports.plugins.act({.ticket = ticket,
                               .plugin = act.plugin,
@@ -127,10 +128,10 @@ void Mover::ask_act(Instant now, const Promotion::Act& act) {
 /// A renewal that succeeds is nobody's news, nor is a failure that repeats itself twice a second.
 bool Mover::witness_news(Instant now, const Promotion::Act& act, VerbStatus status) {
   if (status == VerbStatus::kOk) {
-    witness_told_.erase(act.index);
+    moving_->witness_told.erase(act.index);
     return act.verb != PluginVerb::kRenew;
   }
-  auto& [told, at] = witness_told_[act.index];
+  auto& [told, at] = moving_->witness_told[act.index];
   if (told == status && now - at < kRepeatPause) return false;
   told = status;
   at = now;
@@ -139,21 +140,22 @@ bool Mover::witness_news(Instant now, const Promotion::Act& act, VerbStatus stat
 
 /// True if the result was one of the transaction's.
 bool Mover::on_promotion_result(Instant now, const ports::ActResult& result) {
-  const auto witness = std::find_if(witness_acts_.begin(), witness_acts_.end(),
+  if (!moving_) return false;
+  const auto witness = std::find_if(moving_->witness_acts.begin(), moving_->witness_acts.end(),
                                     [&](const Asked& asked) { return asked.ticket == result.ticket; });
-  const bool main = promotion_act_ && promotion_act_->ticket == result.ticket;
-  if (!main && witness == witness_acts_.end()) return false;
-  const Promotion::Act act = main ? promotion_act_->act : witness->act;
-  const Instant asked_at = main ? promotion_act_->at : witness->at;
+  const bool main = moving_->act && moving_->act->ticket == result.ticket;
+  if (!main && witness == moving_->witness_acts.end()) return false;
+  const Promotion::Act act = main ? moving_->act->act : witness->act;
+  const Instant asked_at = main ? moving_->act->at : witness->at;
   if (main || witness_news(now, act, result.status)) {
     const bool known = act.position_at != kNever;
     report_act(now, act.plugin, act.verb, result, known ? std::optional{asked_at - act.position_at} : std::nullopt);
   }
   if (main) {
-    promotion_act_.reset();
+    moving_->act.reset();
     if (promotion_) promotion_->acted(now, result);
   } else {
-    witness_acts_.erase(witness);
+    moving_->witness_acts.erase(witness);
     if (promotion_) promotion_->witnessed(now, act.index, result);
   }
   touch();
@@ -172,22 +174,22 @@ bool Mover::jobs_stop(Instant now) const {
 bool Mover::ask_promotion(Instant now) {
   const PromotionStep before = promotion_->step();
   // The protocol thread waits for no disk and no plugin: both answer later.
-  if (record_ticket_ == 0 && !promotion_act_ && !jobs_stop(now)) {
+  if (moving_->record_ticket == 0 && !moving_->act && !jobs_stop(now)) {
     if (const auto ask = promotion_->next(now)) {
       if (const auto* act = std::get_if<Promotion::Act>(&*ask)) {
         ask_act(now, *act);
       } else {
         const auto& record = std::get<ports::DataRecord>(*ask);
         context_.records[plan_.name] = record;  // for a mover that takes this one's place
-        record_ticket_ = context_.ports.intents.record(record);
-        if (BATON_DEFECT(51)) on_recorded(now, record_ticket_);
+        moving_->record_ticket = context_.ports.intents.record(record);
+        if (BATON_DEFECT(51)) on_recorded(now, moving_->record_ticket);
       }
     }
   }
   while (const auto act = promotion_->next_witness(now)) ask_act(now, *act);
-  if (promotion_act_ && !promotion_act_->called_off && promotion_->must_break_off(now)) {
-    promotion_act_->called_off = true;
-    context_.ports.plugins.call_off(promotion_act_->ticket);
+  if (moving_->act && !moving_->act->called_off && promotion_->must_break_off(now)) {
+    moving_->act->called_off = true;
+    context_.ports.plugins.call_off(moving_->act->ticket);
   }
   // What it leaves for may be another reason than the grant's end, which comes while writes are being blocked.
   const bool late = !BATON_DEFECT(60) && promotion_->overdue(now) && (releasing_ || !promotion_->may_hold());
@@ -241,12 +243,18 @@ void Mover::run_promotion(Instant now) {
   if (releasing_ && promotion_->left() && pending_addresses() == 0) finish_release(now);
 }
 
+const ports::HandoverWord& Mover::word() const {
+  static const ports::HandoverWord kSilence;
+  if (promotion_) return promotion_->word();
+  return moving_ ? moving_->followed_word : kSilence;
+}
+
 /// What this host tells the others has changed: they should hear of it at once. True: jobs are to be stopped first.
 bool Mover::note_word(Instant now) {
   const ports::HandoverWord& said = word();
-  if (said == noted_word_) return false;
+  if (said == moving_->noted_word) return false;
   const bool begins = promotion_ && promotion_->giving() && said.phase == ports::HandoverPhase::kBlocking;
-  noted_word_ = said;
+  moving_->noted_word = said;
   if (begins) {
     follow_up_.leave(false);
     timers_[kReleaseOver] = now + kJobsPatience;
@@ -271,15 +279,15 @@ bool Mover::ask_to_step_down(Instant now, const std::string& host, std::uint64_t
   const auto found = std::find_if(promoted_.begin(), promoted_.end(), [&](ports::PluginId id) {
     return context_.plugins[id].section.about.verbs.has(PluginVerb::kStepDown);
   });
-  if (found == promoted_.end() || step_down_ticket_ != 0 || group_.state() != State::kActive) return false;
+  if (found == promoted_.end() || moving_->step_down_ticket != 0 || group_.state() != State::kActive) return false;
   using Phase = ports::HandoverPhase;
-  followed_word_ = {
+  moving_->followed_word = {
       .phase = only_ask ? Phase::kReady : Phase::kBlocking, .gives = true, .with = host, .number = number};
   if (!only_ask) {
     const config::Plugin& section = context_.plugins[*found].section;
-    step_down_ticket_ = std::uint64_t{id_} << 32 | ++acts_;
-    step_down_plugin_ = *found;
-    context_.ports.plugins.act({.ticket = step_down_ticket_,
+    moving_->step_down_ticket = std::uint64_t{id_} << 32 | ++acts_;
+    moving_->step_down_plugin = *found;
+    context_.ports.plugins.act({.ticket = moving_->step_down_ticket,
                                 .plugin = *found,
                                 .verb = PluginVerb::kStepDown,
                                 .instance = plan_.name,
@@ -296,11 +304,11 @@ bool Mover::ask_to_step_down(Instant now, const std::string& host, std::uint64_t
 }
 
 void Mover::stepped_down(Instant now, const ports::ActResult& result) {
-  step_down_ticket_ = 0;
-  report_act(now, step_down_plugin_, PluginVerb::kStepDown, result);
+  moving_->step_down_ticket = 0;
+  report_act(now, moving_->step_down_plugin, PluginVerb::kStepDown, result);
   const bool done = result.status == VerbStatus::kOk;
-  followed_word_.phase = done ? ports::HandoverPhase::kTaken : ports::HandoverPhase::kAborted;
-  followed_word_.sentence = done ? "" : std::string{result.sentence.view()};
+  moving_->followed_word.phase = done ? ports::HandoverPhase::kTaken : ports::HandoverPhase::kAborted;
+  moving_->followed_word.sentence = done ? "" : std::string{result.sentence.view()};
   note_word(now);
   touch();
   settle(now);

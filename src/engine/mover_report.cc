@@ -131,7 +131,7 @@ void Mover::publish(Instant) {
     }
   }
   state.new_master_reason = new_master_reason_;
-  state.configured_priority = plan_.owner() ? 255 : plan_.election.priority.value();
+  state.configured_priority = plan_.owner() ? 255 : plan_.election().priority.value();
   state.effective_priority = priority().value();
   state.router_count = static_cast<std::uint8_t>(routers_.size());
   state.follow_up = follow_up_.state();
@@ -146,6 +146,9 @@ void Mover::publish(Instant) {
     state.granted_until_ns = promotion_->granted_until().time_since_epoch().count();
     state.rested_at_ns = promotion_->rested_at().time_since_epoch().count();
     state.budget_free_at_ns = promotion_->budget_free_at().time_since_epoch().count();
+  }
+  if (!word().position.empty() || !word().sentence.empty()) {
+    context_.ports.reports.publish_texts(instance_slot_, ports::texts_of(word()));
   }
   state.handover = ports::state_of(word(), promotion_ ? promotion_->promise() : ports::Promise{});
   state.addresses_wanted = static_cast<std::uint16_t>(vips_.size());

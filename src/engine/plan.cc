@@ -7,9 +7,11 @@
 namespace baton::engine {
 namespace {
 
-void add_member(Plan& plan, const config::Instance& instance) {
+void add_member(Plan& plan, const config::Instance& instance, const config::Election& election) {
   const std::size_t member = plan.members.size();
   plan.members.push_back(instance);
+  plan.members.back().election = election;
+  plan.members.back().defined_at = {};  // where it was written is the reader's business
   for (const Family family : {Family::kIpv4, Family::kIpv6}) {
     RouterPlan router{.member = member, .family = family, .addresses = {}};
     for (const Prefix& prefix : instance.addresses) {
@@ -22,11 +24,6 @@ void add_member(Plan& plan, const config::Instance& instance) {
   for (const Prefix& prefix : instance.extra_addresses) plan.vips.push_back({prefix, member});
 }
 
-config::Instance without_place(config::Instance instance) {
-  instance.defined_at.clear();
-  return instance;
-}
-
 }  // namespace
 
 std::vector<Plan> make_plans(const config::Config& config) {
@@ -37,16 +34,15 @@ std::vector<Plan> make_plans(const config::Config& config) {
   };
   for (const config::Instance& instance : config.instances) {
     if (!instance.group.empty()) continue;
-    Plan plan{.name = instance.name, .election = instance.election, .members = {}, .routers = {}, .vips = {}};
-    add_member(plan, instance);
+    Plan plan{.name = instance.name, .members = {}, .routers = {}, .vips = {}};
+    add_member(plan, instance, instance.election);
     plans.push_back(std::move(plan));
   }
   for (const config::Group& group : config.groups) {
-    Plan plan{
-        .name = group.name, .is_group = true, .election = group.election, .members = {}, .routers = {}, .vips = {}};
+    Plan plan{.name = group.name, .is_group = true, .members = {}, .routers = {}, .vips = {}};
     for (const std::string& name : group.members) {
       const auto member = instance_named(name);
-      if (member != config.instances.end()) add_member(plan, *member);
+      if (member != config.instances.end()) add_member(plan, *member, group.election);
     }
     plans.push_back(std::move(plan));
   }
@@ -56,12 +52,7 @@ std::vector<Plan> make_plans(const config::Config& config) {
   return plans;
 }
 
-bool same(const Plan& a, const Plan& b) {
-  if (a.is_group != b.is_group || a.election != b.election || a.members.size() != b.members.size()) return false;
-  return std::equal(
-      a.members.begin(), a.members.end(), b.members.begin(),
-      [](const config::Instance& x, const config::Instance& y) { return without_place(x) == without_place(y); });
-}
+bool same(const Plan& a, const Plan& b) { return a.is_group == b.is_group && a.members == b.members; }
 
 bool same_wire(const Plan& a, const Plan& b) {
   if (a.is_group != b.is_group || a.members.size() != b.members.size() || a.routers.size() != b.routers.size()) {

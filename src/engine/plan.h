@@ -26,11 +26,11 @@ struct VipPlan {
 struct Plan {
   std::string name;
   bool is_group = false;
-  config::Election election;
-  std::vector<config::Instance> members;  ///< one, or the group's in order
+  std::vector<config::Instance> members;  ///< one, or the group's in order and with its election
   std::vector<RouterPlan> routers;        ///< in the members' order, IPv4 first
   std::vector<VipPlan> vips;              ///< advertised and extra, in the order of installation
 
+  const config::Election& election() const { return members.front().election; }
   bool owner() const { return members.front().owner; }
 };
 

@@ -10,10 +10,10 @@ namespace {
 std::set<std::string> referred_to(const std::vector<Plan>& plans) {
   std::set<std::string> all;
   for (const Plan& plan : plans) {
-    for (const config::CheckReference& check : plan.election.checks) all.insert(check.plugin);
-    all.insert(plan.election.follow_up.begin(), plan.election.follow_up.end());
-    all.insert(plan.election.notify.begin(), plan.election.notify.end());
-    for (const auto* names : {&plan.election.promote, &plan.election.witness, &plan.election.fence}) {
+    for (const config::CheckReference& check : plan.election().checks) all.insert(check.plugin);
+    all.insert(plan.election().follow_up.begin(), plan.election().follow_up.end());
+    all.insert(plan.election().notify.begin(), plan.election().notify.end());
+    for (const auto* names : {&plan.election().promote, &plan.election().witness, &plan.election().fence}) {
       all.insert(names->begin(), names->end());
     }
   }
@@ -23,9 +23,9 @@ std::set<std::string> referred_to(const std::vector<Plan>& plans) {
 std::set<std::string> checked(const std::vector<Plan>& plans) {
   std::set<std::string> all;
   for (const Plan& plan : plans) {
-    for (const config::CheckReference& check : plan.election.checks) all.insert(check.plugin);
+    for (const config::CheckReference& check : plan.election().checks) all.insert(check.plugin);
     // What role the data has is looked at all the time, whether or not its health is required.
-    all.insert(plan.election.promote.begin(), plan.election.promote.end());
+    all.insert(plan.election().promote.begin(), plan.election().promote.end());
   }
   return all;
 }

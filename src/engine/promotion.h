@@ -83,7 +83,7 @@ class Promotion {
   /// The record of an earlier life, or none. Until then nothing is claimed.
   void recall(Instant now, const ports::DataRecord& record);
   /// Continues a predecessor engine's step, with what it published.
-  void adopt(Instant now, const ports::InstanceState& old);
+  void adopt(Instant now, const ports::InstanceState& old, const ports::HandoverWord& word = {});
 
   /// Another host's word.
   void heard(Instant now, const ports::PeerFact& fact);

@@ -84,7 +84,7 @@ bool Promotion::prove(Instant now) {
   return enter(now, Step::kPromoting), true;
 }
 
-void Promotion::adopt(Instant now, const ports::InstanceState& old) {
+void Promotion::adopt(Instant now, const ports::InstanceState& old, const ports::HandoverWord& word) {
   const auto step = static_cast<Step>(old.promotion_step);
   if (step == Step::kReading || step > ports::kLastStep) return;
   const std::uint64_t generation = old.generation;
@@ -97,7 +97,7 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old) {
   written_ = record_;
   // What is asked for anew need not be on disk yet.
   if (step == Step::kRegaining || step == Step::kUnblocking) written_.generation = 0;
-  word_ = ports::word_of(old.handover);
+  word_ = word;
   promise_ = ports::promise_of(old.handover);
   if (planned()) {
     positions_ = positions_of(word_.position);

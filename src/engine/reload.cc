@@ -79,7 +79,7 @@ void Engine::Impl::bury_stopped(Instant now) {
   for (const MoverId id : std::exchange(context.stopped, {})) {
     std::unique_ptr<Mover>& dead = movers[id];
     if (!dead || leaving) continue;
-    std::optional<Plan> successor = std::move(dead->successor);
+    const std::unique_ptr<Plan> successor = std::move(dead->successor);
     const auto name = names.find(dead->plan().name);
     if (name != names.end() && name->second == id) names.erase(name);
     const auto count = static_cast<std::uint32_t>(dead->plan().routers.size());
@@ -138,7 +138,7 @@ ReloadSummary Engine::Impl::reload(Instant now, const config::Config& next) {
       start_plan(now, std::move(plan), nullptr);
       summary.added.push_back(name);
     } else if (old->stopping()) {
-      old->successor = std::move(plan);  // still leaving because of an earlier change
+      old->successor = std::make_unique<Plan>(std::move(plan));  // still leaving because of an earlier change
       summary.restarted.push_back(name);
     } else if (same(old->plan(), plan) && !BATON_DEFECT(42)) {
       summary.unchanged.push_back(name);
@@ -146,7 +146,7 @@ ReloadSummary Engine::Impl::reload(Instant now, const config::Config& next) {
       old->change(now, std::move(plan));
       summary.changed.push_back(name);
     } else {
-      old->successor = std::move(plan);
+      old->successor = std::make_unique<Plan>(std::move(plan));
       old->stop(now, Reason::kConfigChanged);
       summary.restarted.push_back(name);
     }

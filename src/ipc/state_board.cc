@@ -4,6 +4,7 @@
 //   router records    capacity.routers   * sizeof(Record<RouterState>)
 //   counters          capacity.routers   * sizeof(RouterCounters)
 //   check records     capacity.checks    * sizeof(Record<CheckState>)
+//   texts             capacity.instances * sizeof(Record<HandoverTexts>)
 #include "ipc/state_board.h"
 
 #include <algorithm>
@@ -31,6 +32,7 @@ struct Header {
   std::uint32_t counters_record;
   std::uint32_t check_capacity;
   std::uint32_t check_record;
+  std::uint32_t texts_record;
   std::uint32_t fixed_crc;  ///< over all of the above
   std::int32_t engine_pid;
   std::int64_t heartbeat_ns;
@@ -59,6 +61,7 @@ struct Record {
 using InstanceRecord = Record<ports::InstanceState>;
 using RouterRecord = Record<ports::RouterState>;
 using CheckRecord = Record<ports::CheckState>;
+using TextsRecord = Record<ports::HandoverTexts>;
 static_assert(std::is_trivially_copyable_v<InstanceRecord> && std::is_trivially_copyable_v<RouterRecord>);
 static_assert(std::is_trivially_copyable_v<ports::RouterCounters>);
 
@@ -71,6 +74,11 @@ std::size_t counters_at(BoardCapacity capacity) {
 
 std::size_t checks_at(BoardCapacity capacity) {
   const std::size_t end = counters_at(capacity) + capacity.routers * sizeof(ports::RouterCounters);
+  return (end + kPage - 1) / kPage * kPage;
+}
+
+std::size_t texts_at(BoardCapacity capacity) {
+  const std::size_t end = checks_at(capacity) + capacity.checks * sizeof(CheckRecord);
   return (end + kPage - 1) / kPage * kPage;
 }
 
@@ -94,7 +102,7 @@ template <class T>
 std::uint32_t slot_crc(Slot<T> copy) {
   copy.crc = 0;
   ConstBytes bytes{reinterpret_cast<const std::uint8_t*>(&copy), sizeof copy};
-  // Long texts at a record's end are empty but in a planned move: they must not cost every instance's publication.
+  // Long texts at a record's end are mostly empty.
   static constexpr std::array<std::uint8_t, 64> kZeros{};
   while (bytes.size() > kZeros.size() &&
          std::memcmp(bytes.data() + bytes.size() - kZeros.size(), kZeros.data(), kZeros.size()) == 0) {
@@ -127,22 +135,34 @@ std::optional<Slot<T>> newest(const Record<T>& record) {
   return std::nullopt;
 }
 
+/// Sequence n stands in slots[(n - 1) % 2]. `last`, 0 if not known, is set to the sequence written; whoever writes
+/// alone need not read what it wrote (a router's record is written before each advert).
 template <class T>
-void write(Record<T>& record, bool used, const T& payload) {
-  const auto first = whole(record.slots[0]);
-  const auto second = whole(record.slots[1]);
-  const std::uint64_t first_sequence = first ? first->sequence : 0;
-  const std::uint64_t second_sequence = second ? second->sequence : 0;
-  Slot<T>& older = first_sequence <= second_sequence ? record.slots[0] : record.slots[1];
+void write(Record<T>& record, bool used, const T& payload, std::uint64_t& last) {
+  if (last == 0) {
+    const auto found = newest(record);
+    last = found ? found->sequence : 0;
+  }
+  Slot<T>& older = record.slots[last % 2];
   Slot<T> fresh;
   std::memset(static_cast<void*>(&fresh), 0, sizeof fresh);  // padding too: the checksum covers it
-  fresh.sequence = std::max(first_sequence, second_sequence) + 1;
+  fresh.sequence = ++last;
   fresh.used = used ? 1 : 0;
   std::memcpy(static_cast<void*>(&fresh.payload), &payload, sizeof payload);
   fresh.crc = slot_crc(fresh);
   store(older.sequence, std::uint64_t{0});
   std::memcpy(static_cast<void*>(&older.used), &fresh.used, sizeof fresh - offsetof(Slot<T>, used));
   store(older.sequence, fresh.sequence);
+}
+template <class T>
+void write(Record<T>& record, bool used, const T& payload) {
+  std::uint64_t last = 0;
+  write(record, used, payload, last);
+}
+
+std::uint64_t& grown(std::vector<std::uint64_t>& written, std::uint32_t slot) {
+  if (slot >= written.size()) written.resize(slot + std::size_t{1});
+  return written[slot];
 }
 
 template <class T>
@@ -160,7 +180,7 @@ Result<BoardCapacity> check_header(ConstBytes memory) {
   if (head.magic != kMagic || head.fixed_crc != fixed_crc(head)) return fail("read state board: not a state board");
   if (head.version != kBoardVersion || head.instance_record != sizeof(InstanceRecord) ||
       head.router_record != sizeof(RouterRecord) || head.counters_record != sizeof(ports::RouterCounters) ||
-      head.check_record != sizeof(CheckRecord)) {
+      head.check_record != sizeof(CheckRecord) || head.texts_record != sizeof(TextsRecord)) {
     return fail("read state board: written by another version");
   }
   const BoardCapacity capacity{head.instance_capacity, head.router_capacity, head.check_capacity};
@@ -171,7 +191,7 @@ Result<BoardCapacity> check_header(ConstBytes memory) {
 }  // namespace
 
 std::size_t board_size(BoardCapacity capacity) {
-  const std::size_t end = checks_at(capacity) + capacity.checks * sizeof(CheckRecord);
+  const std::size_t end = texts_at(capacity) + capacity.instances * sizeof(TextsRecord);
   return (end + kPage - 1) / kPage * kPage;
 }
 
@@ -187,6 +207,7 @@ void format_board(MutableBytes memory, BoardCapacity capacity) {
   head.counters_record = sizeof(ports::RouterCounters);
   head.check_capacity = capacity.checks;
   head.check_record = sizeof(CheckRecord);
+  head.texts_record = sizeof(TextsRecord);
   head.fixed_crc = fixed_crc(head);
 }
 
@@ -246,6 +267,12 @@ std::optional<ports::RouterState> BoardReader::router(std::uint32_t slot) const 
   return found->payload;
 }
 
+ports::HandoverTexts BoardReader::texts(std::uint32_t slot) const {
+  if (slot >= capacity_.instances) return {};
+  const auto found = newest(record_at<ports::HandoverTexts>(memory_, texts_at(capacity_), slot));
+  return found ? found->payload : ports::HandoverTexts{};
+}
+
 std::uint32_t BoardReader::check_bound() const { return std::min(load(header(memory_).check_bound), capacity_.checks); }
 
 std::optional<ports::CheckState> BoardReader::check(std::uint32_t slot) const {
@@ -269,6 +296,7 @@ std::vector<BoardReader::Entry> BoardReader::entries() const {
     const auto state = instance(slot);
     if (!state) continue;
     Entry entry{slot, *state, {}};
+    if (state->handover.number != 0) entry.word = ports::word_of(state->handover, texts(slot));
     for (std::uint32_t i = 0; i < state->router_count; ++i) {
       const auto one = router(state->first_router_slot + i);
       if (!one || one->instance_slot != slot) break;
@@ -281,7 +309,7 @@ std::vector<BoardReader::Entry> BoardReader::entries() const {
 
 std::vector<ports::AdoptedInstance> BoardReader::adopted() const {
   std::vector<ports::AdoptedInstance> found;
-  for (Entry& entry : entries()) found.push_back({entry.instance, std::move(entry.routers)});
+  for (Entry& entry : entries()) found.push_back({entry.instance, std::move(entry.routers), std::move(entry.word)});
   return found;
 }
 
@@ -319,16 +347,22 @@ void BoardWriter::set_host_counters(const engine::HostCounters& counters) {
 
 void BoardWriter::publish_instance(std::uint32_t slot, const ports::InstanceState& state) {
   CHECK(slot < capacity_.instances);
-  write(record_at<ports::InstanceState>(memory_, instances_at(), slot), true, state);
+  write(record_at<ports::InstanceState>(memory_, instances_at(), slot), true, state, grown(instances_written_, slot));
   Header& head = header(memory_);
   if (slot >= head.instance_bound) store(head.instance_bound, slot + 1);
 }
 
 void BoardWriter::publish_router(std::uint32_t slot, const ports::RouterState& state) {
   CHECK(slot < capacity_.routers);
-  write(record_at<ports::RouterState>(memory_, routers_at(capacity_), slot), true, state);
+  write(record_at<ports::RouterState>(memory_, routers_at(capacity_), slot), true, state,
+        grown(routers_written_, slot));
   Header& head = header(memory_);
   if (slot >= head.router_bound) store(head.router_bound, slot + 1);
+}
+
+void BoardWriter::publish_texts(std::uint32_t slot, const ports::HandoverTexts& texts) {
+  CHECK(slot < capacity_.instances);
+  write(record_at<ports::HandoverTexts>(memory_, texts_at(capacity_), slot), true, texts);
 }
 
 void BoardWriter::publish_check(std::uint32_t slot, const ports::CheckState& state) {
@@ -345,12 +379,14 @@ void BoardWriter::retire_check(std::uint32_t slot) {
 
 void BoardWriter::retire_instance(std::uint32_t slot) {
   CHECK(slot < capacity_.instances);
-  write(record_at<ports::InstanceState>(memory_, instances_at(), slot), false, ports::InstanceState{});
+  write(record_at<ports::InstanceState>(memory_, instances_at(), slot), false, ports::InstanceState{},
+        grown(instances_written_, slot));
 }
 
 void BoardWriter::retire_router(std::uint32_t slot) {
   CHECK(slot < capacity_.routers);
-  write(record_at<ports::RouterState>(memory_, routers_at(capacity_), slot), false, ports::RouterState{});
+  write(record_at<ports::RouterState>(memory_, routers_at(capacity_), slot), false, ports::RouterState{},
+        grown(routers_written_, slot));
 }
 
 ports::RouterCounters& BoardWriter::counters(std::uint32_t slot) {

@@ -1,9 +1,8 @@
 // The state board: what the engine keeps in shared memory so that a successor continues (adoption) and others can read
-// (status). This file decides the layout: header, instance records, router records, counters,
-// check records. Each record has two slots
-// with sequence and CRC-32; the writer writes the older one, so whenever it dies a reader finds the old or the new
-// value, never a mixture. No system call here: both sides are given the mapped bytes. One writer (the engine; of the
-// watchdog's state, the guardian), any number of readers.
+// (status). This file decides the layout: header, instance records, router records, counters, check records, texts of
+// planned moves. Each record has two slots with sequence and CRC-32; the writer writes the older one, so whenever it
+// dies a reader finds the old or the new value, never a mixture. No system call here: both sides are given the mapped
+// bytes. One writer (the engine; of the watchdog's state, the guardian), any number of readers.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +18,7 @@
 
 namespace baton::ipc {
 
-inline constexpr std::uint32_t kBoardVersion = 2;  ///< a board of another version is not adopted
+inline constexpr std::uint32_t kBoardVersion = 3;  ///< a board of another version is not adopted
 
 struct BoardCapacity {
   std::uint32_t instances = 4096;
@@ -58,6 +57,8 @@ class BoardReader {
   /// nullopt: never used, retired, or (never seen with one writer) both slots torn.
   std::optional<ports::InstanceState> instance(std::uint32_t slot) const;
   std::optional<ports::RouterState> router(std::uint32_t slot) const;
+  /// Empty texts: none were published. Reading touches the page.
+  ports::HandoverTexts texts(std::uint32_t slot) const;
   ports::RouterCounters counters(std::uint32_t slot) const;
   std::uint32_t check_bound() const;
   std::optional<ports::CheckState> check(std::uint32_t slot) const;
@@ -66,6 +67,7 @@ class BoardReader {
     std::uint32_t slot = 0;
     ports::InstanceState instance;
     std::vector<ports::RouterState> routers;
+    ports::HandoverWord word = {};
   };
   /// All instances whose routers are all there. An instance with a missing router record is left out.
   std::vector<Entry> entries() const;
@@ -95,6 +97,8 @@ class BoardWriter {
   /// REQUIRES slots below the capacity.
   void publish_instance(std::uint32_t slot, const ports::InstanceState& state);
   void publish_router(std::uint32_t slot, const ports::RouterState& state);
+  /// Of the instance in `slot`; before its state.
+  void publish_texts(std::uint32_t slot, const ports::HandoverTexts& texts);
   void publish_check(std::uint32_t slot, const ports::CheckState& state);
   void retire_check(std::uint32_t slot);
   void retire_instance(std::uint32_t slot);
@@ -105,6 +109,9 @@ class BoardWriter {
   BoardWriter(MutableBytes memory, BoardCapacity capacity) : memory_(memory), capacity_(capacity) {}
   MutableBytes memory_;
   BoardCapacity capacity_;
+  /// By slot: the sequence of the record as this writer wrote it last; 0 = it has not.
+  std::vector<std::uint64_t> instances_written_ = {};
+  std::vector<std::uint64_t> routers_written_ = {};
 };
 
 }  // namespace baton::ipc

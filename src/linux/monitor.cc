@@ -21,9 +21,13 @@ Result<std::unique_ptr<Monitor>> Monitor::open(int buffer) {
 }
 
 Monitor::Monitor(posix::Fd socket)
-    : socket_(std::move(socket)), bytes_(kBatch * kDatagram), headers_(kBatch), parts_(kBatch), senders_(kBatch) {
+    : socket_(std::move(socket)),
+      bytes_(std::make_unique_for_overwrite<std::uint8_t[]>(kBatch * kDatagram)),
+      headers_(kBatch),
+      parts_(kBatch),
+      senders_(kBatch) {
   for (std::size_t i = 0; i < kBatch; ++i) {
-    parts_[i] = {bytes_.data() + i * kDatagram, kDatagram};
+    parts_[i] = {bytes_.get() + i * kDatagram, kDatagram};
     headers_[i].msg_hdr.msg_iov = &parts_[i];
     headers_[i].msg_hdr.msg_iovlen = 1;
     headers_[i].msg_hdr.msg_name = &senders_[i];
@@ -46,7 +50,7 @@ Monitor::Outcome Monitor::read(LinkTable& table) {
     for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
       if (senders_[i].nl_pid != 0) continue;
       if ((headers_[i].msg_hdr.msg_flags & MSG_TRUNC) != 0) outcome.overrun = true;
-      RouteMessageReader reader{ConstBytes{bytes_}.subspan(i * kDatagram, headers_[i].msg_len)};
+      RouteMessageReader reader{ConstBytes{bytes_.get() + i * kDatagram, headers_[i].msg_len}};
       while (const auto message = reader.next()) {
         const RouteMessage parsed = parse_route_message(*message);
         if (std::holds_alternative<OverrunMessage>(parsed)) outcome.overrun = true;

@@ -35,7 +35,7 @@ class Monitor {
   static constexpr std::size_t kBatch = 16;
   static constexpr std::size_t kDatagram = 16384;
   posix::Fd socket_;
-  std::vector<std::uint8_t> bytes_;
+  std::unique_ptr<std::uint8_t[]> bytes_;  ///< pages that nothing was read into cost nothing
   std::vector<mmsghdr> headers_;
   std::vector<iovec> parts_;
   std::vector<sockaddr_nl> senders_;

@@ -201,9 +201,10 @@ void FrameQueue::clear() {
   frames_.clear();
 }
 
-FrameReader::FrameReader() : bytes_(kBatch * kFrame), headers_(kBatch), parts_(kBatch) {
+FrameReader::FrameReader()
+    : bytes_(std::make_unique_for_overwrite<std::uint8_t[]>(kBatch * kFrame)), headers_(kBatch), parts_(kBatch) {
   for (std::size_t i = 0; i < kBatch; ++i) {
-    parts_[i] = {bytes_.data() + i * kFrame, kFrame};
+    parts_[i] = {bytes_.get() + i * kFrame, kFrame};
     headers_[i].msg_hdr.msg_iov = &parts_[i];
     headers_[i].msg_hdr.msg_iovlen = 1;
   }
@@ -218,7 +219,7 @@ std::size_t FrameReader::read(int fd, std::size_t limit, const std::function<voi
     if (count <= 0) return total;
     for (int i = 0; i < count; ++i) {
       const auto index = static_cast<std::size_t>(i);
-      take(ConstBytes{bytes_}.subspan(index * kFrame, headers_[index].msg_len));
+      take({bytes_.get() + index * kFrame, headers_[index].msg_len});
     }
     total += static_cast<std::size_t>(count);
     if (static_cast<std::size_t>(count) < kBatch) return total;

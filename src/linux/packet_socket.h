@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "base/bytes.h"
@@ -66,7 +67,7 @@ class FrameReader {
  private:
   static constexpr std::size_t kBatch = 32;
   static constexpr std::size_t kFrame = 9216 + 64;  ///< jumbo frames whole; what is longer is cut and will not decode
-  std::vector<std::uint8_t> bytes_;
+  std::unique_ptr<std::uint8_t[]> bytes_;           ///< pages that nothing was read into cost nothing
   std::vector<mmsghdr> headers_;
   std::vector<iovec> parts_;
 };

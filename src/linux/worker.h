@@ -121,7 +121,7 @@ class Worker {
   void hand_over();
   void write_journal();
 
-  static constexpr std::size_t kRing = 4096;
+  static constexpr std::size_t kRing = 1024;  ///< more wait in unposted_ and outbox_
   Ring<WorkerJob, kRing> jobs_;
   Ring<WorkerEvent, kRing> events_;
   std::deque<WorkerJob>

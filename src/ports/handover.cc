@@ -37,20 +37,27 @@ HandoverState state_of(const HandoverWord& word, const Promise& promise) {
   state.gives = word.gives;
   state.number = word.number;
   store(word.with, state.with);
-  store(word.position, state.position);
-  store(word.sentence, state.sentence);
   store(promise.to, state.promised_to);
   state.promised_generation = promise.generation;
   return state;
 }
 
-HandoverWord word_of(const HandoverState& state) {
+HandoverTexts texts_of(const HandoverWord& word) {
+  HandoverTexts texts;
+  texts.number = word.number;
+  store(word.position, texts.position);
+  store(word.sentence, texts.sentence);
+  return texts;
+}
+
+HandoverWord word_of(const HandoverState& state, const HandoverTexts& texts) {
+  const bool belong = texts.number == state.number;
   return {.phase = state.phase,
           .gives = state.gives,
           .with = state.with.data(),
           .number = state.number,
-          .position = state.position.data(),
-          .sentence = state.sentence.data()};
+          .position = belong ? texts.position.data() : "",
+          .sentence = belong ? texts.sentence.data() : ""};
 }
 
 Promise promise_of(const HandoverState& state) {

@@ -137,26 +137,21 @@ enum class Alarm : std::uint8_t {
 };
 std::string_view alarm_token(Alarm alarm);
 
-/// A text of bounded length, so that reports stay plain values. A longer one ends at a word's end with "...".
+/// A text of bounded length; a longer one ends at a word's end with "...". Most are empty, in reports kept by the
+/// thousand.
 template <std::size_t kBytes>
 class ShortText {
  public:
   static constexpr std::size_t kLimit = kBytes;
   ShortText() = default;
-  ShortText(std::string_view text) {  // NOLINT(google-explicit-constructor): that is what it is for
-    const std::string fitting = text.size() > kBytes ? shortened(text, kBytes) : std::string{};
-    if (text.size() > kBytes) text = fitting;
-    size_ = static_cast<std::uint8_t>(text.size());
-    std::copy_n(text.begin(), size_, bytes_.begin());
-  }
-  std::string_view view() const { return {bytes_.data(), size_}; }
-  bool empty() const { return size_ == 0; }
-  bool operator==(const ShortText& other) const { return view() == other.view(); }
+  ShortText(std::string_view text)  // NOLINT(google-explicit-constructor): that is what it is for
+      : text_(text.size() > kBytes ? shortened(text, kBytes) : std::string{text}) {}
+  std::string_view view() const { return text_; }
+  bool empty() const { return text_.empty(); }
+  bool operator==(const ShortText& other) const = default;
 
  private:
-  static_assert(kBytes <= 255);
-  std::uint8_t size_ = 0;
-  std::array<char, kBytes> bytes_{};
+  std::string text_;
 };
 using PluginName = ShortText<config::kMaxNameLength>;
 using Sentence = ShortText<200>;
@@ -200,6 +195,8 @@ class ReportPort {
   virtual void report(const Report& report) = 0;
   virtual void publish_instance(std::uint32_t slot, const InstanceState& state) = 0;
   virtual void publish_router(std::uint32_t slot, const RouterState& state) = 0;
+  /// Of the instance in `slot`.
+  virtual void publish_texts(std::uint32_t slot, const HandoverTexts& texts) = 0;
   /// By PluginId.
   virtual void publish_check(PluginId id, const CheckState& state) = 0;
   virtual void retire_check(PluginId id) = 0;

@@ -26,21 +26,30 @@ enum class HoldingState : std::uint8_t {
 
 inline constexpr std::size_t kPositionBytes = 1024;  ///< a position and a NUL
 
-/// HandoverWord and Promise as they stand on the board; texts end with a NUL.
+/// HandoverWord, but for its texts, and Promise as they stand on the board; names end with a NUL.
 struct HandoverState {
   HandoverPhase phase = HandoverPhase::kNone;
   bool gives = false;
   std::uint64_t number = 0;
   std::array<char, kNameBytes> with{};
-  std::array<char, kPositionBytes> position{};
-  std::array<char, 201> sentence{};
   std::array<char, kNameBytes> promised_to{};
   std::uint64_t promised_generation = 0;
 };
 static_assert(std::is_trivially_copyable_v<HandoverState>);
 HandoverState state_of(const HandoverWord& word, const Promise& promise);
-HandoverWord word_of(const HandoverState& state);
 Promise promise_of(const HandoverState& state);
+
+/// The texts of the word of that number, each ending with a NUL. They are long, and beside the state because a thousand
+/// instances that move no data publish theirs, too. Published before the state that they belong to.
+struct HandoverTexts {
+  std::uint64_t number = 0;
+  std::array<char, kPositionBytes> position{};
+  std::array<char, 201> sentence{};
+};
+static_assert(std::is_trivially_copyable_v<HandoverTexts>);
+HandoverTexts texts_of(const HandoverWord& word);
+/// Texts of another number are another word's.
+HandoverWord word_of(const HandoverState& state, const HandoverTexts& texts);
 
 /// How far the follow-ups of an instance are.
 enum class FollowUpState : std::uint8_t {
@@ -164,6 +173,7 @@ static_assert(std::is_trivially_copyable_v<CheckState>);
 struct AdoptedInstance {
   InstanceState instance;
   std::vector<RouterState> routers;
+  HandoverWord word = {};  ///< instance.handover with its texts
 };
 
 }  // namespace baton::ports

@@ -49,7 +49,10 @@ Result<Fd> prepare_directory(const std::string& path, const User& owner, mode_t 
   if (!directory.valid()) return fail("open directory", errno, path);
   struct stat facts {};
   if (::fstat(directory.get(), &facts) != 0) return fail("open directory", errno, path);
-  if ((facts.st_mode & 07777) != mode) {
+  const bool as_wanted = (facts.st_mode & 07777) == mode;
+  // Made by tmpfiles.d, as a rule: then no right to give files away is needed.
+  if (as_wanted && facts.st_uid == owner.uid && facts.st_gid == owner.gid) return directory;
+  if (!as_wanted) {
     // Only the owner may set the mode (CAP_FOWNER is not asked for).
     if (::fchown(directory.get(), ::geteuid(), owner.gid) != 0) return fail("set owner of", errno, path);
     if (::fchmod(directory.get(), mode) != 0) return fail("set mode of", errno, path);

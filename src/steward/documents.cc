@@ -165,7 +165,7 @@ Json data_document(const InstanceView& instance, const HostView& host) {
                 {"step", ports::step_token(static_cast<ports::PromotionStep>(state.promotion_step))},
                 {"generation", state.generation},
                 {"dirty", state.data_dirty}};
-  document["move"] = move_document(ports::word_of(state.handover));
+  document["move"] = move_document(instance.word);
   document["grant_ms"] = lapses ? Json(milliseconds(Instant{Nanos{state.granted_until_ns}} - host.now)) : Json(nullptr);
   return document;
 }

@@ -192,6 +192,7 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
   for (const ipc::BoardReader::Entry& entry : board.entries()) {
     InstanceView view;
     view.state = entry.instance;
+    view.word = entry.word;
     const std::vector<const config::Instance*> members = configured(config, entry.instance);
     for (const config::Instance* member : members) {
       add_addresses(*member, view.addresses);

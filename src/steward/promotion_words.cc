@@ -26,7 +26,7 @@ std::string grant_words(config::Grant grant) {
 }
 
 std::string step_words(PromotionStep step, const InstanceView& instance) {
-  const std::string other = ports::word_of(instance.state.handover).with;
+  const std::string& other = instance.word.with;
   switch (step) {
     case PromotionStep::kClaiming: return "claims the role: that is being written to disk";
     case PromotionStep::kGranting: return "claims the role: " + grant_words(instance.grant);

@@ -47,7 +47,7 @@ bool StewardProcess::busy(const HostView& host) const {
     return step != Step::kReading && step != Step::kStandby && step != Step::kActive;
   };
   for (const InstanceView& each : host.instances) {
-    const auto phase = each.state.handover.phase;
+    const auto phase = each.word.phase;
     if (moves(static_cast<Step>(each.state.promotion_step)) || phase == ports::HandoverPhase::kAsking) return true;
   }
   for (const PeerView& peer : host.peers) {
@@ -85,7 +85,7 @@ PeerReport StewardProcess::own_report(const HostView& host) const {
     instance.dirty = each.state.data_dirty;
     instance.generation = each.state.generation;
     instance.promoted = each.state.promoted;
-    instance.handover = ports::word_of(each.state.handover);
+    instance.handover = each.word;
     instance.promise = ports::promise_of(each.state.handover);
     if (each.data != nullptr && each.data->latest) {
       instance.role = each.data->latest->role;
@@ -220,10 +220,9 @@ void StewardProcess::look_at_moves(Instant now) {
   for (auto entry = pending_.begin(); entry != pending_.end();) {
     Pending& pending = entry->second;
     const auto found = std::find_if(host.instances.begin(), host.instances.end(), [&](const InstanceView& each) {
-      return pending.move != 0 && each.state.handover.number == pending.move && each.state.handover.gives;
+      return pending.move != 0 && each.word.number == pending.move && each.word.gives;
     });
-    const ports::HandoverWord word =
-        found == host.instances.end() ? ports::HandoverWord{} : ports::word_of(found->state.handover);
+    const ports::HandoverWord word = found == host.instances.end() ? ports::HandoverWord{} : found->word;
     if (word.number == 0 || !is_over(word.phase)) {
       ++entry;
       continue;

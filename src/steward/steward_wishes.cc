@@ -12,7 +12,7 @@ namespace {
 
 ports::HandoverWord own_word(const HostView& host, const std::string& instance) {
   for (const InstanceView& each : host.instances) {
-    if (each.name() == instance) return ports::word_of(each.state.handover);
+    if (each.name() == instance) return each.word;
   }
   return {};
 }

@@ -53,6 +53,7 @@ struct CheckUseView {
 
 struct InstanceView {
   ports::InstanceState state;
+  ports::HandoverWord word = {};  ///< state.handover with its texts
   std::vector<RouterView> routers;
   std::vector<std::string> addresses;  ///< with prefix, in the advert's order; without the derived IPv6 link-local ones
   std::vector<std::string> members;    ///< of a group

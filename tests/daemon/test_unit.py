@@ -58,19 +58,26 @@ def test_batond_looks_for_plugins_where_they_are_installed(prefix):
     assert unit_for(prefix)["ExecStart"][0].endswith(f" --plugin-dir {prefix}/lib/baton/plugins")
 
 
-def test_plugins_see_the_host_as_it_is(unit):
-    # A private /tmp hides what `file` looks for there; programs with a JIT need memory that is written and executed.
-    for hiding in ("PrivateTmp", "MemoryDenyWriteExecute", "PrivateDevices", "PrivateUsers", "ProtectProc", "InaccessiblePaths", "TemporaryFileSystem"):
+def test_plugins_see_the_host_but_for_its_temporary_files_and_devices(unit):
+    # Programs with a JIT need memory that is written and executed; `process` looks at those of others.
+    for hiding in ("MemoryDenyWriteExecute", "PrivateUsers", "ProtectProc", "ProcSubset", "InaccessiblePaths", "TemporaryFileSystem"):
         assert hiding not in unit, hiding
     assert unit["ProtectHome"] == ["read-only"]
 
 
 def test_plugins_may_write_where_their_user_may_but_for_programs_and_settings(unit):
-    assert unit["ProtectSystem"] == ["full"]  # /usr, /boot, /etc
-    assert unit["ReadWritePaths"] == ["-/etc/cron.d"]  # where `cron` works; `-`: there may be no cron
+    assert unit["ProtectSystem"] == ["strict"]
+    # `-`: there may be none of it. /etc/cron.d is where `cron` works.
+    assert unit["ReadWritePaths"] == ["/run /var -/srv -/opt -/mnt -/media -/data -/etc/cron.d"]
+
+
+def test_a_drop_in_gives_plugins_the_hosts_view():
+    text = (ROOT / "packaging/systemd/examples/host-view.conf").read_text(encoding="utf-8")
+    for line in ("PrivateTmp=no", "PrivateDevices=no", "ProtectSystem=full"):
+        assert f"\n{line}\n" in text
 
 
 def test_what_the_manual_says_of_the_unit_is_in_the_unit(unit):
     manual = (ROOT / "README.md").read_text(encoding="utf-8").split("## Under systemd")[1].split("\n## ")[0]
-    for key in ("ProtectSystem", "ProtectHome", "ReadWritePaths"):
+    for key in ("ProtectSystem", "ProtectHome", "ReadWritePaths", "PrivateTmp", "PrivateDevices", "WatchdogSec"):
         assert f"`{key}={unit[key][0]}`" in manual

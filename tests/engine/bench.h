@@ -86,6 +86,7 @@ class FakeDoors final : public ports::FramePort,
   }
   void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override { instances[slot] = state; }
   void publish_router(std::uint32_t slot, const ports::RouterState& state) override { routers[slot] = state; }
+  void publish_texts(std::uint32_t slot, const ports::HandoverTexts& each) override { texts[slot] = each; }
   void retire_instance(std::uint32_t slot) override { instances.erase(slot); }
   void retire_router(std::uint32_t slot) override { routers.erase(slot); }
   ports::RouterCounters& counters(std::uint32_t slot) override { return router_counters[slot]; }
@@ -128,6 +129,7 @@ class FakeDoors final : public ports::FramePort,
   std::vector<ports::AddressCommand> commands;
   std::vector<ports::Report> reports, transitions;
   std::map<std::uint32_t, ports::InstanceState> instances;
+  std::map<std::uint32_t, ports::HandoverTexts> texts;
   std::map<std::uint32_t, ports::RouterState> routers;
   std::map<std::uint32_t, ports::RouterCounters> router_counters;
 };

@@ -43,15 +43,13 @@ Promotion::Setup setup_of(const std::string& host, const std::string& other, con
 }
 
 /// What an engine that had promoted left on the state board.
-ports::InstanceState left_at(PromotionStep step, DataRole role, std::uint64_t generation,
-                             const ports::HandoverWord& word) {
+ports::InstanceState left_at(PromotionStep step, DataRole role, std::uint64_t generation) {
   ports::InstanceState state;
   state.promotion_step = static_cast<std::uint8_t>(step);
   state.data_role = role;
   state.generation = generation;
   state.data_dirty = true;
   state.granted_until_ns = kNever.time_since_epoch().count();
-  state.handover = ports::state_of(word, {});
   return state;
 }
 
@@ -425,7 +423,7 @@ TEST_F(HandoverTest, ASuccessorOfTheGiverTakesBackWhatWasNotPassed) {
   ASSERT_EQ(giver().promotion->step(), PromotionStep::kHanding);
   const ports::HandoverWord word = giver().promotion->word();
   giver().promotion.emplace("pg", setup_of("db1", "db2", config::Grant::kUnsafe));
-  giver().promotion->adopt(now, left_at(PromotionStep::kHanding, DataRole::kDemoting, 1, word));
+  giver().promotion->adopt(now, left_at(PromotionStep::kHanding, DataRole::kDemoting, 1), word);
   giver().promotion->claim(now, now);
   giver().asked.clear();
   run();
@@ -440,7 +438,7 @@ TEST_F(HandoverTest, ASuccessorOfTheGiverWaitsForTheWordOnceTheRightHasPassed) {
   for (int i = 0; i < 12 && giver().promotion->step() != PromotionStep::kPassed; ++i) run(1);
   const ports::HandoverWord word = giver().promotion->word();
   giver().promotion.emplace("pg", setup_of("db1", "db2", config::Grant::kUnsafe));
-  giver().promotion->adopt(now, left_at(PromotionStep::kPassed, DataRole::kDemoting, 1, word));
+  giver().promotion->adopt(now, left_at(PromotionStep::kPassed, DataRole::kDemoting, 1), word);
   giver().promotion->claim(now, now);
   giver().asked.clear();
   work(giver());
@@ -459,7 +457,7 @@ TEST_F(HandoverTest, ASuccessorOfTheTakerFinishesItsPromotion) {
   ASSERT_EQ(taker().last.verb, PluginVerb::kPromote);
   const ports::HandoverWord word = taker().promotion->word();
   taker().promotion.emplace("pg", setup_of("db2", "db1", config::Grant::kUnsafe));
-  taker().promotion->adopt(now, left_at(PromotionStep::kPromoting, DataRole::kPromoting, 2, word));
+  taker().promotion->adopt(now, left_at(PromotionStep::kPromoting, DataRole::kPromoting, 2), word);
   taker().answers = true;
   taker().asked.clear();
   run();

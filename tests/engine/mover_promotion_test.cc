@@ -335,6 +335,8 @@ TEST(MoverPromotionTest, AHostThatIsHandedTheRolePromotesFirstThenTakesTheMaster
   bench.doors.acts.clear();
   other_says(bench, HandoverPhase::kGiven, true, ports::PromotionStep::kHanding, ports::DataRole::kDemoting);
   EXPECT_EQ(bench.doors.instances.at(0).handover.phase, HandoverPhase::kCaughtUp);
+  EXPECT_EQ(bench.doors.texts.at(0).number, 7U);
+  EXPECT_STREQ(bench.doors.texts.at(0).position.data(), "p");
   EXPECT_EQ(bench.state(), State::kBackup);
   EXPECT_THAT(bench.doors.acts, IsEmpty());
   bench.hear({.priority = 1});

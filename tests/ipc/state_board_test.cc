@@ -101,6 +101,26 @@ TEST_F(StateBoardTest, AnInstanceIsAdoptedWithItsRouters) {
   EXPECT_EQ(adopted[0].routers[1].machine.adver_deadline_ns, 20);
 }
 
+TEST_F(StateBoardTest, AWordHasTheTextsOfItsNumber) {
+  ports::HandoverWord word{.phase = ports::HandoverPhase::kGiven,
+                           .gives = true,
+                           .with = "db2",
+                           .number = 7,
+                           .position = "0/500",
+                           .sentence = "too late"};
+  ports::InstanceState state = instance("web", vrrp::State::kActive);
+  writer_.publish_texts(1, ports::texts_of(word));
+  state.handover = ports::state_of(word, {});
+  writer_.publish_instance(1, state);
+  EXPECT_EQ(reader_.adopted().at(0).word, word);
+  EXPECT_EQ(reader_.entries().at(0).word, word);
+  // The next move begins, and has no text yet.
+  word = {.phase = ports::HandoverPhase::kAsking, .gives = true, .with = "db3", .number = 8};
+  state.handover = ports::state_of(word, {});
+  writer_.publish_instance(1, state);
+  EXPECT_EQ(reader_.adopted().at(0).word, word);
+}
+
 TEST_F(StateBoardTest, AnInstanceWhoseRouterIsMissingOrAnothersIsNotAdopted) {
   writer_.publish_router(2, router(1, 10));
   writer_.publish_instance(1, instance("web", vrrp::State::kActive, 2, 2));

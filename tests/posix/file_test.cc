@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 
@@ -66,6 +69,27 @@ TEST_F(FileTest, APreparedDirectoryHasItsMode) {
   EXPECT_TRUE(prepare_directory(path_ + "/run", {::getuid(), ::getgid()}, 0755).has_value());
   ASSERT_EQ(::stat((path_ + "/run").c_str(), &facts), 0);
   EXPECT_EQ(facts.st_mode & 07777, 0755U);
+}
+
+/// Root without the right to give files away. The child's answer: 0 prepared, else an errno.
+int prepare_without_chown(const std::string& path, const User& owner) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!keep_only_capabilities({})) ::_exit(255);
+    const auto directory = prepare_directory(path, owner, 0750);
+    ::_exit(directory ? 0 : directory.error().sys_errno);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WEXITSTATUS(status);
+}
+
+TEST_F(FileTest, ADirectoryThatIsAsWantedNeedsNoRightToGiveFilesAway) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const User other{65534, 65534};
+  ASSERT_TRUE(prepare_directory(path_ + "/run", other, 0750).has_value());
+  EXPECT_EQ(prepare_without_chown(path_ + "/run", other), 0);
+  EXPECT_EQ(prepare_without_chown(path_ + "/run", {1, 1}), EPERM);
 }
 
 }  // namespace

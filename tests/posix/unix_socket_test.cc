@@ -67,6 +67,17 @@ TEST_F(ListenTest, WhoConnectedIsKnown) {
   EXPECT_EQ(who->uid, ::getuid());
 }
 
+TEST_F(ListenTest, TheSocketHasTheGroupAndTheCallerStillHasHisOwn) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root";
+  const gid_t own = ::getegid();
+  ASSERT_TRUE(listen_stream(path_, 0666, 65534).has_value());
+  struct stat facts {};
+  ASSERT_EQ(::stat(path_.c_str(), &facts), 0);
+  EXPECT_EQ(facts.st_gid, 65534U);
+  EXPECT_EQ(facts.st_mode & 0777, 0666U);
+  EXPECT_EQ(::getegid(), own);
+}
+
 TEST_F(ListenTest, ADeadSocketIsReplacedButNothingElse) {
   { auto dead = listen_stream(path_, 0660, ::getgid()); }
   EXPECT_TRUE(listen_stream(path_, 0660, ::getgid()).has_value());

@@ -76,6 +76,10 @@ void Host::Doors::Reports::publish_router(std::uint32_t slot, const ports::Route
   host->board_.routers.at(slot) = state;
 }
 
+void Host::Doors::Reports::publish_texts(std::uint32_t slot, const ports::HandoverTexts& texts) {
+  if (host->alive()) host->board_.texts.at(slot) = texts;
+}
+
 void Host::Doors::Reports::retire_instance(std::uint32_t slot) {
   if (!host->alive()) return;
   host->world_.checker().retired(*host, slot);

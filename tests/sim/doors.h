@@ -31,6 +31,7 @@ struct Host::Doors {
     void report(const ports::Report& report) override;
     void publish_instance(std::uint32_t slot, const ports::InstanceState& state) override;
     void publish_router(std::uint32_t slot, const ports::RouterState& state) override;
+    void publish_texts(std::uint32_t slot, const ports::HandoverTexts& texts) override;
     void publish_check(ports::PluginId, const ports::CheckState&) override {}
     void retire_check(ports::PluginId) override {}
     void retire_instance(std::uint32_t slot) override;

@@ -17,9 +17,10 @@ constexpr std::size_t kReceiveBuffer = 4096;
 
 std::vector<ports::AdoptedInstance> Board::adoptable() const {
   std::vector<ports::AdoptedInstance> found;
-  for (const auto& instance : instances) {
+  for (std::size_t slot = 0; slot < instances.size(); ++slot) {
+    const auto& instance = instances[slot];
     if (!instance) continue;
-    ports::AdoptedInstance adopted{*instance, {}};
+    ports::AdoptedInstance adopted{*instance, {}, word(slot)};
     for (std::uint32_t i = 0; i < instance->router_count; ++i) {
       const auto& router = routers.at(instance->first_router_slot + i);
       if (router) adopted.routers.push_back(*router);

@@ -27,9 +27,12 @@ struct Board {
   static constexpr std::uint32_t kRouterSlots = 64;
   std::array<std::optional<ports::InstanceState>, kInstanceSlots> instances;
   std::array<std::optional<ports::RouterState>, kRouterSlots> routers;
+  std::array<ports::HandoverTexts, kInstanceSlots> texts{};
   std::array<ports::RouterCounters, kRouterSlots> counters{};
 
   std::vector<ports::AdoptedInstance> adoptable() const;
+  /// REQUIRES a used slot.
+  ports::HandoverWord word(std::size_t slot) const { return word_of(instances[slot]->handover, texts[slot]); }
 };
 
 struct DumpBegin {};

@@ -59,7 +59,8 @@ void Host::recall(int life) {
 
 std::optional<ports::PeerFact> Host::word_about(int unit) const {
   const DataUnit& data = world_.scenario().data[static_cast<std::size_t>(unit)];
-  for (const auto& state : board_.instances) {
+  for (std::size_t slot = 0; slot < board_.instances.size(); ++slot) {
+    const auto& state = board_.instances[slot];
     if (!state || data.instance != state->name.data() || state->data_role == ports::DataRole::kNone) continue;
     ports::PeerFact fact;
     fact.host = config_.host;
@@ -71,7 +72,7 @@ std::optional<ports::PeerFact> Host::word_about(int unit) const {
     fact.promoted = state->promoted;
     fact.dirty = state->data_dirty;
     fact.against = ReasonSet::from_bits(state->against);
-    fact.handover = ports::word_of(state->handover);
+    fact.handover = board_.word(slot);
     fact.promise = ports::promise_of(state->handover);
     const Database& own = world_.databases().at(unit, 0, index_);
     if (own.running()) {
