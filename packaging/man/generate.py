@@ -269,18 +269,25 @@ def option_head(name):
     return f"`{match[1]}`" + (f" *{match[2]}*" if match[2] else "")
 
 
+def value_of(option):
+    """How the value is called: where the program has no name for the value, the option's own is."""
+    plain = option["value"] in ("TEXT", "INT", "UINT", "FLOAT")
+    word = option["names"][-1].lstrip("-").split("-")[-1].upper() if plain else option["value"]
+    return f" *{word}*" if word else ""
+
+
 def option_words(option):
     if option["positional"]:
         return f"*{option['positional']}*"
     names = ", ".join(f"`{name}`" for name in option["names"])
-    return names + (f" *{option['value']}*" if option["value"] else "")
+    return names + value_of(option)
 
 
 def usage_word(option):
     if option["positional"]:
         word = f"*{option['positional']}*"
     else:
-        word = f"`{option['names'][-1]}`" + (f" *{option['value']}*" if option["value"] else "")
+        word = f"`{option['names'][-1]}`" + value_of(option)
     return word if option["required"] else f"[{word}]"
 
 
