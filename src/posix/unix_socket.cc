@@ -126,15 +126,18 @@ Result<Fd> listen_stream(const std::string& path, mode_t mode, gid_t group) {
   if (!socket) return socket;
   // The directory is ours alone to write in, so nobody can connect between bind and chmod who could not afterwards:
   // 0600 first.
-  // A new file has its maker's group, which needs no right to give files away.
-  const gid_t own_group = ::getegid();
-  if (::setegid(group) != 0) return fail("become group", errno, std::to_string(group));
   const mode_t mask = ::umask(0177);
   const int bound = ::bind(socket->get(), generic(*address), sizeof *address);
   const int bind_errno = errno;
   ::umask(mask);
-  if (::setegid(own_group) != 0) return fail("become group", errno, std::to_string(own_group));
   if (bound != 0) return fail("bind control socket", bind_errno, path);
+  // Its owner may give it to a group that it is in: that needs no right to give files away.
+  const gid_t own_group = ::getegid();
+  if (::setegid(group) != 0) return fail("become group", errno, std::to_string(group));
+  const int given = ::lchown(path.c_str(), static_cast<uid_t>(-1), group);
+  const int given_errno = errno;
+  if (::setegid(own_group) != 0) return fail("become group", errno, std::to_string(own_group));
+  if (given != 0) return fail("set group of", given_errno, path);
   if (::chmod(path.c_str(), mode) != 0) return fail("set mode of", errno, path);
   if (::listen(socket->get(), 32) != 0) return fail("listen on", errno, path);
   return socket;

@@ -183,7 +183,7 @@ def test_the_version_can_be_chosen():
 
 def test_one_host_of_a_file_with_conditions():
     text = batonctl("import", "--host", "db2", "conditional.conf").stdout
-    assert "\npriority = 120\n" in text and "unicast_source = 10.7.0.2\nunicast_peer = 10.7.0.1\n" in text and "[peer" not in text
+    assert "\npriority = 120\n" in text and "unicast_source = 10.7.0.2\nunicast_peer = 10.7.0.1\n" in text and "\n[peer" not in text
 
 
 @pytest.mark.parametrize("words, message", [
