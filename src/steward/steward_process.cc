@@ -101,6 +101,7 @@ StewardProcess::StewardProcess(StewardArguments arguments, posix::EventLoop loop
       scribe_(std::move(arguments_.scribe), ipc::Process::kSteward, ipc::Process::kScribe),
       peer_channel_(loop_) {
   peer_channel_.configure(config_);
+  knowledge_.note_configured(posix::wall_clock_ns());
   const auto handler = [this](Clients::Id client, Authority authority, const std::string& line) {
     on_request(client, authority, line);
   };
@@ -168,7 +169,8 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     auto config = read_configuration(incoming.fds.front().get());
     if (config) {
       config_ = std::move(*config);
-      knowledge_.keep_plugins(config_);
+      knowledge_.keep_configured(config_);
+      knowledge_.note_configured(posix::wall_clock_ns());
       peer_channel_.configure(config_);
     } else {
       log::error("configuration_unreadable", {}, config.error().message());
@@ -215,6 +217,8 @@ void StewardProcess::on_lifecycle(const ipc::Lifecycle& lifecycle) {
 
 void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std::vector<posix::Fd>& fds) {
   const auto pending = take_pending(result.nonce);
+  const bool tried = !pending || !pending->request.dry_run;  // without a client it was a signal
+  if (tried && !result.applied) knowledge_.note_reload_refused();
   if (!pending) return;
   Json document = Json::object();
   if (!fds.empty()) {
@@ -237,7 +241,7 @@ void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std
 }
 
 void StewardProcess::on_report(const ipc::ReportMessage& message) {
-  knowledge_.note_report(message);
+  knowledge_.note_report(message, last_heard(message.report));
   peer_channel_.hurry();
   Event event;
   event.instance = message.instance;
@@ -321,6 +325,7 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
     case Verb::kExplain: return answer(client, answer_line(request.verb, explain_document(host, request.instance)));
     case Verb::kConfig:
       return answer(client, answer_line(request.verb, config_document(config_, arguments_.config_path)));
+    case Verb::kMetrics: return answer(client, answer_line(request.verb, metrics_document(request.metrics)));
     case Verb::kVersion: return answer(client, answer_line(request.verb, {{"version", kVersion}}));
     case Verb::kEvents: return start_events(client, request);
     case Verb::kHistory: return ask_scribe(client, request);
