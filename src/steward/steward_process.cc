@@ -99,6 +99,8 @@ StewardProcess::StewardProcess(StewardArguments arguments, posix::EventLoop loop
       guardian_(std::move(arguments_.guardian), ipc::Process::kSteward, ipc::Process::kGuardian),
       engine_(std::move(arguments_.engine), ipc::Process::kSteward, ipc::Process::kEngine),
       scribe_(std::move(arguments_.scribe), ipc::Process::kSteward, ipc::Process::kScribe),
+      metrics_listener_(
+          loop_, ScrapeLimits{}, [this](MetricsWish wish) { return metrics(wish); }, [] { return posix::now(); }),
       peer_channel_(loop_) {
   peer_channel_.configure(config_);
   knowledge_.note_configured(posix::wall_clock_ns());
@@ -114,6 +116,7 @@ Result<void> StewardProcess::watch_all() {
     if (!channel->open()) continue;
     if (const auto watched = watch(*channel); !watched) return watched;
   }
+  metrics_listener_.configure(config_.daemon.metrics_listen);
   return clients_->start();
 }
 
@@ -172,6 +175,7 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
       knowledge_.keep_configured(config_);
       knowledge_.note_configured(posix::wall_clock_ns());
       peer_channel_.configure(config_);
+      metrics_listener_.configure(config_.daemon.metrics_listen);
     } else {
       log::error("configuration_unreadable", {}, config.error().message());
     }
@@ -403,6 +407,7 @@ void StewardProcess::expire(Instant now) {
     entry = pending_.erase(entry);
   }
   clients_->expire(now);
+  metrics_listener_.expire(now);
 }
 
 HostView StewardProcess::view() const {
@@ -420,6 +425,7 @@ int StewardProcess::run() {
     std::optional<Instant> deadline = clients_->next_deadline();
     for (const auto& [nonce, pending] : pending_)
       deadline = std::min(deadline.value_or(pending.deadline), pending.deadline);
+    if (const auto due = metrics_listener_.next_deadline()) deadline = std::min(deadline.value_or(*due), *due);
     if (const auto talk = peer_channel_.next_deadline()) deadline = std::min(deadline.value_or(*talk), *talk);
     if (const auto turned = loop_.turn(deadline); !turned) {
       log::error("event_loop_failed", {}, turned.error().message());

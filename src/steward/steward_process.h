@@ -15,7 +15,7 @@
 #include "steward/documents.h"
 #include "steward/event_ring.h"
 #include "steward/knowledge.h"
-#include "steward/metrics.h"
+#include "steward/metrics_listener.h"
 #include "steward/peer_channel.h"
 #include "steward/steward.h"
 #include "steward/wish.h"
@@ -107,6 +107,7 @@ class StewardProcess {
   std::map<Clients::Id, std::string> streams_;  ///< client -> instance filter
   std::map<std::uint64_t, Pending> pending_;    ///< by nonce
   std::uint64_t next_nonce_ = 1;
+  MetricsListener metrics_listener_;
   PeerChannel peer_channel_;
   struct Watched {
     Instant told{};  ///< up to here the engine knows
