@@ -22,6 +22,7 @@ using steward::ExitCode;
 struct CommandLine {
   Options options;
   StatusArguments status;
+  MetricsArguments metrics;
   FileArguments file;
   PluginTestArguments plugin_test;
   ImportArguments import_arguments;
@@ -67,6 +68,15 @@ void add_watching_verbs(CLI::App& app, CommandLine& line) {
                   [&] { return events(line.options, line.instance, line.follow); });
   verb->add_option("INSTANCE", line.instance, "one instance or group");
   verb->add_flag("-f,--follow", line.follow, "and those to come");
+  verb = add_verb(app, line, "metrics", "counters and states for a monitoring system, as OpenMetrics text",
+                  [&] { return metrics(line.options, line.metrics); });
+  verb->add_option("--textfile", line.metrics.textfile,
+                   "write them there, whole or not at all, for node_exporter's textfile collector");
+  verb->add_option("--names", line.metrics.names, "baton (default), or keepalived-exporter for dashboards made for it")
+      ->check(CLI::IsMember({"baton", "keepalived-exporter"}));
+  verb->add_option("--format", line.metrics.format,
+                   "openmetrics (default), or text: Prometheus's older format (default for a file)")
+      ->check(CLI::IsMember({"openmetrics", "text"}));
   add_verb(app, line, "version", "of this program and of the daemon", [&] { return version(line.options); });
 }
 
@@ -206,9 +216,9 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 20> kVerbWords{
-    "status", "explain", "history",  "events",  "check",   "config", "reload", "switchover", "freeze",  "thaw",
-    "drain",  "undrain", "failover", "forgive", "cleanup", "plugin", "import", "run",        "version", "help"};
+constexpr std::array<std::string_view, 21> kVerbWords{
+    "status", "explain", "history",  "events",  "metrics", "check",  "config", "reload", "switchover", "freeze", "thaw",
+    "drain",  "undrain", "failover", "forgive", "cleanup", "plugin", "import", "run",    "version",    "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {

@@ -24,6 +24,14 @@ int history(const Options& options, const std::string& instance, std::uint32_t l
 int events(const Options& options, const std::string& instance, bool follow);
 int version(const Options& options);
 
+// verbs_metrics.cc
+struct MetricsArguments {
+  std::string names = "baton";
+  std::string format;    ///< "" = openmetrics, and text for a file
+  std::string textfile;  ///< "" = standard output
+};
+int metrics(const Options& options, const MetricsArguments& arguments);
+
 // verbs_change.cc
 /// `to`: HOST; "" = whichever can. Waits until the move is over.
 int switchover(const Options& options, const std::string& instance, const std::string& to, bool dry_run);

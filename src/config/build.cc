@@ -15,6 +15,14 @@ using namespace std::chrono_literals;
 constexpr Nanos kDay = 24h;
 constexpr std::size_t kLeastPeerKey = 16;  // 128 bits, if they are random
 
+/// "" = off.
+Value<std::string> parse_metrics_listen(std::string_view text) {
+  if (text == "off") return std::string();
+  const auto listener = parse_listener(text);
+  if (!listener) return Unexpected<ValueError>{listener.error()};
+  return std::string(text);
+}
+
 class Builder : private SectionReader {
  public:
   Builder(const Document& document, const ParseOptions& options, Report& report)
@@ -105,9 +113,8 @@ class Builder : private SectionReader {
       if (daemon.peer_key_files.size() > before) read_peer_key(entry, path);
     });
     number(section, "peer_port", 1, 65535, daemon.peer_port);
-    if (const Entry* entry = section.find("metrics_listen", host_); entry != nullptr && entry->value != "off") {
-      daemon.metrics_listen = entry->value;
-    }
+    one(section, "metrics_listen", parse_metrics_listen,
+        [&](const std::string& text) { daemon.metrics_listen = text; });
     number(section, "history_limit", 10, 100000, daemon.history_limit);
     duration(section, "recorder", 0s, 1h, daemon.recorder);
     one(section, "watchdog", parse_path, [&](const std::string& path) { daemon.watchdog = path; });

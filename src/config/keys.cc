@@ -77,7 +77,8 @@ constexpr auto kOther = std::to_array<KeySpec>({
         "it to "
         "the top, then remove the old one."),
     key(S::kDaemon, "peer_port", V::kInteger, kOne, "1..65535", "5112", "UDP port of the peer channel."),
-    key(S::kDaemon, "metrics_listen", V::kText, kRefusedOne, "off|ADDRESS:PORT", "off", "Where metrics are served."),
+    key(S::kDaemon, "metrics_listen", V::kText, kOne, "off|ADDRESS:PORT", "off",
+        "Where metrics are served over HTTP under /metrics, to this host only: 127.0.0.1:9112 or [::1]:9112."),
     key(S::kDaemon, "history_limit", V::kInteger, kOne, "10..100000", "1000",
         "How many transitions the history keeps."),
     key(S::kDaemon, "recorder", V::kDuration, kIgnoredOne, "0..1h", "10s",

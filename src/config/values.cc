@@ -244,6 +244,27 @@ Value<UnicastPeer> parse_unicast_peer(std::string_view text) {
   return peer;
 }
 
+Value<Listener> parse_listener(std::string_view text) {
+  constexpr const char* kHelp = "write 127.0.0.1:9112, [::1]:9112 or off";
+  const std::size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return bad_value(Code::kBadValue, quoted(text) + " has no port", kHelp);
+  std::string_view host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto address = IpAddress::parse(host);
+  if (!address || address->is_ipv6() != bracketed) {
+    return bad_value(Code::kBadValue, quoted(text) + " is no ADDRESS:PORT", kHelp);
+  }
+  if (!address->is_loopback()) {
+    return bad_value(
+        Code::kBadValue, quoted(text) + " can be reached from elsewhere: metrics are served to this host only",
+        "write 127.0.0.1 and let node_exporter's textfile collector or a proxy with a password carry them");
+  }
+  const auto port = parse_integer(text.substr(colon + 1), 1024, 65535);
+  if (!port) return Unexpected<ValueError>{port.error()};
+  return Listener{*address, static_cast<std::uint16_t>(*port)};
+}
+
 Value<CheckReference> parse_check(std::string_view text) {
   const auto words = split_words(text);
   if (words.empty() || !is_valid_name(words[0])) {

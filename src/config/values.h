@@ -45,6 +45,13 @@ Value<IpAddress> parse_address(std::string_view text);
 Value<Prefix> parse_prefix(std::string_view text);
 /// "ADDRESS [min_ttl=N]".
 Value<UnicastPeer> parse_unicast_peer(std::string_view text);
+struct Listener {
+  IpAddress address;
+  std::uint16_t port = 0;
+  bool operator==(const Listener&) const = default;
+};
+/// "127.0.0.1:9112" or "[::1]:9112": this host only, and a port that needs no rights.
+Value<Listener> parse_listener(std::string_view text);
 /// "NAME [required | prefer=N | gate] [relative]".
 Value<CheckReference> parse_check(std::string_view text);
 

@@ -55,8 +55,9 @@ void Engine::Impl::begin_turn(Instant now) {
   last_turn = now;
   now_ = now;
   ++context.counters.turns;
-  if (shortest_interval == Nanos::max()) return;
   const auto earliest = context.deadlines.earliest();
+  if (earliest && now >= *earliest) context.counters.loop_stall.note(now - *earliest);
+  if (shortest_interval == Nanos::max()) return;
   const bool overdue = earliest && now - *earliest > 2 * shortest_interval;
   if (gap <= 3 * shortest_interval && !overdue) return;
   for (const auto& each : movers) {

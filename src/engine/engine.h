@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/duration_histogram.h"
 #include "base/time.h"
 #include "config/config.h"
 #include "ports/facts.h"
@@ -47,6 +48,9 @@ struct ReloadSummary {
 struct HostCounters {
   std::uint64_t checksum_errors = 0, version_errors = 0, vrid_errors = 0, ip_ttl_errors = 0, frames = 0, turns = 0,
                 stalls = 0;
+  std::uint64_t addresses_taken = 0;  ///< that were ours, and that somebody else removed
+  DurationHistogram advert_lateness;
+  DurationHistogram loop_stall;  ///< how late turns began for what was due first
 };
 
 class Engine {

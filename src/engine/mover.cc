@@ -470,6 +470,7 @@ void Mover::on_deadline(Instant now, Instant limit) {
     // Adverts may leave a little early, together with others. Nothing else may: an Active_Down_Interval is a promise.
     const Instant horizon = group_.state() == State::kActive ? limit : now;
     if (*due <= horizon) {
+      if (group_.state() == State::kActive) context_.counters.advert_lateness.note(now - *due);
       const vrrp::GroupStep step = group_.on_deadline(std::max(now, horizon));
       perform(now, step);
       // While something speaks against this host nothing follows but that the Active is lost.

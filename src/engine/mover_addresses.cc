@@ -345,6 +345,7 @@ void Mover::gone(Instant now, Vip& vip) {
   // A link that is going away takes its addresses with it; that is no fight, and on_link() follows.
   const Link& link = context_.links[vip.link];
   if (!link.state.present || !link.state.up) return;
+  ++context_.counters.addresses_taken;
   count_gone(now, vip);
   if (wanted_ && !BATON_DEFECT(38)) install(now, index_of(vip));
 }

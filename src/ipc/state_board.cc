@@ -22,6 +22,8 @@ namespace {
 constexpr std::uint64_t kMagic = 0x44524F424E544142;  // "BATNBORD" in memory
 constexpr std::size_t kPage = 4096;
 
+constexpr std::size_t kHistogramWords = std::tuple_size_v<decltype(DurationHistogram::counts)> + 1;
+
 struct Header {
   std::uint64_t magic;
   std::uint32_t version;
@@ -43,6 +45,10 @@ struct Header {
   std::uint32_t check_bound;
   std::uint32_t watchdog;
   std::uint64_t host_counters[7];
+  // Behind what older builds have: they leave zeros here, and a board of theirs is adopted all the same.
+  std::uint64_t addresses_taken;
+  std::uint64_t advert_lateness[kHistogramWords];
+  std::uint64_t loop_stall[kHistogramWords];
 };
 static_assert(sizeof(Header) <= kPage && std::is_trivially_copyable_v<Header>);
 
@@ -89,6 +95,18 @@ Integer load(const Integer& word) {
 template <class Integer>
 void store(Integer& word, Integer value) {
   std::atomic_ref<Integer>(word).store(value, std::memory_order_release);
+}
+
+using HistogramWords = std::uint64_t[kHistogramWords];
+
+/// Each word is whole; a reader may see a count without its share of the sum.
+void load(const HistogramWords& words, DurationHistogram& histogram) {
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) histogram.counts[i] = load(words[i]);
+  histogram.sum_ns = load(words[kHistogramWords - 1]);
+}
+void store(HistogramWords& words, const DurationHistogram& histogram) {
+  for (std::size_t i = 0; i < histogram.counts.size(); ++i) store(words[i], histogram.counts[i]);
+  store(words[kHistogramWords - 1], histogram.sum_ns);
 }
 
 const Header& header(ConstBytes memory) { return *reinterpret_cast<const Header*>(memory.data()); }
@@ -243,6 +261,9 @@ engine::HostCounters BoardReader::host_counters() const {
   counters.frames = load(words[4]);
   counters.turns = load(words[5]);
   counters.stalls = load(words[6]);
+  counters.addresses_taken = load(header(memory_).addresses_taken);
+  load(header(memory_).advert_lateness, counters.advert_lateness);
+  load(header(memory_).loop_stall, counters.loop_stall);
   return counters;
 }
 
@@ -343,6 +364,9 @@ void BoardWriter::set_host_counters(const engine::HostCounters& counters) {
                                    counters.ip_ttl_errors,   counters.frames,         counters.turns,
                                    counters.stalls};
   for (std::size_t i = 0; i < 7; ++i) store(words[i], values[i]);
+  store(header(memory_).addresses_taken, counters.addresses_taken);
+  store(header(memory_).advert_lateness, counters.advert_lateness);
+  store(header(memory_).loop_stall, counters.loop_stall);
 }
 
 void BoardWriter::publish_instance(std::uint32_t slot, const ports::InstanceState& state) {

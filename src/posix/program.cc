@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <climits>
+#include <string_view>
 
 namespace baton::posix {
 namespace {
@@ -74,6 +77,12 @@ Result<Child> start_program(const Program& program) {
     ::execve(program.path.c_str(), pointers(arguments).data(), pointers(environment).data());
     return kNotExecuted;
   });
+}
+
+bool own_program_replaced() {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlink("/proc/self/exe", target.data(), target.size());
+  return size > 0 && std::string_view{target.data(), static_cast<std::size_t>(size)}.ends_with(" (deleted)");
 }
 
 }  // namespace baton::posix

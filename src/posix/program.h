@@ -25,4 +25,7 @@ struct Program {
 /// caller. Error: no process could be made, or the file cannot be executed.
 Result<Child> start_program(const Program& program);
 
+/// True if the file that this process was started from is gone: an upgrade has put another one in its place.
+bool own_program_replaced();
+
 }  // namespace baton::posix

@@ -35,14 +35,15 @@ std::vector<const config::Instance*> configured(const config::Config& config, co
 }
 
 /// The derived IPv6 link-local VIP is Baton's own business; it is left out unless it is all that there is.
-void add_addresses(const config::Instance& instance, std::vector<std::string>& addresses) {
+void add_addresses(const config::Instance& instance, InstanceView& view) {
   const auto is_ipv6 = [](const Prefix& prefix) { return prefix.address.is_ipv6(); };
   const auto ipv6_count = std::count_if(instance.addresses.begin(), instance.addresses.end(), is_ipv6);
   for (const Prefix& prefix : instance.addresses) {
     const bool derived = prefix.address.is_ipv6() && prefix.address.is_link_local() && ipv6_count > 1;
-    if (!derived) addresses.push_back(prefix.text());
+    if (!derived) view.addresses.push_back(prefix.text());
   }
-  for (const Prefix& prefix : instance.extra_addresses) addresses.push_back(prefix.text());
+  for (const Prefix& prefix : instance.extra_addresses) view.addresses.push_back(prefix.text());
+  view.places.resize(view.addresses.size(), {instance.interface, instance.vrid.value()});
 }
 
 const config::Election& election_of(const config::Config& config, const ports::InstanceState& state,
@@ -86,7 +87,8 @@ HostNames host_names(const config::Config& config) {
   return HostNames{std::move(names)};
 }
 
-void Knowledge::note_report(const ipc::ReportMessage& message) {
+void Knowledge::note_report(const ipc::ReportMessage& message, Instant heard_at) {
+  tallies_.note_report(message, heard_at);
   const ports::Report& report = message.report;
   // The engine numbers its reports from 1; the scribe's own have number 0.
   if (message.sequence != 0) {
@@ -132,14 +134,17 @@ void Knowledge::note_plugin_page(const std::string& section, posix::Mapping page
 }
 
 void Knowledge::note_plugin_down(const ipc::PluginHostDown& down) {
+  if (down.kind != ipc::HostKind::kProbe) return tallies_.note_plugin_down(down.section, down.kind, false);
   ProbeHost& host = probe_hosts_[down.section];
   const ipc::PageReading last = ipc::read_outcome(host.page.const_bytes());
   const bool has_said_why =
       last.state == ipc::PageState::kGood && ipc::host_said_why(down.wait_status, last.outcome.status);
   host.trouble = has_said_why ? "" : down.sentence;
+  tallies_.note_plugin_down(down.section, down.kind, has_said_why && last.outcome.status == VerbStatus::kTimeout);
 }
 
-void Knowledge::keep_plugins(const config::Config& config) {
+void Knowledge::keep_configured(const config::Config& config) {
+  tallies_.keep(config);
   std::erase_if(probe_hosts_, [&](const auto& entry) {
     return std::none_of(config.plugins.begin(), config.plugins.end(),
                         [&](const config::Plugin& plugin) { return plugin.name == entry.first; });
@@ -181,7 +186,10 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
   host.config_hash = config.hash;
   host.engine = engine_;
   host.engine_deaths = engine_deaths_;
-  host.vrid_errors = board.host_counters().vrid_errors;
+  host.counters = board.host_counters();
+  host.vrid_errors = host.counters.vrid_errors;
+  host.reload_succeeded = reload_succeeded_;
+  host.configured_wall_ns = configured_wall_ns_;
   host.events_lost = events_lost_;
   host.names = host_names(config);
   host.now = now;
@@ -195,7 +203,7 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
     view.word = entry.word;
     const std::vector<const config::Instance*> members = configured(config, entry.instance);
     for (const config::Instance* member : members) {
-      add_addresses(*member, view.addresses);
+      add_addresses(*member, view);
       if (entry.instance.is_group) view.members.push_back(member->name);
     }
     if (!members.empty()) {

@@ -15,7 +15,8 @@ namespace baton::steward {
 
 class Knowledge {
  public:
-  void note_report(const ipc::ReportMessage& message);
+  /// `heard_at`: when the instance last heard an Active, if it is known.
+  void note_report(const ipc::ReportMessage& message, Instant heard_at = {});
   void note_lifecycle(const ipc::Lifecycle& lifecycle);
   /// A new engine's channel has come.
   void note_engine_replaced();
@@ -23,11 +24,16 @@ class Knowledge {
   /// A new scribe says itself what it cannot write.
   void note_scribe_replaced() { alarms_[""].erase(ports::Alarm::kScribeSilent); }
 
-  /// A probe's page has come, or its process is gone.
+  /// A configuration is running, since `wall_clock_ns`; or a reload was refused.
+  void note_configured(std::int64_t wall_clock_ns) { reload_succeeded_ = true, configured_wall_ns_ = wall_clock_ns; }
+  void note_reload_refused() { reload_succeeded_ = false; }
+  const Tallies& tallies() const { return tallies_; }
+
+  /// A probe's page has come, or a plugin's process is gone.
   void note_plugin_page(const std::string& section, posix::Mapping page);
   void note_plugin_down(const ipc::PluginHostDown& down);
   /// After a reload: what is no longer configured is forgotten.
-  void keep_plugins(const config::Config& config);
+  void keep_configured(const config::Config& config);
 
   /// Board, configuration and what was noted, at `now`. `config_path` for people.
   HostView view(const ipc::BoardReader& board, const config::Config& config, const std::string& config_path,
@@ -49,6 +55,9 @@ class Knowledge {
   std::uint32_t engine_deaths_ = 0;
   std::uint64_t events_lost_ = 0;
   std::uint64_t last_sequence_ = 0;  ///< of the engine's reports
+  Tallies tallies_;
+  bool reload_succeeded_ = true;
+  std::int64_t configured_wall_ns_ = 0;
 };
 
 /// Names of the hosts' addresses, from the [peer] sections.

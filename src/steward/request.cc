@@ -11,7 +11,16 @@ namespace {
 
 using Json = nlohmann::json;
 
-enum Argument : unsigned { kInstance = 1, kLimit = 2, kFollow = 4, kForMs = 8, kDryRun = 16, kTo = 32 };
+enum Argument : unsigned {
+  kInstance = 1,
+  kLimit = 2,
+  kFollow = 4,
+  kForMs = 8,
+  kDryRun = 16,
+  kTo = 32,
+  kNames = 64,
+  kFormat = 128
+};
 
 struct VerbRow {
   Verb verb;
@@ -26,6 +35,7 @@ constexpr std::array kVerbs{
     VerbRow{Verb::kEvents, "events", true, kInstance | kFollow},
     VerbRow{Verb::kConfig, "config", true, 0},
     VerbRow{Verb::kVersion, "version", true, 0},
+    VerbRow{Verb::kMetrics, "metrics", true, kNames | kFormat},
     VerbRow{Verb::kReload, "reload", false, kDryRun},
     VerbRow{Verb::kSwitchover, "switchover", false, kInstance | kDryRun | kTo},
     VerbRow{Verb::kFreeze, "freeze", false, kForMs},
@@ -56,6 +66,14 @@ std::string take_argument(const VerbRow& row, const std::string& name, const Jso
       return "to: expected a HOST of at most " + std::to_string(config::kMaxNameLength) + " characters";
     }
     request.to = value.get<std::string>();
+  } else if (name == "names" && allowed(kNames)) {
+    const auto names = value.is_string() ? metric_names_from(value.get_ref<const std::string&>()) : std::nullopt;
+    if (!names) return "names: expected baton or keepalived-exporter";
+    request.metrics.names = *names;
+  } else if (name == "format" && allowed(kFormat)) {
+    const auto format = value.is_string() ? metrics_format_from(value.get_ref<const std::string&>()) : std::nullopt;
+    if (!format) return "format: expected openmetrics or text";
+    request.metrics.format = *format;
   } else if (name == "limit" && allowed(kLimit)) {
     if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1 || value.get<std::uint64_t>() > kMaxHistory) {
       return "limit: expected a number from 1 to " + std::to_string(kMaxHistory);
@@ -90,6 +108,18 @@ bool only_reads(Verb verb, bool dry_run) {
   const auto found = std::find_if(kVerbs.begin(), kVerbs.end(), [&](const VerbRow& row) { return row.verb == verb; });
   // A dry reload still makes the guardian fork a parser: that is work that a mere reader may not cause.
   return found->reads || (dry_run && verb != Verb::kReload);
+}
+
+std::optional<MetricNames> metric_names_from(std::string_view word) {
+  if (word == "baton") return MetricNames::kBaton;
+  if (word == "keepalived-exporter") return MetricNames::kKeepalivedExporter;
+  return std::nullopt;
+}
+
+std::optional<MetricsFormat> metrics_format_from(std::string_view word) {
+  if (word == "openmetrics") return MetricsFormat::kOpenMetrics;
+  if (word == "text") return MetricsFormat::kText;
+  return std::nullopt;
 }
 
 int nesting_depth(std::string_view text) {

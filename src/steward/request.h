@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
 #include "base/time.h"
+#include "steward/metrics_text.h"
 
 namespace baton::steward {
 
@@ -23,6 +25,7 @@ enum class Verb : std::uint8_t {
   kEvents,
   kConfig,
   kVersion,
+  kMetrics,
   kReload,
   kSwitchover,
   kFreeze,
@@ -44,11 +47,16 @@ struct Request {
   Nanos duration{0};         ///< freeze: 1 s..kMaxFreeze
   bool dry_run = false;      ///< switchover, reload
   std::string to = {};       ///< switchover: HOST; "" = whichever can
+  MetricsWish metrics = {};
   bool operator==(const Request&) const = default;
 };
 
 /// The error is a sentence for the client; the answer then has exit code 2. Never throws, whatever the bytes.
 Expected<Request, std::string> parse_request(std::string_view line);
+
+/// "baton", "keepalived-exporter"; "openmetrics", "text".
+std::optional<MetricNames> metric_names_from(std::string_view word);
+std::optional<MetricsFormat> metrics_format_from(std::string_view word);
 
 /// Greatest nesting of {} and [] in `text`, strings left out; used before the real parser sees it.
 int nesting_depth(std::string_view text);

@@ -99,8 +99,11 @@ StewardProcess::StewardProcess(StewardArguments arguments, posix::EventLoop loop
       guardian_(std::move(arguments_.guardian), ipc::Process::kSteward, ipc::Process::kGuardian),
       engine_(std::move(arguments_.engine), ipc::Process::kSteward, ipc::Process::kEngine),
       scribe_(std::move(arguments_.scribe), ipc::Process::kSteward, ipc::Process::kScribe),
+      metrics_listener_(
+          loop_, ScrapeLimits{}, [this](MetricsWish wish) { return metrics(wish); }, [] { return posix::now(); }),
       peer_channel_(loop_) {
   peer_channel_.configure(config_);
+  knowledge_.note_configured(posix::wall_clock_ns());
   const auto handler = [this](Clients::Id client, Authority authority, const std::string& line) {
     on_request(client, authority, line);
   };
@@ -113,6 +116,7 @@ Result<void> StewardProcess::watch_all() {
     if (!channel->open()) continue;
     if (const auto watched = watch(*channel); !watched) return watched;
   }
+  metrics_listener_.configure(config_.daemon.metrics_listen);
   return clients_->start();
 }
 
@@ -168,8 +172,10 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     auto config = read_configuration(incoming.fds.front().get());
     if (config) {
       config_ = std::move(*config);
-      knowledge_.keep_plugins(config_);
+      knowledge_.keep_configured(config_);
+      knowledge_.note_configured(posix::wall_clock_ns());
       peer_channel_.configure(config_);
+      metrics_listener_.configure(config_.daemon.metrics_listen);
     } else {
       log::error("configuration_unreadable", {}, config.error().message());
     }
@@ -215,6 +221,8 @@ void StewardProcess::on_lifecycle(const ipc::Lifecycle& lifecycle) {
 
 void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std::vector<posix::Fd>& fds) {
   const auto pending = take_pending(result.nonce);
+  const bool tried = !pending || !pending->request.dry_run;  // without a client it was a signal
+  if (tried && !result.applied) knowledge_.note_reload_refused();
   if (!pending) return;
   Json document = Json::object();
   if (!fds.empty()) {
@@ -237,7 +245,7 @@ void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std
 }
 
 void StewardProcess::on_report(const ipc::ReportMessage& message) {
-  knowledge_.note_report(message);
+  knowledge_.note_report(message, last_heard(message.report));
   peer_channel_.hurry();
   Event event;
   event.instance = message.instance;
@@ -321,6 +329,7 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
     case Verb::kExplain: return answer(client, answer_line(request.verb, explain_document(host, request.instance)));
     case Verb::kConfig:
       return answer(client, answer_line(request.verb, config_document(config_, arguments_.config_path)));
+    case Verb::kMetrics: return answer(client, answer_line(request.verb, metrics_document(request.metrics)));
     case Verb::kVersion: return answer(client, answer_line(request.verb, {{"version", kVersion}}));
     case Verb::kEvents: return start_events(client, request);
     case Verb::kHistory: return ask_scribe(client, request);
@@ -398,6 +407,7 @@ void StewardProcess::expire(Instant now) {
     entry = pending_.erase(entry);
   }
   clients_->expire(now);
+  metrics_listener_.expire(now);
 }
 
 HostView StewardProcess::view() const {
@@ -415,6 +425,7 @@ int StewardProcess::run() {
     std::optional<Instant> deadline = clients_->next_deadline();
     for (const auto& [nonce, pending] : pending_)
       deadline = std::min(deadline.value_or(pending.deadline), pending.deadline);
+    if (const auto due = metrics_listener_.next_deadline()) deadline = std::min(deadline.value_or(*due), *due);
     if (const auto talk = peer_channel_.next_deadline()) deadline = std::min(deadline.value_or(*talk), *talk);
     if (const auto turned = loop_.turn(deadline); !turned) {
       log::error("event_loop_failed", {}, turned.error().message());

@@ -15,6 +15,7 @@
 #include "steward/documents.h"
 #include "steward/event_ring.h"
 #include "steward/knowledge.h"
+#include "steward/metrics_listener.h"
 #include "steward/peer_channel.h"
 #include "steward/steward.h"
 #include "steward/wish.h"
@@ -81,6 +82,9 @@ class StewardProcess {
   void look_at_own_wish(Instant now);
   void hear_wishes();
   HostView view() const;
+  std::string metrics(MetricsWish wish) const;
+  Json metrics_document(MetricsWish wish) const;
+  Instant last_heard(const ports::Report& report) const;
   void talk_to_peers(Instant now);
   void say_goodbye();
   PeerReport own_report(const HostView& host) const;
@@ -103,6 +107,7 @@ class StewardProcess {
   std::map<Clients::Id, std::string> streams_;  ///< client -> instance filter
   std::map<std::uint64_t, Pending> pending_;    ///< by nonce
   std::uint64_t next_nonce_ = 1;
+  MetricsListener metrics_listener_;
   PeerChannel peer_channel_;
   struct Watched {
     Instant told{};  ///< up to here the engine knows

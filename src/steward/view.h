@@ -9,10 +9,12 @@
 
 #include "base/time.h"
 #include "config/config.h"
+#include "engine/engine.h"
 #include "ipc/probe_page.h"
 #include "ports/ports.h"
 #include "ports/snapshot.h"
 #include "steward/peer_channel.h"
+#include "steward/tallies.h"
 #include "steward/words.h"
 
 namespace baton::steward {
@@ -51,11 +53,18 @@ struct CheckUseView {
   const CheckView* check = nullptr;  ///< nullptr: the engine does not know it yet
 };
 
+/// The virtual router that an address belongs to.
+struct AddressPlace {
+  std::string interface;
+  std::uint8_t vrid = 0;
+};
+
 struct InstanceView {
   ports::InstanceState state;
   ports::HandoverWord word = {};  ///< state.handover with its texts
   std::vector<RouterView> routers;
   std::vector<std::string> addresses;  ///< with prefix, in the advert's order; without the derived IPv6 link-local ones
+  std::vector<AddressPlace> places;    ///< of `addresses`, one for each
   std::vector<std::string> members;    ///< of a group
   bool preempt = true;
   Nanos preempt_delay{0};
@@ -88,7 +97,12 @@ struct HostView {
   std::vector<PeerView> peers;                   ///< the other hosts; none: there is no peer channel
   std::map<ports::Alarm, ports::Report> alarms;  ///< of the host
   std::uint64_t vrid_errors = 0;
-  std::uint64_t events_lost = 0;  ///< reports that did not reach the steward
+  engine::HostCounters counters;
+  Tallies tallies;                      ///< filled in for metrics only
+  bool reload_succeeded = true;         ///< the last one
+  std::int64_t configured_wall_ns = 0;  ///< when the running configuration was read
+  bool old_binary = false;              ///< the program on disk is another one; filled in for metrics only
+  std::uint64_t events_lost = 0;        ///< reports that did not reach the steward
   HostNames names;
   Instant now{};
   std::int64_t wall_clock_ns = 0;  ///< at `now`

@@ -98,7 +98,7 @@ TEST(BatonctlTest, NoDaemonIsExitThreeWithThePathAndAHint) {
 
 TEST(BatonctlTest, EveryAskingVerbWithoutADaemonIsExitThree) {
   for (const char* verb : {"status", "explain", "history", "events", "reload", "switchover", "freeze --for 1h", "thaw",
-                           "drain", "undrain", "config show", "config diff", "status -w", "events -f"}) {
+                           "drain", "undrain", "metrics", "config show", "config diff", "status -w", "events -f"}) {
     EXPECT_EQ(batonctl(std::string{"--runtime-dir /nonexistent/baton "} + verb).exit, 3) << verb;
   }
 }
@@ -113,7 +113,7 @@ TEST(BatonctlTest, TroubleIsJsonToo) {
 
 TEST(BatonctlTest, UsageErrorsAreExitTwo) {
   for (const char* words : {"", "status --bogus", "freeze", "freeze --for 3", "freeze --for 0s", "history --limit 0",
-                            "config", "config shw", "check a b"}) {
+                            "config", "config shw", "check a b", "metrics --names snmp", "metrics --format xml"}) {
     EXPECT_EQ(batonctl(words).exit, 2) << words;
   }
 }
@@ -122,6 +122,50 @@ TEST(BatonctlTest, UnknownVerbSaysWhatWasProbablyMeant) {
   const Outcome outcome = batonctl("statsu");
   EXPECT_EQ(outcome.exit, 2);
   EXPECT_EQ(outcome.output, "batonctl: unknown verb 'statsu'; did you mean 'status'?\n");
+}
+
+TEST(BatonctlTest, MetricsAreAskedForAndPrintedAsTheyCome) {
+  SetSteward steward{R"({"ok":true,"exit":0,"verb":"metrics","result":{"content_type":"t","text":"a 1\n# EOF\n"}})"
+                     "\n"};
+  const Outcome outcome = batonctl(steward.option() + "metrics --names keepalived-exporter");
+  EXPECT_EQ(outcome.exit, 0);
+  EXPECT_EQ(outcome.output, "a 1\n# EOF\n");
+  EXPECT_EQ(steward.request(), R"({"verb":"metrics","names":"keepalived-exporter","format":"openmetrics"})"
+                               "\n");
+}
+
+std::string content(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+TEST(BatonctlTest, ATextfileIsReplacedWholeAndReadableByEverybody) {
+  const Directory directory;
+  const std::string file = directory.write("baton.prom", "old\n");
+  std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+  SetSteward steward{R"({"ok":true,"exit":0,"verb":"metrics","result":{"content_type":"t","text":"a 1\n"}})"
+                     "\n"};
+  const Outcome outcome = batonctl(steward.option() + "metrics --textfile " + file);
+  EXPECT_EQ(outcome.exit, 0);
+  EXPECT_EQ(outcome.output, "");
+  EXPECT_EQ(steward.request(), R"({"verb":"metrics","names":"baton","format":"text"})"
+                               "\n");
+  EXPECT_EQ(content(file), "a 1\n");
+  EXPECT_EQ(static_cast<unsigned>(std::filesystem::status(file).permissions()), 0644u);
+  const auto all = std::filesystem::directory_iterator(directory.path());
+  EXPECT_EQ(std::distance(begin(all), end(all)), 1) << "nothing beside it";
+}
+
+TEST(BatonctlTest, ATextfileSaysWhenNoDaemonAnswers) {
+  const Directory directory;
+  const std::string file = directory.write("baton.prom", "old\n");
+  EXPECT_EQ(batonctl("--runtime-dir /nonexistent/baton metrics --textfile " + file).exit, 3);
+  EXPECT_EQ(content(file), "# HELP baton_up 0: no daemon answers.\n# TYPE baton_up gauge\nbaton_up 0\n");
+  const std::string names = " --names keepalived-exporter --format openmetrics";
+  EXPECT_EQ(batonctl("--runtime-dir /nonexistent/baton metrics --textfile " + file + names).exit, 3);
+  EXPECT_EQ(content(file),
+            "# HELP keepalived_up 0: no daemon answers.\n# TYPE keepalived_up gauge\nkeepalived_up 0\n# EOF\n");
+  EXPECT_EQ(batonctl("--runtime-dir /nonexistent/baton metrics --textfile " + directory.path() + "/").exit, 1);
 }
 
 TEST(BatonctlTest, HelpIsNoError) {

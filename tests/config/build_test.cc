@@ -60,6 +60,20 @@ TEST(Build, EveryDaemonKeyReachesTheConfig) {
   EXPECT_EQ(daemon.history_limit, 50u);
 }
 
+TEST(Build, MetricsAreServedToThisHostOnly) {
+  const auto listen = [](const std::string& value) { return instance("[daemon]\nmetrics_listen = " + value + "\n"); };
+  EXPECT_EQ(config_of(listen("127.0.0.1:9112")).daemon.metrics_listen, "127.0.0.1:9112");
+  EXPECT_EQ(config_of(listen("[::1]:9112")).daemon.metrics_listen, "[::1]:9112");
+  EXPECT_EQ(config_of(listen("off")).daemon.metrics_listen, "");
+  for (const char* bad : {"0.0.0.0:9112", "10.0.0.1:9112", "[::]:9112", "127.0.0.1", "::1:9112", "[127.0.0.1]:9112",
+                          "localhost:9112", ":9112"}) {
+    EXPECT_THAT(findings(listen(bad)), ElementsAre("E030 6:18")) << bad;
+  }
+  EXPECT_THAT(findings(listen("127.0.0.1:80")), ElementsAre("E031 6:18"));
+  EXPECT_THAT(findings(listen("127.0.0.1:65536")), ElementsAre("E031 6:18"));
+  EXPECT_THAT(findings(listen("127.0.0.1:")), ElementsAre("E030 6:18"));
+}
+
 // F-05: 0 and 255 cannot be configured.
 TEST(Build, PriorityIs1To254) {
   for (const char* bad : {"0", "255", "256"})
@@ -238,7 +252,6 @@ TEST(Build, WhatThisBuildCannotDoIsRefusedUnlessItIsTheDefault) {
   EXPECT_THAT(findings(instance("virtual_mac = yes\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("route = default via 10.0.0.1\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("rule = from 10.0.0.1\n")), ElementsAre("E041 5:1"));
-  EXPECT_THAT(findings(instance("[daemon]\nmetrics_listen = 0.0.0.0:9000\n")), ElementsAre("E041 6:1"));
   EXPECT_THAT(findings(instance("[daemon]\nrecorder = 30s\n")), ElementsAre("W012 6:1"));
 }
 

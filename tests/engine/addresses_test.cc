@@ -77,6 +77,15 @@ TEST(AddressesTest, WhatSomebodyTakesAwayIsBackAtOnceWithAnAnnouncement) {
   EXPECT_EQ(bench.state(), State::kActive);
 }
 
+TEST(AddressesTest, WhatSomebodyTakesAwayIsCounted) {
+  Bench bench;
+  bench.become_active();
+  bench.run_for(2s);
+  EXPECT_EQ(bench.engine->counters().addresses_taken, 0u);
+  bench.fact("192.0.2.1/32", false, false);
+  EXPECT_EQ(bench.engine->counters().addresses_taken, 1u);
+}
+
 TEST(AddressesTest, FiveTimesInAMinuteIsAFightThatIsGivenUpForTheCooldown) {
   Bench bench;
   bench.become_active();

@@ -56,6 +56,19 @@ TEST(RoleTest, AdvertsLeaveEachIntervalWithoutDrift) {
   }
 }
 
+TEST(RoleTest, EachAdvertIsNotedByHowLateItIs) {
+  Bench bench;
+  bench.become_active();
+  const DurationHistogram before = bench.engine->counters().advert_lateness;
+  const Instant due = bench.doors.adverts.back().at + 1s;
+  bench.now = due + 3ms;
+  bench.turn([] {});
+  const DurationHistogram after = bench.engine->counters().advert_lateness;
+  EXPECT_EQ(after.counts[5] - before.counts[5], 1u);  // up to 5 ms
+  EXPECT_EQ(after.sum_ns - before.sum_ns, 3'000'000u);
+  EXPECT_GE(bench.engine->counters().loop_stall.sum_ns, 3'000'000u);
+}
+
 TEST(RoleTest, AnOwnerIsActiveAtOnceAndItsAddressesAreItsOwn) {
   config::Instance owner = web();
   owner.owner = true;

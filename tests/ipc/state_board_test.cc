@@ -79,6 +79,22 @@ TEST_F(StateBoardTest, CountersOutliveTheirWriter) {
   EXPECT_EQ(reader_.counters(2).advertisement_sent, 42U);
 }
 
+TEST_F(StateBoardTest, HostCountersAndHistogramsComeAsTheyWere) {
+  EXPECT_EQ(reader_.host_counters().advert_lateness, DurationHistogram{}) << "what an older build leaves";
+  engine::HostCounters counters;
+  counters.stalls = 7;
+  counters.addresses_taken = 8;
+  counters.advert_lateness.note(std::chrono::milliseconds{3});
+  counters.loop_stall.note(std::chrono::seconds{2});
+  writer_.set_host_counters(counters);
+  EXPECT_EQ(reader_.host_counters().stalls, 7u);
+  EXPECT_EQ(reader_.host_counters().addresses_taken, 8u);
+  EXPECT_EQ(reader_.host_counters().advert_lateness.counts[5], 1u);
+  EXPECT_EQ(reader_.host_counters().advert_lateness.sum_ns, 3'000'000u);
+  EXPECT_EQ(reader_.host_counters().loop_stall.counts[13], 1u);
+  EXPECT_EQ(reader_.host_counters().loop_stall.sum_ns, 2'000'000'000u);
+}
+
 TEST_F(StateBoardTest, EachEngineCountsAsAGeneration) {
   writer_.begin(100);
   writer_.begin(200);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "ipc/host_order.h"
+#include "posix/memfd.h"
 #include "tests/steward/views.h"
 
 namespace baton::steward {
@@ -136,6 +138,48 @@ TEST_F(KnowledgeTest, TheNewestAnswerToEachVerbIsKeptForItsInstance) {
   EXPECT_TRUE(host.instances[0].acts.empty());  // mail
   EXPECT_EQ(host.instances[1].acts.size(), 2u);
   EXPECT_EQ(host.instances[1].acts.at(PluginVerb::kCanPromote).sentence.view(), "second");
+}
+
+TEST_F(KnowledgeTest, EachAddressKnowsItsVirtualRouter) {
+  config_.instances[0].extra_addresses = {Prefix::parse("10.1.0.60/32").value()};
+  publish(0, "mail");
+  const InstanceView mail = view().instances.at(0);
+  ASSERT_EQ(mail.places.size(), 2u);
+  EXPECT_EQ(mail.places[1].interface, "eth1");
+  EXPECT_EQ(mail.places[1].vrid, 52);
+}
+
+TEST_F(KnowledgeTest, ARefusedReloadIsRememberedUntilOneSucceeds) {
+  knowledge_.note_configured(1);
+  EXPECT_TRUE(view().reload_succeeded);
+  knowledge_.note_reload_refused();
+  EXPECT_FALSE(view().reload_succeeded);
+  EXPECT_EQ(view().configured_wall_ns, 1);
+  knowledge_.note_configured(2);
+  EXPECT_TRUE(view().reload_succeeded);
+  EXPECT_EQ(view().configured_wall_ns, 2);
+}
+
+TEST_F(KnowledgeTest, EndsOfPluginsAreCountedAndTimeoutsAmongThem) {
+  auto memory = posix::shared_memfd("page", ipc::kProbePageSize);
+  auto page = posix::Mapping::read_write(memory->get());
+  ipc::ProbeOutcome late;
+  late.sequence = 1;
+  late.status = VerbStatus::kTimeout;
+  ipc::write_outcome(page->bytes(), late);
+  knowledge_.note_plugin_page("health", std::move(*page));
+  ipc::PluginHostDown down;
+  down.section = "health";
+  down.wait_status = ipc::kHostLate << 8;
+  knowledge_.note_plugin_down(down);
+  down.wait_status = 9;  // killed
+  knowledge_.note_plugin_down(down);
+  down.kind = ipc::HostKind::kAct;
+  knowledge_.note_plugin_down(down);
+  Tallies tallies = knowledge_.tallies();
+  EXPECT_EQ(tallies.timeouts["health"], 1u);
+  EXPECT_EQ((tallies.restarts[{"health", ipc::HostKind::kProbe}]), 2u);
+  EXPECT_EQ((tallies.restarts[{"health", ipc::HostKind::kAct}]), 1u);
 }
 
 TEST_F(KnowledgeTest, PeersGiveTheirAddressesNames) {

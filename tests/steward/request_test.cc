@@ -32,6 +32,17 @@ TEST(RequestTest, ArgumentsAreTaken) {
   EXPECT_EQ(parse_request(R"({"verb":"freeze","for_ms":7200000})")->duration, 2h);
 }
 
+TEST(RequestTest, MetricsHaveNamesAndAFormat) {
+  EXPECT_EQ(parse_request(R"({"verb":"metrics"})")->metrics, MetricsWish{});
+  const auto asked = parse_request(R"({"verb":"metrics","names":"keepalived-exporter","format":"text"})");
+  ASSERT_TRUE(asked);
+  EXPECT_EQ(asked->metrics.names, MetricNames::kKeepalivedExporter);
+  EXPECT_EQ(asked->metrics.format, MetricsFormat::kText);
+  EXPECT_EQ(refusal(R"({"verb":"metrics","names":"snmp"})"), "names: expected baton or keepalived-exporter");
+  EXPECT_EQ(refusal(R"({"verb":"metrics","format":7})"), "format: expected openmetrics or text");
+  EXPECT_EQ(refusal(R"({"verb":"status","format":"text"})"), "unknown argument for verb 'status'");
+}
+
 TEST(RequestTest, WhatIsNoJsonObjectIsRefused) {
   EXPECT_EQ(refusal(""), "request is not JSON");
   EXPECT_EQ(refusal("status"), "request is not JSON");
@@ -84,7 +95,7 @@ TEST(RequestTest, OversizedRequestIsRefused) {
 
 TEST(RequestTest, OnlyLookingVerbsAreReads) {
   for (const Verb verb :
-       {Verb::kStatus, Verb::kExplain, Verb::kHistory, Verb::kEvents, Verb::kConfig, Verb::kVersion}) {
+       {Verb::kStatus, Verb::kExplain, Verb::kHistory, Verb::kEvents, Verb::kConfig, Verb::kVersion, Verb::kMetrics}) {
     EXPECT_TRUE(only_reads(verb, false)) << verb_token(verb);
   }
   for (const Verb verb : {Verb::kReload, Verb::kSwitchover, Verb::kFreeze, Verb::kThaw, Verb::kDrain, Verb::kUndrain}) {

@@ -286,6 +286,37 @@ TEST_F(StewardProcessTest, InvalidConfigurationIsExitFiveWithItsDiagnostics) {
   EXPECT_EQ(answer["result"]["diagnostics"][0]["code"], "E023");
 }
 
+TEST_F(StewardProcessTest, MetricsTellOfLostActivesAndRefusedReloads) {
+  InstanceView web = instance_web();
+  hear_db2(web.routers[0], 110);
+  const Instant now = posix::now();
+  web.routers[0].state.heard_at_ns = ns(now - 400ms);
+  ipc::BoardWriter::open(memory_.bytes())->publish_router(0, web.routers[0].state);
+  ipc::ReportMessage message = report(1, ports::EventKind::kTransition);
+  message.report.instance = 0;
+  message.report.from = vrrp::State::kBackup;
+  message.report.to = vrrp::State::kActive;
+  message.report.reason = Reason::kActiveDownExpired;
+  message.report.at = now;
+  engine_.send(message);
+  guardian_.send(ipc::ReloadResult{.nonce = 0, .valid = false, .applied = false});
+  Client client(socket_path());
+  Json answer;
+  const auto has = [&](const char* row) {
+    return !answer.is_null() && answer["result"]["text"].get<std::string>().find(row) != std::string::npos;
+  };
+  for (int i = 0; i < 1000 && !(has("\nbaton_config_last_reload_success 0\n") && has("baton_transitions_total")); ++i) {
+    answer = client.ask(R"({"verb":"metrics"})");
+  }
+  EXPECT_TRUE(has("\nbaton_config_last_reload_success 0\n"));
+  EXPECT_TRUE(
+      has("baton_transitions_total{instance=\"web\",from=\"backup\",to=\"active\",reason=\"active_down_"
+          "expired\"} 1\n"));
+  EXPECT_TRUE(has("baton_failover_duration_seconds_sum{phase=\"detect\"} 0.4\n"));
+  EXPECT_TRUE(has("baton_running_old_binary 0\n"));
+  EXPECT_EQ(answer["result"]["content_type"], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+}
+
 TEST_F(StewardProcessTest, HistoryIsWhatTheScribeSays) {
   Client client(socket_path());
   client.write("{\"verb\":\"history\",\"limit\":5}\n");

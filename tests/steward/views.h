@@ -59,6 +59,7 @@ inline InstanceView instance_web() {
   instance.state.addresses_wanted = 1;
   instance.state.since_ns = ns(kNow - 133s);
   instance.addresses = {"10.0.0.50/24"};
+  instance.places = {{"eth0", 51}};
   instance.routers = {router_eth0()};
   return instance;
 }
