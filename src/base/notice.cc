@@ -61,6 +61,8 @@ constexpr auto kTable = std::to_array<Notice>({
     {"log_writer_died", "The process that writes `log_file` has ended; the log goes to standard error, or the journal.",
      "Look for a full or read-only disk, then restart Baton at a quiet time."},
     {"log_writer_lost", "The guardian cannot watch the process that writes `log_file`; it writes on.", {}},
+    {"metrics_unavailable", "The port of `metrics_listen` cannot be opened: nothing can be scraped there.",
+     "Find who has it (`ss -ltnp`), or set another port and reload; `batonctl metrics` works all the same."},
     {"notify_dropped", "More notifications waited for a plugin than there is room for. This one is lost.",
      "See why the plugin is slow: `batonctl plugin test NAME --verb notify --really`."},
     {"notify_failed", "A notification failed; the plugin's own words say why. Nothing waits for it or repeats it.",
