@@ -137,7 +137,7 @@ def test_a_guard_that_is_killed_takes_its_job_along(scene):
 
 
 def test_usage(scene):
-    one = scene.start("baton", "db1").wait_ready()
+    one, _ = scene.pair()
     for words in (["--while", "active", "svc"], ["--while", "master", "svc", "--", "true"], ["svc", "--", "true"],
                   ["--while", "active", "--", "true"], ["--while", "active", "svc", "--grace", "2", "--", "true"], ["--while", "active", "svc", "--"]):
         code, out, err = finish(guard(one, *words), 10)
