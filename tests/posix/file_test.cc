@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -71,11 +72,12 @@ TEST_F(FileTest, APreparedDirectoryHasItsMode) {
   EXPECT_EQ(facts.st_mode & 07777, 0755U);
 }
 
-/// Root without the right to give files away. The child's answer: 0 prepared, else an errno.
+/// Root without the right to give files away, but with the one to look into others' directories, as the guardian. The
+/// child's answer: 0 prepared, else an errno.
 int prepare_without_chown(const std::string& path, const User& owner) {
   const pid_t child = ::fork();
   if (child == 0) {
-    if (!keep_only_capabilities({})) ::_exit(255);
+    if (!keep_only_capabilities({CAP_DAC_READ_SEARCH})) ::_exit(255);
     const auto directory = prepare_directory(path, owner, 0750);
     ::_exit(directory ? 0 : directory.error().sys_errno);
   }

@@ -165,6 +165,7 @@ TEST_F(KnowledgeTest, EndsOfPluginsAreCountedAndTimeoutsAmongThem) {
   auto page = posix::Mapping::read_write(memory->get());
   ipc::ProbeOutcome late;
   late.sequence = 1;
+  late.streak = 1;
   late.status = VerbStatus::kTimeout;
   ipc::write_outcome(page->bytes(), late);
   knowledge_.note_plugin_page("health", std::move(*page));
