@@ -1,5 +1,5 @@
-// Arbitrary text as a keepalived.conf, with a second one that it may include: never a crash, never without end; and
-// what is written passes Baton's reader as far as lines, sections and keys go.
+// Arbitrary text as a keepalived.conf, with a second one that it may include: never a crash, never without end, and a
+// refusal names its file and says why; what is written goes through Baton's reader.
 #include <algorithm>
 #include <cerrno>
 #include <cstdint>
