@@ -38,8 +38,9 @@ Expected<Json, Trouble> ask_instance(const Options& options, const std::string& 
   }
   const Json result = answer->value("result", Json::object());
   const std::string engine = text_of(result, "engine");
-  if (engine != "running")
+  if (engine != "running") {
     return Unexpected<Trouble>{Trouble{ExitCode::kFailed, "the engine is not running: " + engine}};
+  }
   for (const Json& one : list_of(result, "instances")) {
     if (text_of(one, "name") == instance) return one;
   }

@@ -185,8 +185,9 @@ void Mover::run_follow_ups(Instant now) {
 }
 
 void Mover::on_act_result(Instant now, const ports::ActResult& result) {
-  if (moving_ && moving_->step_down_ticket != 0 && result.ticket == moving_->step_down_ticket)
+  if (moving_ && moving_->step_down_ticket != 0 && result.ticket == moving_->step_down_ticket) {
     return stepped_down(now, result);
+  }
   if (on_promotion_result(now, result)) return;
   if (act_ticket_ == 0 || result.ticket != act_ticket_) return;
   act_ticket_ = 0;

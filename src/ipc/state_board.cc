@@ -45,7 +45,6 @@ struct Header {
   std::uint32_t check_bound;
   std::uint32_t watchdog;
   std::uint64_t host_counters[7];
-  // Behind what older builds have: they leave zeros here, and a board of theirs is adopted all the same.
   std::uint64_t addresses_taken;
   std::uint64_t advert_lateness[kHistogramWords];
   std::uint64_t loop_stall[kHistogramWords];

@@ -103,6 +103,15 @@ class PromotionTest : public testing::Test {
     answer();
     ASSERT_EQ(promotion->step(), PromotionStep::kStandby);
   }
+  /// A standby, db1, that fences who does not promise.
+  void settle_with_fence(std::vector<std::string> others = {"db2"}) {
+    Promotion::Setup setup = one_section();
+    setup.host = "db1";
+    setup.others = std::move(others);
+    setup.fence = {{.verbs = {}, .deadline = 30s}};
+    make(std::move(setup));
+    settle_as_standby();
+  }
   void become_active() {
     settle_as_standby();
     promotion->claim(now, now);

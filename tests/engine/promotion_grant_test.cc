@@ -5,11 +5,7 @@ namespace baton::engine {
 namespace {
 
 TEST_F(PromotionTest, EachOtherHostIsFencedBeforeAnythingIsPromoted) {
-  Promotion::Setup setup = one_section();
-  setup.others = {"db2", "db3"};
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence({"db2", "db3"});
   promotion->claim(now, now);
   EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "fence db2"));
   EXPECT_THAT(answer(), ElementsAre("fence db3"));
@@ -17,12 +13,7 @@ TEST_F(PromotionTest, EachOtherHostIsFencedBeforeAnythingIsPromoted) {
 }
 
 TEST_F(PromotionTest, WhoPromisesForThisClaimIsNotFenced) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.others = {"db2", "db3"};
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence({"db2", "db3"});
   ports::PeerFact word{
       .host = "db2", .instance = "pg", .data_role = DataRole::kStandby, .step = PromotionStep::kStandby};
   promotion->heard(now, word);
@@ -39,11 +30,7 @@ TEST_F(PromotionTest, WhoPromisesForThisClaimIsNotFenced) {
 }
 
 TEST_F(PromotionTest, WhoFellSilentWithTheClaimIsFencedAfterAWordsTime) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->heard(now,
                    {.host = "db2", .instance = "pg", .data_role = DataRole::kActive, .step = PromotionStep::kActive});
   ask();
@@ -56,11 +43,7 @@ TEST_F(PromotionTest, WhoFellSilentWithTheClaimIsFencedAfterAWordsTime) {
 }
 
 TEST_F(PromotionTest, WhoIsHeardButDoesNotPromiseIsFencedAfterTenSeconds) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   const ports::PeerFact holder{
       .host = "db2", .instance = "pg", .data_role = DataRole::kDemoting, .step = PromotionStep::kDemoting};
   promotion->claim(now, now);
@@ -82,11 +65,7 @@ ports::PeerFact last_word_at(PromotionStep step) {
 }
 
 TEST_F(PromotionTest, WhoStoppedInOrderIsNotFenced) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->heard(now, last_word_at(PromotionStep::kReturning));
   const Instant before = now - 1ms;
   now += 1h;
@@ -98,11 +77,7 @@ TEST_F(PromotionTest, WhoStoppedInOrderIsNotFenced) {
 }
 
 TEST_F(PromotionTest, WhoStoppedInOrderIsFencedOnceItsAdvertsAreHeardAgain) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->heard(now, last_word_at(PromotionStep::kReturning));
   now += 1h;
   promotion->follow(now, "db2", now);
@@ -115,11 +90,7 @@ TEST_F(PromotionTest, WhoStoppedInOrderIsFencedOnceItsAdvertsAreHeardAgain) {
 }
 
 TEST_F(PromotionTest, WhoStoppedInTheMiddleOfItsDemotionIsFenced) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->heard(now, last_word_at(PromotionStep::kDemoting));
   now += 1h;
   promotion->claim(now, now);
@@ -160,11 +131,7 @@ TEST_F(PromotionTest, AClaimThatIsRefusedLeavesTheDatabaseOfAHostThatIsHeardAlon
 }
 
 TEST_F(PromotionTest, AHostAtRestPromisesWhereThereIsAFenceAndIsNotBoundByIt) {
-  Promotion::Setup setup = one_section();
-  setup.host = "db1";
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->heard(now, {.host = "db2",
                          .instance = "pg",
                          .data_role = DataRole::kClaiming,
@@ -176,10 +143,7 @@ TEST_F(PromotionTest, AHostAtRestPromisesWhereThereIsAFenceAndIsNotBoundByIt) {
 }
 
 TEST_F(PromotionTest, AnOperatorsWordOutweighsAFenceThatFailsNotTheAttempt) {
-  Promotion::Setup setup = one_section();
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->permit(now);
   promotion->claim(now, now);
   EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "fence db2"));
@@ -191,10 +155,7 @@ TEST_F(PromotionTest, AnOperatorsWordOutweighsAFenceThatFailsNotTheAttempt) {
 }
 
 TEST_F(PromotionTest, WithoutAConfirmedFenceNothingIsPromoted) {
-  Promotion::Setup setup = one_section();
-  setup.fence = {{.verbs = {}, .deadline = 30s}};
-  make(setup);
-  settle_as_standby();
+  settle_with_fence();
   promotion->claim(now, now);
   ask();
   EXPECT_THAT(answer(VerbStatus::kFatal, "no answer of the power switch"), ElementsAre("[standby 1]"));

@@ -19,22 +19,7 @@ TEST(StatusDocumentTest, ActiveInstanceHasExactlyTheDocumentedShape) {
   HostView host = host_db1();
   InstanceView web = web_active();
   ports::RouterCounters& counters = web.routers[0].counters;
-  counters = {.master_transitions = 1,
-              .advertisement_rcvd = 2,
-              .advertisement_sent = 133,
-              .interval_errors = 4,
-              .priority_zero_pkts_rcvd = 5,
-              .priority_zero_pkts_sent = 6,
-              .invalid_type_pkts_rcvd = 7,
-              .address_list_errors = 8,
-              .packet_length_errors = 9,
-              .checksum_errors = 10,
-              .version_errors = 11,
-              .ip_ttl_errors = 12,
-              .other_discards = 13,
-              .message_only_rcvd = 14,
-              .pseudo_header_rcvd = 15,
-              .answers_suppressed = 16};
+  counters = numbered_counters();
   web.routers[0].state.checksum_form = 1;
   host.instances = {web};
   host.vrid_errors = 17;

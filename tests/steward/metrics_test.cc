@@ -93,22 +93,7 @@ TEST(MetricsTest, HostAndConfigurationSayWhatTheyAre) {
 
 TEST(MetricsTest, AdvertCountersStandUnderTheirReasons) {
   HostView host = active_host();
-  host.instances[0].routers[0].counters = {.master_transitions = 1,
-                                           .advertisement_rcvd = 2,
-                                           .advertisement_sent = 133,
-                                           .interval_errors = 4,
-                                           .priority_zero_pkts_rcvd = 5,
-                                           .priority_zero_pkts_sent = 6,
-                                           .invalid_type_pkts_rcvd = 7,
-                                           .address_list_errors = 8,
-                                           .packet_length_errors = 9,
-                                           .checksum_errors = 10,
-                                           .version_errors = 11,
-                                           .ip_ttl_errors = 12,
-                                           .other_discards = 13,
-                                           .message_only_rcvd = 14,
-                                           .pseudo_header_rcvd = 15,
-                                           .answers_suppressed = 16};
+  host.instances[0].routers[0].counters = numbered_counters();
   const std::string text = openmetrics(host);
   const std::string web = R"({instance="web",interface="eth0",vrid="51",af="ipv4")";
   EXPECT_THAT(rows(text, "baton_adverts_sent_total"), ElementsAre(web + "} 133"));
