@@ -8,6 +8,7 @@ cannot say other than the program does. A chapter names what it wants of them in
 
     @keys SECTION [own|election]   @codes E|W    @verbs          @global-options   @batond-options  @exit-codes
     @alarms [TOKEN...]             @reasons      @events         @discards         @notices         @modules
+    @message-ids
     @example FILE                  @about TABLE NAME ... @end    (more words for one row)
 
 `@alarms` without tokens shows those that no other line has shown. An @about for a row that does not exist is an error.
@@ -22,6 +23,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import catalog  # noqa: E402
 import roff  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -194,6 +196,10 @@ class Page:
     def make_notices(self):
         return self.make_rows("notice", "notices")
 
+    def make_message_ids(self):
+        return [line for row in self.tables["messages"]
+                for line in roff.tagged(f"`{row['message_id']}`", [f"{row['token']}: {sentence(re.sub('@BATON_([A-Z]+)@', r'*BATON_\1*', row['text']))}"])]
+
     def make_events(self):
         return [line for token in self.tables["events"] for line in self.row("event", token, f"**{token}**", [])]
 
@@ -311,6 +317,7 @@ def main():
     tables["batond_options"] = batond_options(arguments.batond)
     tables["modules"] = modules_of(arguments.module)
     arguments.out.mkdir(parents=True, exist_ok=True)
+    (arguments.out / "baton.catalog").write_text(catalog.text_of(tables), encoding="utf-8")
     for path in sorted(HERE.glob("*.in")):
         one = Page(path, tables, arguments.source)
         (arguments.out / f"{one.name}.{one.section}").write_text(one.render(), encoding="utf-8")

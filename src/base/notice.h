@@ -9,7 +9,8 @@
 namespace baton {
 
 struct Notice {
-  std::string_view id;  ///< `event=` of the log line
+  std::string_view id;          ///< `event=` of the log line
+  std::string_view message_id;  ///< of the journal, 32 hexadecimal digits: fixed for ever (base/message_id.h)
   std::string_view meaning;
   std::string_view remedy;  ///< "" if there is nothing to do
 };

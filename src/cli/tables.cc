@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/message_id.h"
 #include "base/notice.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
@@ -93,7 +94,8 @@ Json alarms() {
     if (alarm == ports::Alarm::kNone || ports::alarm_token(alarm) == "unknown") continue;
     list.push_back({{"token", ports::alarm_token(alarm)},
                     {"words", steward::alarm_words(alarm)},
-                    {"advice", steward::alarm_advice(alarm)}});
+                    {"advice", steward::alarm_advice(alarm)},
+                    {"message_id", message_id("alarm", ports::alarm_token(alarm))}});
   }
   return list;
 }
@@ -119,7 +121,21 @@ Json discards() {
 Json notices() {
   Json list = Json::array();
   for (const Notice& notice : notice_table()) {
-    list.push_back({{"token", notice.id}, {"words", notice.meaning}, {"remedy", notice.remedy}});
+    list.push_back({{"token", notice.id},
+                    {"words", notice.meaning},
+                    {"remedy", notice.remedy},
+                    {"message_id", notice.message_id}});
+  }
+  return list;
+}
+
+/// What has words of its own in the journal's catalog: neither an alarm nor a notice.
+Json messages() {
+  Json list = Json::array();
+  for (const MessageKind& kind : message_kind_table()) {
+    if (kind.subject.empty()) continue;
+    list.push_back(
+        {{"token", kind.token}, {"message_id", kind.message_id}, {"subject", kind.subject}, {"text", kind.text}});
   }
   return list;
 }
@@ -215,6 +231,7 @@ Json tables_json(const CLI::App& app) {
           {"events", events()},
           {"discards", discards()},
           {"notices", notices()},
+          {"messages", messages()},
           {"plugin_verbs", plugin_verbs()},
           {"plugin_statuses", plugin_statuses()},
           {"capabilities", Json::array({"CAP_NET_RAW"})}};

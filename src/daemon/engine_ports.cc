@@ -1,11 +1,12 @@
 #include "daemon/engine_ports.h"
 
+#include <sys/random.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "log/log.h"
 #include "posix/clock.h"
-#include "vrrp/packet.h"
 
 namespace baton::daemon {
 namespace {
@@ -13,84 +14,33 @@ namespace {
 constexpr std::size_t kMaxUnrecorded = 64 + config::kMaxInstances;
 constexpr Nanos kReportPause = std::chrono::milliseconds{2};
 
-std::string_view event_token(ports::EventKind kind) {
-  switch (kind) {
-    case ports::EventKind::kTransition: return "transition";
-    case ports::EventKind::kAlarm: return "alarm";
-    case ports::EventKind::kAlarmCleared: return "alarm_cleared";
-    case ports::EventKind::kNotice: return "notice";
-    case ports::EventKind::kHolding: return "holding";
-    case ports::EventKind::kCheck: return "check";
-    case ports::EventKind::kActed: return "acted";
-    case ports::EventKind::kMove: return "move";
+/// Never 0, and not the same after a restart.
+std::uint64_t fresh_number() {
+  std::uint64_t value = 0;
+  if (::getrandom(&value, sizeof value, GRND_NONBLOCK) != sizeof value || value == 0) {
+    value = static_cast<std::uint64_t>(posix::now().time_since_epoch().count());
   }
-  return "notice";
-}
-
-/// One line for one report, fields first; what does not apply is left out.
-void write_line(const ports::Report& report, const std::string& instance) {
-  std::vector<log::Field> fields;
-  if (!instance.empty()) fields.push_back({"instance", instance});
-  if (report.kind == ports::EventKind::kTransition) {
-    fields.push_back({"from", std::string{vrrp::state_token(report.from)}});
-    fields.push_back({"to", std::string{vrrp::state_token(report.to)}});
-  }
-  if (!report.plugin.empty()) fields.push_back({"plugin", std::string{report.plugin.view()}});
-  if (report.kind == ports::EventKind::kCheck) fields.push_back({"state", std::string{state_token(report.probe)}});
-  if (report.kind == ports::EventKind::kActed) {
-    fields.push_back({"verb", std::string{verb_token(report.verb)}});
-    fields.push_back({"result", std::string{status_token(report.outcome)}});
-  }
-  if (report.kind == ports::EventKind::kMove) {
-    fields.push_back({"phase", std::string{ports::handover_token(report.move)}});
-    fields.push_back({"gives", report.gives ? "yes" : "no"});
-  }
-  if (report.alarm != ports::Alarm::kNone) fields.push_back({"alarm", std::string{ports::alarm_token(report.alarm)}});
-  if (report.reason != Reason::kNone) fields.push_back({"reason", std::string{reason_token(report.reason)}});
-  if (report.alarm == ports::Alarm::kAdvertsRejected) {
-    const auto error = static_cast<vrrp::DecodeError>(report.decode_error);
-    fields.push_back({"discard", std::string{vrrp::decode_error_token(error)}});
-  }
-  if (!report.other.is_unspecified()) fields.push_back({"other", report.other.text()});
-  if (report.priority != 0) fields.push_back({"other_priority", std::to_string(report.priority)});
-  if (!report.other_mac.is_zero()) fields.push_back({"other_mac", report.other_mac.text()});
-  if (!report.address.is_unspecified()) fields.push_back({"address", report.address.text()});
-  if (report.sys_errno != 0) fields.push_back({"errno", std::strerror(report.sys_errno)});
-  if (report.duration_ns != 0) fields.push_back({"duration_us", std::to_string(report.duration_ns / 1000)});
-  const bool bad = report.kind == ports::EventKind::kAlarm ||
-                   (report.kind == ports::EventKind::kCheck && report.probe != ProbeState::kPass) ||
-                   (report.kind == ports::EventKind::kActed && report.outcome != VerbStatus::kOk) ||
-                   report.move == ports::HandoverPhase::kAborted;
-  const log::Level level = bad                                         ? log::Level::kWarning
-                           : report.kind == ports::EventKind::kHolding ? log::Level::kDebug
-                                                                       : log::Level::kInfo;
-  std::string words{reason_words(report.reason)};
-  if (report.reason == Reason::kNone) words.clear();
-  if (!report.sentence.empty()) words += (words.empty() ? "" : ": ") + std::string{report.sentence.view()};
-  log::write(level, event_token(report.kind), fields, words);
+  return value;
 }
 
 }  // namespace
 
 EnginePorts::EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe)
-    : board_(board), steward_(std::move(steward)), scribe_(std::move(scribe)) {}
-
-std::string EnginePorts::name_of(std::uint32_t instance) const {
-  return instance < names_.size() ? names_[instance] : std::string{};
-}
+    : board_(board), steward_(std::move(steward)), scribe_(std::move(scribe)), contexts_(fresh_number) {}
 
 void EnginePorts::report(const ports::Report& report) {
   if (!reports_due_) reports_due_ = posix::now() + kReportPause;
-  kept_.push_back({name_of(report.instance), report});
+  kept_.push_back({contexts_.context_of(report), report});
 }
 
 void EnginePorts::flush_reports() {
   reports_due_.reset();
-  for (const auto& [instance, report] : std::exchange(kept_, {})) {
-    write_line(report, instance);
-    steward_.send(ipc::ReportMessage{instance, ++sequence_, steward_.dropped(), report});
+  for (const auto& [context, report] : std::exchange(kept_, {})) {
+    const ReportLine line = report_line(report, context);
+    log::write(line.level, line.event, line.fields, line.text);
+    steward_.send(ipc::ReportMessage{context.instance, ++sequence_, steward_.dropped(), report});
     // Holding follows each transition within milliseconds: it is for watchers, not for the history.
-    if (report.kind != ports::EventKind::kHolding) scribe_.send(ipc::History{instance, report});
+    if (report.kind != ports::EventKind::kHolding) scribe_.send(ipc::History{context.instance, report});
   }
 }
 
@@ -105,14 +55,12 @@ void EnginePorts::report_host(ports::EventKind kind, ports::Alarm alarm, int sys
 }
 
 void EnginePorts::publish_instance(std::uint32_t slot, const ports::InstanceState& state) {
-  if (slot >= names_.size()) names_.resize(slot + 1);
-  const auto end = std::find(state.name.begin(), state.name.end(), '\0');
-  const std::string_view name{state.name.data(), static_cast<std::size_t>(end - state.name.begin())};
-  if (names_[slot] != name) names_[slot] = name;
+  contexts_.publish_instance(slot, state);
   board_.publish_instance(slot, state);
 }
 
 void EnginePorts::publish_router(std::uint32_t slot, const ports::RouterState& state) {
+  contexts_.publish_router(slot, state);
   board_.publish_router(slot, state);
 }
 
@@ -121,7 +69,7 @@ void EnginePorts::publish_texts(std::uint32_t slot, const ports::HandoverTexts& 
 }
 
 void EnginePorts::retire_instance(std::uint32_t slot) {
-  if (slot < names_.size()) names_[slot].clear();
+  contexts_.retire_instance(slot);
   board_.retire_instance(slot);
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "daemon/report_line.h"
 #include "ipc/channel.h"
 #include "ipc/state_board.h"
 #include "ports/ports.h"
@@ -17,6 +18,8 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort {
  public:
   EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe);
 
+  /// Whose addresses are whose.
+  void set_peers(const std::vector<config::Peer>& peers) { contexts_.set_peers(peers); }
   /// Kept for a moment: whom it wakes would take the processor from the takeover that is reported.
   void report(const ports::Report& report) override;
   /// When flush_reports() is due; nullopt: nothing is kept.
@@ -49,15 +52,14 @@ class EnginePorts : public ports::ReportPort, public ports::IntentPort {
 
  private:
   struct Kept {
-    std::string instance;
+    ReportContext context;
     ports::Report report;
   };
-  std::string name_of(std::uint32_t instance) const;
 
   ipc::BoardWriter board_;
   ipc::Channel steward_;
   ipc::Channel scribe_;
-  std::vector<std::string> names_;  ///< by instance slot
+  ReportContexts contexts_;
   std::vector<Kept> kept_;
   std::optional<Instant> reports_due_;
   std::uint64_t sequence_ = 0;

@@ -136,6 +136,7 @@ EngineProcess::EngineProcess(EngineArguments arguments, const config::Config& co
               ports::Ports{network_->frames(), network_->links(), network_->addresses(), ports_, ports_, plugins_},
               {ports_.board().capacity().instances, ports_.board().capacity().routers}) {
   leaving_limit_ = leaving_limit(config);
+  ports_.set_peers(config.peers);
   for (HeldMembership& held : arguments.memberships) {
     network_->adopt_membership(held.interface, held.family, std::move(held.socket));
   }
@@ -329,6 +330,7 @@ void EngineProcess::reload(std::uint64_t nonce, int memory) {
   }
   ipc::Reloaded answer;
   answer.nonce = nonce;
+  ports_.set_peers(config->peers);
   answer.summary = engine_.reload(now_, *config);
   leaving_limit_ = leaving_limit(*config);
   log::set_level(static_cast<log::Level>(config->daemon.log_level));

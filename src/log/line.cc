@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "base/message_id.h"
+
 namespace baton::log {
 namespace {
 
@@ -90,6 +92,15 @@ std::string body(const Line& line) {
   return out;
 }
 
+/// What tells the kinds of one event apart.
+std::string_view detail_of(const Line& line) {
+  const std::string_view key = line.event == "transition" ? "to" : "alarm";
+  for (const Field& field : line.fields) {
+    if (field.key == key) return field.value;
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string plain(const Line& line) {
@@ -101,6 +112,9 @@ std::string plain(const Line& line) {
 
 std::string journal(const Line& line) {
   std::string out;
+  if (const std::string_view id = message_id(line.event, detail_of(line)); !id.empty()) {
+    append_journal(out, "MESSAGE_ID", id);
+  }
   append_journal(out, "PRIORITY", std::string(1, priority_digit(line.level)));
   append_journal(out, "SYSLOG_IDENTIFIER", "batond");
   append_journal(out, "MESSAGE", body(line));

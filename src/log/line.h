@@ -19,7 +19,8 @@ struct Line {
 /// `level=warning process=engine event=x key=value key="two words" text="..."`. Control characters are escaped: a line
 /// is one line.
 std::string plain(const Line& line);
-/// journald's native protocol: PRIORITY, SYSLOG_IDENTIFIER, MESSAGE and each field as BATON_KEY.
+/// journald's native protocol: MESSAGE_ID if its kind has one, PRIORITY, SYSLOG_IDENTIFIER, MESSAGE and each field as
+/// BATON_KEY.
 std::string journal(const Line& line);
 
 }  // namespace baton::log

@@ -33,6 +33,15 @@ TEST(LineTest, JournaldGetsEachFieldByName) {
             "BATON_PROCESS=engine\nBATON_EVENT=alarm\nBATON_INSTANCE=web\nBATON_OTHER=two words\n");
 }
 
+TEST(LineTest, JournaldGetsTheIdOfWhatHappened) {
+  const Field taken[] = {{"from", "backup"}, {"to", "active"}};
+  const std::string line = journal({Level::kInfo, "engine", "transition", taken, {}});
+  EXPECT_EQ(line.substr(0, line.find('\n')), "MESSAGE_ID=c537962cd4ee427285709dfbf7cac8ea");
+  const Field rival[] = {{"alarm", "rival"}};
+  const std::string alarm = journal({Level::kWarning, "engine", "alarm", rival, {}});
+  EXPECT_EQ(alarm.substr(0, alarm.find('\n')), "MESSAGE_ID=9695999403bd4a0ab90d928ca6009811");
+}
+
 TEST(LineTest, JournaldTakesANewlineInTheBinaryForm) {
   const Field hostile{"name", "a\nPRIORITY=0"};
   const std::string text = journal({Level::kInfo, "p", "x", {&hostile, 1}, {}});

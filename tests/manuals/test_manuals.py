@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import tempfile
 import xml.etree.ElementTree
@@ -241,3 +242,49 @@ def test_keepalived_page_names_only_keys_that_there_are(tables):
     for row in re.findall(r"^\| .+ \| (.+) \|$", text, re.MULTILINE):
         for word in re.findall(r"`([a-z]+(?:_[a-z]+)+)\b[^`]*`", row):
             assert word in known or "keepalived" in row, f"{word}: {row}"
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    """A root of its own, with our catalog compiled as the system compiles it; what journalctl says about it."""
+    root = tmp_path_factory.mktemp("root")
+    for directory in ("usr/lib/systemd/catalog", "var/lib/systemd/catalog"):
+        (root / directory).mkdir(parents=True)
+    shutil.copy(BUILD / "man/baton.catalog", root / "usr/lib/systemd/catalog")
+    environment = dict(os.environ, LC_ALL="C.UTF-8")
+
+    def journalctl(*arguments):
+        return subprocess.run(["journalctl", f"--root={root}", "--no-pager", *arguments], capture_output=True, text=True, env=environment)
+
+    done = journalctl("--update-catalog")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return journalctl
+
+
+def test_the_catalog_has_each_kind_of_line_once(tables, catalog):
+    rows = [row for table in ("messages", "alarms", "notices") for row in tables[table]]
+    listed = catalog("--list-catalog")
+    assert listed.returncode == 0, listed.stderr
+    ids = [line.split()[0] for line in listed.stdout.splitlines()]
+    assert sorted(ids) == sorted(row["message_id"] for row in rows)
+    assert all(re.fullmatch(r"[0-9a-f]{32} Baton: .+", line) for line in listed.stdout.splitlines())
+
+
+def test_the_catalog_says_what_the_manual_says(tables, catalog):
+    for row in tables["notices"]:
+        shown_entry = one_line(catalog("--dump-catalog", row["message_id"]).stdout).replace("@@", "@")
+        assert one_line(row["words"]) in shown_entry and one_line(row["remedy"]) in shown_entry, row
+    for row in tables["alarms"]:
+        assert one_line(row["advice"]) in one_line(catalog("--dump-catalog", row["message_id"]).stdout).replace("@@", "@"), row
+    became = next(row for row in tables["messages"] if row["token"] == "became_active")
+    assert f"MESSAGE_ID={became['message_id']}" in squeezed(text_of("baton-messages.7"))
+    assert "Subject: @BATON_INSTANCE@ is now Active on this host" in catalog("--dump-catalog", became["message_id"]).stdout
+
+
+def test_the_catalog_names_fields_that_lines_have():
+    written = set()
+    for source in (ROOT / "src").rglob("*.cc"):
+        written |= set(re.findall(r'\{"([a-z_]+)", ', source.read_text(encoding="utf-8")))
+    named = set(re.findall(r"(?<!@)@([A-Z_]+)@", (BUILD / "man/baton.catalog").read_text(encoding="utf-8")))
+    assert named - {"MESSAGE"} <= {"BATON_" + key.upper() for key in written}, named
+    assert {"BATON_INSTANCE", "BATON_REASON", "BATON_PEER"} <= named

@@ -175,6 +175,11 @@ def test_installed_it_starts_nothing_and_says_what_is_missing(root):
     assert root.run("systemd-analyze", "verify", "--man=no", "/lib/systemd/system/baton.service").stderr == ""
 
 
+def test_the_journal_knows_its_messages(root):
+    catalog = (root.path / "usr/lib/systemd/catalog/baton.catalog").read_text(encoding="utf-8")
+    assert len(re.findall(r"^-- [0-9a-f]{32}$", catalog, re.MULTILINE)) > 100
+
+
 def test_every_module_loads(root):
     listed = root.run("batonctl", "plugin", "list").stdout
     assert "BROKEN" not in listed

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/message_id.h"
 #include "tests/steward/views.h"
 
 namespace baton::steward {
@@ -62,6 +63,7 @@ TEST(WordsTest, EveryAlarmHasWordsThatNameNobody) {
     EXPECT_EQ(words.find("::"), std::string::npos) << words;
     EXPECT_EQ(words.find("0.0.0.0"), std::string::npos) << words;
     EXPECT_GT(alarm_advice(alarm).size(), 20u) << ports::alarm_token(alarm);
+    EXPECT_EQ(message_id("alarm", ports::alarm_token(alarm)).size(), 32U) << ports::alarm_token(alarm);
   }
   EXPECT_EQ(alarm_words(Alarm::kRival), "another router announces a virtual address, which this host holds");
 }
