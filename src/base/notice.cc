@@ -143,6 +143,11 @@ constexpr auto kTable = std::to_array<Notice>({
      "Mend the cause and reload again. If the engine did not answer, restart Baton at a quiet time."},
     {"reload_refused", "cd368214cfd045c2abf51b88d1b7b5cf", "The changed configuration has errors. Nothing was changed.",
      "`batonctl check` names them."},
+    {"reload_rolled_back", "3afdcbef1c864068b1c7f72aa61a5bfc",
+     "A reload with --confirm-within was not confirmed in time, or an operator took it back: the configuration before "
+     "it "
+     "is in force again. The file still holds the other one, and a restart of batond would read that.",
+     "`batonctl config diff` shows what differs. Mend the file and reload, or put the old one back."},
     {"resignation_failed",
      "200b80b8c0a94a39a415bea510890d4a",
      "Priority 0 could not be sent on the interface named: another host takes over after Active_Down_Interval instead "

@@ -38,6 +38,8 @@ struct CommandLine {
   bool accepts_loss = false;
   bool effective = false;
   std::string freeze_for;
+  std::string confirm_within;
+  bool revert = false;
   std::function<int()> verb;
 };
 
@@ -80,6 +82,19 @@ void add_watching_verbs(CLI::App& app, CommandLine& line) {
   add_verb(app, line, "version", "of this program and of the daemon", [&] { return version(line.options); });
 }
 
+int reload_verb(const CommandLine& line) {
+  Nanos within{0};
+  if (!line.confirm_within.empty()) {
+    const std::optional<Nanos> duration = parse_duration(line.confirm_within);
+    if (!duration || *duration < std::chrono::seconds{1} || *duration > steward::kMaxConfirm) {
+      return report_trouble(
+          {ExitCode::kUsage, "--confirm-within: expected a duration from 1s to 1d, as 60s, 5m or 1h30m"}, line.options);
+    }
+    within = *duration;
+  }
+  return reload(line.options, line.dry_run, within);
+}
+
 void add_config_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "check", "reads a configuration and says what is wrong; needs no daemon",
                             [&] { return check(line.options, line.file); });
@@ -93,8 +108,14 @@ void add_config_verbs(CLI::App& app, CommandLine& line) {
                   [&] { return config_diff(line.options, line.file); });
   verb->add_option("FILE", line.file.file, "default: the file that the daemon was started with")
       ->each([&](const std::string&) { line.file.is_named = true; });
-  verb = add_verb(app, line, "reload", "applies the changed file", [&] { return reload(line.options, line.dry_run); });
-  verb->add_flag("--dry-run", line.dry_run, "only show what would change");
+  verb = add_verb(app, line, "reload", "applies the changed file", [&] { return reload_verb(line); });
+  CLI::Option* dry = verb->add_flag("--dry-run", line.dry_run, "only show what would change");
+  verb->add_option("--confirm-within", line.confirm_within, "roll it back by then unless `batonctl confirm` is said")
+      ->type_name("TIME")
+      ->excludes(dry);
+  verb = add_verb(app, line, "confirm", "keeps what reload --confirm-within has applied",
+                  [&] { return confirm(line.options, line.revert); });
+  verb->add_flag("--revert", line.revert, "the opposite: roll it back now");
 }
 
 void add_import_verb(CLI::App& app, CommandLine& line) {
@@ -216,9 +237,10 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 21> kVerbWords{
-    "status", "explain", "history",  "events",  "metrics", "check",  "config", "reload", "switchover", "freeze", "thaw",
-    "drain",  "undrain", "failover", "forgive", "cleanup", "plugin", "import", "run",    "version",    "help"};
+constexpr std::array<std::string_view, 22> kVerbWords{
+    "confirm", "status",     "explain", "history", "events",  "metrics", "check",    "config",
+    "reload",  "switchover", "freeze",  "thaw",    "drain",   "undrain", "failover", "forgive",
+    "cleanup", "plugin",     "import",  "run",     "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {

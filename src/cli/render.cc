@@ -154,6 +154,14 @@ std::string render_banners(const Json& status, const Options& options) {
         ends ? "for another " + coarse_duration(from_ms(number_of(status, "frozen_for_ms"))) : "until `batonctl thaw`";
     banner("FROZEN: this host takes and gives nothing by itself " + left);
   }
+  if (status.contains("confirm_within_ms") && status["confirm_within_ms"].is_number()) {
+    banner("RELOAD WAITS: rolled back in " + coarse_duration(from_ms(number_of(status, "confirm_within_ms"))) +
+           " unless you say `batonctl confirm`");
+  }
+  if (is_true(status, "rolled_back")) {
+    banner("ROLLED BACK: the last reload was not confirmed; " + text_of(status, "config_path") +
+           " is not what runs (`batonctl config diff`)");
+  }
   return text;
 }
 

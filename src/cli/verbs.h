@@ -40,7 +40,9 @@ int failover(const Options& options, const std::string& instance, bool force, bo
 int freeze(const Options& options, Nanos duration);
 /// thaw, drain, undrain.
 int plain_command(const Options& options, const std::string& verb);
-int reload(const Options& options, bool dry_run);
+/// `confirm_within`: 0 = it needs no confirmation.
+int reload(const Options& options, bool dry_run, Nanos confirm_within);
+int confirm(const Options& options, bool revert);
 /// Works without a daemon.
 int cleanup(const Options& options);
 
@@ -51,6 +53,7 @@ struct FileArguments {
   std::string host;       ///< "" = the short host name (check), the running one (diff)
 };
 int check(const Options& options, const FileArguments& arguments);
+
 int config_show(const Options& options);
 int config_diff(const Options& options, const FileArguments& arguments);
 

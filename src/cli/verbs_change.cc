@@ -11,6 +11,7 @@
 #include "posix/clock.h"
 #include "posix/event_loop.h"
 #include "posix/unix_socket.h"
+#include "steward/format.h"
 
 namespace baton::cli {
 namespace {
@@ -105,17 +106,29 @@ int freeze(const Options& options, Nanos duration) {
 
 int plain_command(const Options& options, const std::string& verb) { return command(options, {{"verb", verb}}); }
 
-int reload(const Options& options, bool dry_run) {
-  const auto answer = ask_once(options, {{"verb", "reload"}, {"dry_run", dry_run}}, kReloadPatience);
+int reload(const Options& options, bool dry_run, Nanos confirm_within) {
+  Json request{{"verb", "reload"}, {"dry_run", dry_run}};
+  if (confirm_within > Nanos{0}) request["confirm_within_ms"] = confirm_within / 1ms;
+  const auto answer = ask_once(options, request, kReloadPatience);
   if (!answer) return report_trouble(answer.error(), options);
   const Json result = answer->value("result", Json::object());
   if (!is_true(*answer, "ok")) return report_refusal(*answer, reload_text(result, options), options);
   if (options.json) {
     print_json(result);
-  } else {
-    print(reload_text(result, options) + (is_true(result, "applied") ? "applied\n" : "not applied\n"));
+    return 0;
   }
+  std::string text = reload_text(result, options) + (is_true(result, "applied") ? "applied\n" : "not applied\n");
+  if (result.contains("confirm_within_ms")) {
+    const std::string within =
+        steward::coarse_duration(static_cast<std::int64_t>(number_of(result, "confirm_within_ms")) * 1ms);
+    text += "rolled back in " + within + " unless you say `batonctl confirm`\n";
+  }
+  print(text);
   return 0;
+}
+
+int confirm(const Options& options, bool revert) {
+  return command(options, {{"verb", "confirm"}, {"revert", revert}}, kReloadPatience);
 }
 
 int cleanup(const Options& options) {

@@ -93,7 +93,7 @@ int Guardian::run() {
     phase_ = Phase::kRunning;
     start_engine(false);
     start_steward();
-    take_fleet(std::exchange(fleet_, {}));
+    take_fleet(fleet_);
   }
   while (!done_) turn();
   return exit_status_;
@@ -113,6 +113,8 @@ Instant Guardian::next_wake() const {
   }
   if (reader_) sooner(reader_deadline_);
   if (applying_) sooner(applying_->deadline);
+  if (unconfirmed_ && phase_ != Phase::kStopping) sooner(unconfirmed_->deadline);
+  if (rolled_by_) sooner(*rolled_by_);
   if (stop_deadline_) sooner(*stop_deadline_);
   if (const auto due = hosts_.next_deadline()) sooner(*due);
   if (notifier_.watchdog_interval()) sooner(next_notice_);
@@ -142,9 +144,10 @@ void Guardian::turn() {
   if (reader_ && now >= reader_deadline_) on_reader();
   if (applying_ && now >= applying_->deadline) {
     log::error("reload_failed", {}, "the engine did not answer");
-    answer_reload(applying_->wish, true, false, applying_->answer.report);
+    answer_reload(applying_->wish, {.valid = true}, applying_->answer.report);
     applying_.reset();
   }
+  watch_rollback(now);
   hosts_.tick(now);
   if (stop_deadline_ && now >= *stop_deadline_) finish_stop();
   feed_watchdog(posix::now());
@@ -284,19 +287,25 @@ void Guardian::engine_died(int status) {
   engine_ready_ = false;
   forget_ends(Process::kEngine);
   if (applying_) {
-    answer_reload(applying_->wish, true, false, applying_->answer.report);
+    answer_reload(applying_->wish, {.valid = true}, applying_->answer.report);
     applying_.reset();
   }
+  rolled_by_.reset();  // the next one starts with what is in force
   if (phase_ != Phase::kRunning) return;
   const AfterDeath next = deaths_.died(now);
   log::error("engine_died", {{"status", status < 0 ? "hung up" : posix::describe_wait_status(status)}});
   tell_steward(Process::kEngine, Reason::kEngineDied, status);
-  if (next == AfterDeath::kStayDown) {
+  if (next == AfterDeath::kStayDown && !unconfirmed_) {
     stay_down();
     return;
   }
   drained_ = board_says_drained();
   frozen_until_ = board_says_frozen();
+  // What nobody has confirmed may be what kills it: the configuration that ran before gets its chance.
+  if (next == AfterDeath::kStayDown) {
+    roll_back("as the engine died three times in a minute");
+    deaths_ = DeathCount{};
+  }
   start_engine(next == AfterDeath::kAdopt && board_is_fresh(now));
 }
 

@@ -48,7 +48,10 @@ class Guardian {
   struct ReloadWish {
     std::uint64_t nonce = 0;
     bool dry_run = false;
+    Nanos confirm_within{0};  ///< 0: needs no confirmation
   };
+  /// Of the Configuration that takes the engine back: the steward's own are counted up from 1.
+  static constexpr std::uint64_t kRollbackNonce = ~std::uint64_t{0};
   struct Applying {
     ReloadWish wish;
     ConfigAnswer answer;
@@ -112,19 +115,40 @@ class Guardian {
   std::set<pid_t> own_children() const;
   void take_fleet(const posix::Fd& fleet);
 
+  /// A reload that is in force until its time is over, unless it is confirmed.
+  struct Unconfirmed {
+    ConfigAnswer before;  ///< the very configuration that comes back
+    Instant deadline{};
+    Nanos within{0};
+  };
+
+  // rollback.cc
+  void await_confirmation(ConfigAnswer before, Nanos within);
+  void on_confirm(const ipc::ConfirmRequest& request);
+  void roll_back(const std::string& why);
+  void watch_rollback(Instant now);
+  void tell_reload_state(const std::string& news = {});
+  void write_history(const std::string& news);
+
   // reload.cc
   void wish_reload(ReloadWish wish);
   void start_reader();
   void on_reader();
   void on_reloaded(const ipc::Reloaded& message);
-  void answer_reload(const ReloadWish& wish, bool valid, bool applied, const posix::Fd& report);
+  ConfigAnswer put_in_force(ConfigAnswer fresh, std::uint64_t nonce);
+  struct ReloadOutcome {
+    bool valid = false;
+    bool applied = false;
+    bool waits = false;  ///< an earlier one waits for its confirmation
+  };
+  void answer_reload(const ReloadWish& wish, ReloadOutcome outcome, const posix::Fd& report);
 
   Options options_;
   Premises premises_;
   ConfigFacts facts_;
   posix::Fd configuration_;
   posix::Fd for_steward_;  ///< the same with the keys of the peer channel
-  posix::Fd fleet_;        ///< until the first hosts are started
+  posix::Fd fleet_;
   posix::EventLoop loop_;
   posix::Fd signals_;
   posix::Fd board_;
@@ -166,6 +190,9 @@ class Guardian {
   ReloadWish reading_;
   Instant reader_deadline_{};
   std::optional<Applying> applying_;
+  std::optional<Unconfirmed> unconfirmed_;
+  std::optional<Instant> rolled_by_;  ///< the engine has been told to go back, and has not answered yet
+  bool rolled_back_ = false;          ///< and nothing was reloaded since
 
   PluginHosts hosts_;
 };

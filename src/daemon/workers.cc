@@ -158,6 +158,7 @@ void Guardian::start_steward() {
       Process::kSteward, body, {engine.get(), scribe.get(), premises_.control.get(), board->get(), for_steward_.get()});
   if (!started) return side_process_died(Process::kSteward, 0);
   hosts_.introduce(Process::kSteward);
+  if (unconfirmed_ || rolled_back_) tell_reload_state();
 }
 
 void Guardian::side_process_died(Process process, int status) {
@@ -242,7 +243,9 @@ void Guardian::on_message(Process process, ipc::Incoming incoming) {
     if (phase_ != Phase::kStopping) return;
     log::info("released", {});
   } else if (const auto* request = std::get_if<ipc::ReloadRequest>(&incoming.message)) {
-    wish_reload({request->nonce, request->dry_run});
+    wish_reload({request->nonce, request->dry_run, Nanos{request->confirm_within_ns}});
+  } else if (const auto* confirm = std::get_if<ipc::ConfirmRequest>(&incoming.message)) {
+    on_confirm(*confirm);
   } else if (const auto* end = std::get_if<ipc::PluginHostEnd>(&incoming.message)) {
     hosts_.end(posix::now(), *end);
   } else if (const auto* recovered = std::get_if<ipc::Recovered>(&incoming.message)) {

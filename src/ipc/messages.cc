@@ -187,11 +187,27 @@ void fields(Archive& archive, Reloaded& message) {
 template <class Archive>
 void fields(Archive& archive, ReloadRequest& message) {
   archive.flag(message.dry_run);
+  archive.number(message.confirm_within_ns);
 }
 template <class Archive>
 void fields(Archive& archive, ReloadResult& message) {
   archive.flag(message.valid);
   archive.flag(message.applied);
+  archive.flag(message.waits);
+}
+template <class Archive>
+void fields(Archive& archive, ConfirmRequest& message) {
+  archive.flag(message.revert);
+}
+template <class Archive>
+void fields(Archive& archive, ConfirmResult& message) {
+  archive.flag(message.waited);
+}
+template <class Archive>
+void fields(Archive& archive, ReloadState& message) {
+  archive.number(message.deadline_ns);
+  archive.flag(message.rolled_back);
+  archive.text(message.news);
 }
 template <class Archive>
 void fields(Archive& archive, Lifecycle& message) {
@@ -421,14 +437,16 @@ bool allowed(Process from, Process to, const Message& message) {
     case Process::kGuardian:
       if (is_any<Terminate, ChannelReplaced>(message)) return true;
       if (to == Process::kEngine) return is_any<Configuration, PluginHost, PluginHostDown>(message);
+      if (to == Process::kScribe) return is_any<History>(message);
       return to == Process::kSteward &&
-             is_any<Configuration, ReloadResult, Lifecycle, PluginHost, PluginHostDown>(message);
+             is_any<Configuration, ReloadResult, Lifecycle, PluginHost, PluginHostDown, ConfirmResult, ReloadState>(
+                 message);
     case Process::kEngine:
       if (to == Process::kGuardian) return is_any<Ready, Membership, Reloaded, Goodbye, PluginHostEnd>(message);
       if (to == Process::kSteward) return is_any<ReportMessage, CommandResultMessage>(message);
       return to == Process::kScribe && is_any<History, Intent, Remember>(message);
     case Process::kSteward:
-      if (to == Process::kGuardian) return is_any<ReloadRequest>(message);
+      if (to == Process::kGuardian) return is_any<ReloadRequest, ConfirmRequest>(message);
       if (to == Process::kEngine) return is_any<CommandMessage, PeerNews, PeerCheck>(message);
       return to == Process::kScribe && is_any<HistoryQuery>(message);
     case Process::kScribe:

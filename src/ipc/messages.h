@@ -5,9 +5,9 @@
 //   guardian -> engine    Configuration(fd) Terminate ChannelReplaced(fd)     engine  -> guardian  Ready Membership(fd)
 //                         PluginHost(fds) PluginHostDown                      Reloaded Goodbye PluginHostEnd
 //   guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian  ReloadRequest
-//                         ChannelReplaced(fd) Terminate PluginHost(fds)
-//                         PluginHostDown
-//   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
+//                         ChannelReplaced(fd) Terminate PluginHost(fds)                            ConfirmRequest
+//                         PluginHostDown ConfirmResult ReloadState
+//   guardian -> scribe    ChannelReplaced(fd) Terminate History               scribe  -> guardian  Recovered
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command PeerNews
 //                                                                                                  PeerCheck
 //   engine   -> scribe    History Intent Remember                             scribe  -> engine    IntentRecorded
@@ -58,11 +58,28 @@ struct Goodbye {};  ///< everything released; about to exit
 struct ReloadRequest {
   std::uint64_t nonce = 0;
   bool dry_run = false;
+  std::int64_t confirm_within_ns = 0;  ///< rolled back unless confirmed by then; 0: needs no confirmation
 };
 struct ReloadResult {  ///< with a sealed memfd: JSON {"diagnostics":[...],"diff":[...]}
   std::uint64_t nonce = 0;
   bool valid = false;
   bool applied = false;
+  bool waits = false;  ///< not even read: an earlier reload waits for its confirmation
+};
+/// steward -> guardian: the reload that waits stays; or, with `revert`, what was in force before it comes back at once.
+struct ConfirmRequest {
+  std::uint64_t nonce = 0;
+  bool revert = false;
+};
+struct ConfirmResult {
+  std::uint64_t nonce = 0;
+  bool waited = false;  ///< false: none did, and nothing was changed
+};
+/// guardian -> steward, when it changes and when the steward starts.
+struct ReloadState {
+  std::int64_t deadline_ns = 0;  ///< of the confirmation that is waited for, monotonic; 0 = of none
+  bool rolled_back = false;      ///< the last reload was: the file is not what runs
+  std::string news;              ///< what has just happened, in words; "" = nothing
 };
 struct Lifecycle {
   Process process = Process::kEngine;
@@ -163,7 +180,7 @@ using Message =
     std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
                  ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
                  Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd, PluginHost, PluginHostDown,
-                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck>;
+                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck, ConfirmRequest, ConfirmResult, ReloadState>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -52,7 +52,7 @@ class Scribe {
   void watch(ipc::Channel& channel);
   void drop(ipc::Channel& channel);
   void on_channel(ipc::Channel& channel, std::uint32_t events);
-  void on_message(ipc::Channel& channel, ipc::Incoming& incoming);
+  void on_message(ipc::Incoming& incoming);
   void replace(ipc::Process peer, std::vector<posix::Fd>& fds);
   void on_intent(const ipc::Intent& intent);
   void on_remember(const ipc::Remember& remember);
@@ -130,15 +130,15 @@ void Scribe::on_channel(ipc::Channel& channel, std::uint32_t events) {
     ipc::Incoming incoming = channel.receive();
     if (incoming.status == ipc::ReceiveStatus::kNothing) return;
     if (incoming.status != ipc::ReceiveStatus::kMessage) return drop(channel);
-    on_message(channel, incoming);
+    on_message(incoming);
   }
 }
 
-void Scribe::on_message(ipc::Channel& channel, ipc::Incoming& incoming) {
-  if (&channel == &guardian_) {
-    if (std::holds_alternative<ipc::Terminate>(incoming.message)) finished_ = true;
-    if (const auto* replaced = std::get_if<ipc::ChannelReplaced>(&incoming.message))
-      replace(replaced->peer, incoming.fds);
+void Scribe::on_message(ipc::Incoming& incoming) {
+  if (std::holds_alternative<ipc::Terminate>(incoming.message)) {
+    finished_ = true;
+  } else if (const auto* replaced = std::get_if<ipc::ChannelReplaced>(&incoming.message)) {
+    replace(replaced->peer, incoming.fds);
   } else if (const auto* history = std::get_if<ipc::History>(&incoming.message)) {
     history_.append(history->instance, history->report, posix::wall_clock_ns());
   } else if (const auto* intent = std::get_if<ipc::Intent>(&incoming.message)) {

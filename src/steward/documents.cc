@@ -337,6 +337,10 @@ Json status_document(const HostView& host, std::string_view instance) {
   const std::optional<Instant> frozen = host.frozen_until();
   document["frozen"] = frozen.has_value();
   document["frozen_for_ms"] = frozen && *frozen != kNever ? Json(milliseconds(*frozen - host.now)) : Json(nullptr);
+  document["confirm_within_ms"] =
+      host.confirm_by ? Json(milliseconds(std::max(*host.confirm_by - host.now, Nanos{0}))) : Json(nullptr);
+  document["rolled_back"] = host.rolled_back;
+  document["config_path"] = host.config_path;
   document["events_lost"] = host.events_lost;
   document["alarms"] = alarm_tokens(host.alarms);
   document["alarm_details"] = alarm_documents(host.alarms, host.names);

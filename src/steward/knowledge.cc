@@ -118,6 +118,13 @@ void Knowledge::note_lifecycle(const ipc::Lifecycle& lifecycle) {
   if (lifecycle.reason != Reason::kAdopted) ++engine_deaths_;
 }
 
+void Knowledge::note_reload_state(const ipc::ReloadState& state) {
+  confirm_by_.reset();
+  if (state.deadline_ns != 0) confirm_by_ = Instant{Nanos{state.deadline_ns}};
+  rolled_back_ = state.rolled_back;
+  if (rolled_back_) reload_succeeded_ = false;
+}
+
 void Knowledge::note_engine_replaced() {
   last_sequence_ = 0;
   // What the dead engine said of the host is void; of the instances the board says what is in force.
@@ -189,6 +196,8 @@ HostView Knowledge::view(const ipc::BoardReader& board, const config::Config& co
   host.counters = board.host_counters();
   host.vrid_errors = host.counters.vrid_errors;
   host.reload_succeeded = reload_succeeded_;
+  host.confirm_by = confirm_by_;
+  host.rolled_back = rolled_back_;
   host.configured_wall_ns = configured_wall_ns_;
   host.events_lost = events_lost_;
   host.names = host_names(config);

@@ -27,6 +27,8 @@ class Knowledge {
   /// A configuration is running, since `wall_clock_ns`; or a reload was refused.
   void note_configured(std::int64_t wall_clock_ns) { reload_succeeded_ = true, configured_wall_ns_ = wall_clock_ns; }
   void note_reload_refused() { reload_succeeded_ = false; }
+  /// A rollback is a reload that was refused, only later.
+  void note_reload_state(const ipc::ReloadState& state);
   const Tallies& tallies() const { return tallies_; }
 
   /// A probe's page has come, or a plugin's process is gone.
@@ -57,6 +59,8 @@ class Knowledge {
   std::uint64_t last_sequence_ = 0;  ///< of the engine's reports
   Tallies tallies_;
   bool reload_succeeded_ = true;
+  std::optional<Instant> confirm_by_;
+  bool rolled_back_ = false;
   std::int64_t configured_wall_ns_ = 0;
 };
 

@@ -19,7 +19,9 @@ enum Argument : unsigned {
   kDryRun = 16,
   kTo = 32,
   kNames = 64,
-  kFormat = 128
+  kFormat = 128,
+  kConfirmWithin = 256,
+  kRevert = 512
 };
 
 struct VerbRow {
@@ -36,7 +38,8 @@ constexpr std::array kVerbs{
     VerbRow{Verb::kConfig, "config", true, 0},
     VerbRow{Verb::kVersion, "version", true, 0},
     VerbRow{Verb::kMetrics, "metrics", true, kNames | kFormat},
-    VerbRow{Verb::kReload, "reload", false, kDryRun},
+    VerbRow{Verb::kReload, "reload", false, kDryRun | kConfirmWithin},
+    VerbRow{Verb::kConfirm, "confirm", false, kRevert},
     VerbRow{Verb::kSwitchover, "switchover", false, kInstance | kDryRun | kTo},
     VerbRow{Verb::kFreeze, "freeze", false, kForMs},
     VerbRow{Verb::kThaw, "thaw", false, 0},
@@ -52,6 +55,16 @@ const VerbRow* find_verb(std::string_view token) {
 }
 
 Unexpected<std::string> refuse(std::string text) { return Unexpected<std::string>{std::move(text)}; }
+
+/// From a second on, whole milliseconds.
+std::string take_duration(const std::string& name, const Json& value, Nanos most, Nanos& duration) {
+  const auto limit = static_cast<std::uint64_t>(most / std::chrono::milliseconds{1});
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1000 || value.get<std::uint64_t>() > limit) {
+    return name + ": expected milliseconds from 1000 to " + std::to_string(limit);
+  }
+  duration = std::chrono::milliseconds{value.get<std::int64_t>()};
+  return {};
+}
 
 /// Takes one argument into the request; the returned sentence is empty if it fits.
 std::string take_argument(const VerbRow& row, const std::string& name, const Json& value, Request& request) {
@@ -85,12 +98,13 @@ std::string take_argument(const VerbRow& row, const std::string& name, const Jso
   } else if (name == "dry_run" && allowed(kDryRun)) {
     if (!value.is_boolean()) return "dry_run: expected true or false";
     request.dry_run = value.get<bool>();
+  } else if (name == "revert" && allowed(kRevert)) {
+    if (!value.is_boolean()) return "revert: expected true or false";
+    request.revert = value.get<bool>();
   } else if (name == "for_ms" && allowed(kForMs)) {
-    constexpr std::uint64_t kMax = static_cast<std::uint64_t>(kMaxFreeze / std::chrono::milliseconds{1});
-    if (!value.is_number_unsigned() || value.get<std::uint64_t>() < 1000 || value.get<std::uint64_t>() > kMax) {
-      return "for_ms: expected milliseconds from 1000 to " + std::to_string(kMax);
-    }
-    request.duration = std::chrono::milliseconds{value.get<std::int64_t>()};
+    return take_duration(name, value, kMaxFreeze, request.duration);
+  } else if (name == "confirm_within_ms" && allowed(kConfirmWithin)) {
+    return take_duration(name, value, kMaxConfirm, request.confirm_within);
   } else {
     return "unknown argument for verb '" + std::string{row.token} + "'";
   }
@@ -164,6 +178,7 @@ Expected<Request, std::string> parse_request(std::string_view line) {
     if (std::string error = take_argument(*row, name, value, request); !error.empty()) return refuse(std::move(error));
   }
   if (request.verb == Verb::kFreeze && request.duration == Nanos{0}) return refuse("freeze: for_ms is missing");
+  if (request.dry_run && request.confirm_within > Nanos{0}) return refuse("reload: dry_run applies nothing to confirm");
   return request;
 }
 

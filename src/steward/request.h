@@ -16,6 +16,7 @@ namespace baton::steward {
 inline constexpr std::size_t kMaxRequest = 64 * 1024;  ///< bytes of a line
 inline constexpr int kMaxDepth = 4;                    ///< of objects and arrays
 inline constexpr std::uint32_t kMaxHistory = 100'000;
+inline constexpr Nanos kMaxConfirm = std::chrono::hours{24};
 inline constexpr Nanos kMaxFreeze = std::chrono::hours{24 * 365};
 
 enum class Verb : std::uint8_t {
@@ -27,6 +28,7 @@ enum class Verb : std::uint8_t {
   kVersion,
   kMetrics,
   kReload,
+  kConfirm,
   kSwitchover,
   kFreeze,
   kThaw,
@@ -46,6 +48,8 @@ struct Request {
   bool follow = false;       ///< events: keep the stream open
   Nanos duration{0};         ///< freeze: 1 s..kMaxFreeze
   bool dry_run = false;      ///< switchover, reload
+  Nanos confirm_within{0};   ///< reload: 1 s..kMaxConfirm; 0 = needs no confirmation
+  bool revert = false;       ///< confirm: the opposite, at once
   std::string to = {};       ///< switchover: HOST; "" = whichever can
   MetricsWish metrics = {};
   bool operator==(const Request&) const = default;

@@ -185,6 +185,10 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     on_lifecycle(*lifecycle);
   } else if (const auto* result = std::get_if<ipc::ReloadResult>(&incoming.message)) {
     on_reload_result(*result, incoming.fds);
+  } else if (const auto* confirmed = std::get_if<ipc::ConfirmResult>(&incoming.message)) {
+    on_confirm_result(*confirmed);
+  } else if (const auto* state = std::get_if<ipc::ReloadState>(&incoming.message)) {
+    on_reload_state(*state);
   } else if (const auto* host = std::get_if<ipc::PluginHost>(&incoming.message)) {
     if (host->kind != ipc::HostKind::kProbe || incoming.fds.empty()) return;
     auto page = posix::Mapping::read_only(incoming.fds.front().get());
@@ -233,7 +237,14 @@ void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std
   }
   document["valid"] = result.valid;
   document["applied"] = result.applied;
-  if (!result.valid) {
+  if (result.applied && pending->request.confirm_within > Nanos{0}) {
+    document["confirm_within_ms"] = pending->request.confirm_within / 1ms;
+  }
+  if (result.waits) {
+    const std::string refusal = "an earlier reload waits for its confirmation: say `batonctl confirm`, or " +
+                                std::string{"`batonctl confirm --revert`, first; nothing was changed"};
+    answer(pending->client, refusal_line(ExitCode::kRefused, refusal));
+  } else if (!result.valid) {
     answer(pending->client,
            refusal_line(ExitCode::kConfigInvalid, "the configuration is invalid; nothing was changed", document));
   } else if (!result.applied && !pending->request.dry_run) {
@@ -242,6 +253,33 @@ void StewardProcess::on_reload_result(const ipc::ReloadResult& result, const std
   } else {
     answer(pending->client, answer_line(Verb::kReload, document));
   }
+}
+
+void StewardProcess::on_confirm_result(const ipc::ConfirmResult& result) {
+  const auto pending = take_pending(result.nonce);
+  if (!pending) return;
+  const bool revert = pending->request.revert;
+  if (result.waited) {
+    const std::string done = revert ? "the configuration before the reload is in force again; " +
+                                          arguments_.config_path + " still holds the other one"
+                                    : "the reload stays in force";
+    return answer(pending->client, answer_line(Verb::kConfirm, {{"lines", Json::array({done})}}));
+  }
+  const std::string refusal =
+      view().rolled_back ? "too late: the reload has been rolled back" : "no reload waits for a confirmation";
+  answer(pending->client, refusal_line(ExitCode::kRefused, refusal));
+}
+
+void StewardProcess::on_reload_state(const ipc::ReloadState& state) {
+  knowledge_.note_reload_state(state);
+  if (state.news.empty()) return;
+  Event event;
+  event.report.kind = ports::EventKind::kNotice;
+  event.report.reason = Reason::kConfigChanged;
+  event.report.instance = ports::kNoInstance;
+  event.report.at = posix::now();
+  event.text = state.news;
+  publish(std::move(event));
 }
 
 void StewardProcess::on_report(const ipc::ReportMessage& message) {
@@ -333,7 +371,8 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
     case Verb::kVersion: return answer(client, answer_line(request.verb, {{"version", kVersion}}));
     case Verb::kEvents: return start_events(client, request);
     case Verb::kHistory: return ask_scribe(client, request);
-    case Verb::kReload: return ask_guardian(client, request);
+    case Verb::kReload:
+    case Verb::kConfirm: return ask_guardian(client, request);
     case Verb::kSwitchover: return start_move(client, request, host);
     case Verb::kFreeze:
     case Verb::kThaw:
@@ -362,8 +401,12 @@ void StewardProcess::ask_engine(Clients::Id client, const Request& request) {
 }
 
 void StewardProcess::ask_guardian(Clients::Id client, const Request& request) {
-  ask(guardian_, ipc::ReloadRequest{.nonce = next_nonce_, .dry_run = request.dry_run}, client, request, kReloadPatience,
-      "guardian");
+  ipc::Message message = ipc::ConfirmRequest{.nonce = next_nonce_, .revert = request.revert};
+  if (request.verb == Verb::kReload) {
+    message = ipc::ReloadRequest{
+        .nonce = next_nonce_, .dry_run = request.dry_run, .confirm_within_ns = request.confirm_within.count()};
+  }
+  ask(guardian_, message, client, request, kReloadPatience, "guardian");
 }
 
 void StewardProcess::ask_scribe(Clients::Id client, const Request& request) {

@@ -56,6 +56,8 @@ class StewardProcess {
   void on_guardian_message(ipc::Incoming& incoming);
   void replace_channel(ipc::Process peer, std::vector<posix::Fd>& fds);
   void on_lifecycle(const ipc::Lifecycle& lifecycle);
+  void on_confirm_result(const ipc::ConfirmResult& result);
+  void on_reload_state(const ipc::ReloadState& state);
   void on_reload_result(const ipc::ReloadResult& result, const std::vector<posix::Fd>& fds);
   void on_report(const ipc::ReportMessage& message);
   void on_command_result(const ipc::CommandResultMessage& message);

@@ -101,6 +101,8 @@ struct HostView {
   Tallies tallies;                      ///< filled in for metrics only
   bool reload_succeeded = true;         ///< the last one
   std::int64_t configured_wall_ns = 0;  ///< when the running configuration was read
+  std::optional<Instant> confirm_by;    ///< the running configuration is rolled back then, unless confirmed
+  bool rolled_back = false;             ///< the last reload was: the file is not what runs
   bool old_binary = false;              ///< the program on disk is another one; filled in for metrics only
   std::uint64_t events_lost = 0;        ///< reports that did not reach the steward
   HostNames names;

@@ -430,6 +430,8 @@ std::string report_sentence(const Report& report, const HostNames& names) {
     case EventKind::kNotice: break;
   }
   if (report.alarm != Alarm::kNone) return alarm_sentence(report, names);
+  // Of a reload: what happened to it, in whole words.
+  if (report.reason == Reason::kConfigChanged && !report.sentence.empty()) return std::string{report.sentence.view()};
   return reason_sentence(report.reason, facts, names);
 }
 

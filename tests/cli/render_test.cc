@@ -110,6 +110,22 @@ TEST(RenderStatusTest, DrainedFrozenAndADeadEngineComeFirst) {
       << text;
 }
 
+TEST(RenderStatusTest, AReloadThatWaitsOrWasRolledBackIsSaidFirst) {
+  Json status = status_of({kWeb});
+  status["confirm_within_ms"] = 37'000;
+  EXPECT_TRUE(render_status(status, {})
+                  .starts_with("RELOAD WAITS: rolled back in 37s unless you say `batonctl confirm`\nINSTANCE"))
+      << render_status(status, {});
+  status["confirm_within_ms"] = nullptr;
+  status["rolled_back"] = true;
+  status["config_path"] = "/etc/baton/baton.conf";
+  EXPECT_TRUE(render_status(status, {})
+                  .starts_with("ROLLED BACK: the last reload was not confirmed; /etc/baton/baton.conf is not what runs "
+                               "(`batonctl config diff`)\n"
+                               "INSTANCE"))
+      << render_status(status, {});
+}
+
 TEST(RenderStatusTest, AlarmsStandBelowWithAdvice) {
   Json status = status_of({kWeb});
   status["instances"][0]["alarm_details"] = Json::parse(R"json([{"alarm": "equal_priority",

@@ -47,8 +47,9 @@ T round_trip(const T& message) {
 
 // magic "BTIP", version 1, type 15 (Intent) or as given, length, nonce: big-endian.
 TEST(MessagesTest, HeaderIsMagicVersionTypeLengthNonce) {
-  const std::vector<std::uint8_t> expected = {'B', 'T', 'I', 'P', 0, 1, 0, 7, 0, 0, 0, 21, 0, 0, 0, 0, 0, 0, 1, 2, 1};
-  EXPECT_EQ(encode(ReloadRequest{.nonce = 0x102, .dry_run = true}), expected);
+  const std::vector<std::uint8_t> expected = {'B', 'T', 'I', 'P', 0, 1, 0, 7, 0, 0, 0, 29, 0, 0, 0,
+                                              0,   0,   0,   1,   2, 1, 0, 0, 0, 0, 0, 0,  1, 0};
+  EXPECT_EQ(encode(ReloadRequest{.nonce = 0x102, .dry_run = true, .confirm_within_ns = 256}), expected);
 }
 
 TEST(MessagesTest, EveryFieldOfAReportSurvives) {
@@ -85,6 +86,13 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   round_trip(Goodbye{});
   EXPECT_TRUE(round_trip(ReloadResult{1, true, false}).valid);
   EXPECT_FALSE(round_trip(ReloadResult{1, true, false}).applied);
+  EXPECT_TRUE(round_trip(ReloadResult{.nonce = 1, .waits = true}).waits);
+  EXPECT_TRUE(round_trip(ConfirmRequest{7, true}).revert);
+  EXPECT_TRUE(round_trip(ConfirmResult{7, true}).waited);
+  const ReloadState state = round_trip(ReloadState{9'000'000'000, true, "rolled back"});
+  EXPECT_EQ(state.deadline_ns, 9'000'000'000);
+  EXPECT_TRUE(state.rolled_back);
+  EXPECT_EQ(state.news, "rolled back");
   const Lifecycle news = round_trip(Lifecycle{Process::kEngine, Reason::kTooManyDeaths, 9, 1234});
   EXPECT_EQ(news.reason, Reason::kTooManyDeaths);
   EXPECT_EQ(news.wait_status, 9);
@@ -237,6 +245,10 @@ TEST(MessagesTest, EachDirectionAllowsOnlyItsOwn) {
   EXPECT_FALSE(allowed(Process::kSteward, Process::kEngine, Terminate{}));
   EXPECT_TRUE(allowed(Process::kGuardian, Process::kScribe, Terminate{}));
   EXPECT_FALSE(allowed(Process::kGuardian, Process::kScribe, Configuration{}));
+  EXPECT_TRUE(allowed(Process::kSteward, Process::kGuardian, ConfirmRequest{}));
+  EXPECT_FALSE(allowed(Process::kEngine, Process::kGuardian, ConfirmRequest{}));
+  EXPECT_TRUE(allowed(Process::kGuardian, Process::kScribe, History{}));
+  EXPECT_FALSE(allowed(Process::kGuardian, Process::kScribe, ReloadState{}));
 }
 
 }  // namespace

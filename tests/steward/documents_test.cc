@@ -34,6 +34,9 @@ TEST(StatusDocumentTest, ActiveInstanceHasExactlyTheDocumentedShape) {
     "drained": false,
     "frozen": false,
     "frozen_for_ms": null,
+    "confirm_within_ms": null,
+    "rolled_back": false,
+    "config_path": "/etc/baton/baton.conf",
     "events_lost": 0,
     "alarms": [],
     "alarm_details": [],
@@ -144,6 +147,17 @@ TEST(StatusDocumentTest, FrozenSaysForHowLongAndDrainedIsSeen) {
   EXPECT_EQ(document["frozen_for_ms"], 7'200'000);
   EXPECT_TRUE(document["drained"].get<bool>());
   EXPECT_FALSE(document["instances"][0]["eligible"].get<bool>());
+}
+
+TEST(StatusDocumentTest, AReloadThatWaitsSaysForHowLongAndOneThatWasRolledBackSaysSo) {
+  HostView host = host_db1();
+  host.confirm_by = kNow + 37s;
+  EXPECT_EQ(status_document(host, "")["confirm_within_ms"], 37'000);
+  host.confirm_by = kNow - 1s;  // the guardian is about to
+  EXPECT_EQ(status_document(host, "")["confirm_within_ms"], 0);
+  host.confirm_by.reset();
+  host.rolled_back = true;
+  EXPECT_TRUE(status_document(host, "")["rolled_back"].get<bool>());
 }
 
 TEST(StatusDocumentTest, EveryLastEventOfRfc8347HasItsName) {

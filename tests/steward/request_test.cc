@@ -30,6 +30,10 @@ TEST(RequestTest, ArgumentsAreTaken) {
   EXPECT_EQ(parse_request(R"({"verb":"switchover","to":7})").error(), "to: expected a HOST of at most 32 characters");
   EXPECT_EQ(parse_request(R"({"verb":"drain","to":"db2"})").error(), "unknown argument for verb 'drain'");
   EXPECT_EQ(parse_request(R"({"verb":"freeze","for_ms":7200000})")->duration, 2h);
+  EXPECT_EQ(parse_request(R"({"verb":"reload","confirm_within_ms":60000})")->confirm_within, 60s);
+  EXPECT_EQ(parse_request(R"({"verb":"reload"})")->confirm_within, 0s);
+  EXPECT_TRUE(parse_request(R"({"verb":"confirm","revert":true})")->revert);
+  EXPECT_FALSE(parse_request(R"({"verb":"confirm"})")->revert);
 }
 
 TEST(RequestTest, MetricsHaveNamesAndAFormat) {
@@ -72,6 +76,11 @@ TEST(RequestTest, ValuesOfAWrongTypeOrRangeAreErrors) {
 
 TEST(RequestTest, FreezeNeedsATimeThatEnds) {
   EXPECT_EQ(refusal(R"({"verb":"freeze"})"), "freeze: for_ms is missing");
+  EXPECT_EQ(refusal(R"({"verb":"reload","confirm_within_ms":86400001})"),
+            "confirm_within_ms: expected milliseconds from 1000 to 86400000");
+  EXPECT_EQ(refusal(R"({"verb":"reload","dry_run":true,"confirm_within_ms":60000})"),
+            "reload: dry_run applies nothing to confirm");
+  EXPECT_EQ(refusal(R"({"verb":"confirm","confirm_within_ms":60000})"), "unknown argument for verb 'confirm'");
   EXPECT_EQ(refusal(R"({"verb":"freeze","for_ms":999})"), "for_ms: expected milliseconds from 1000 to 31536000000");
   EXPECT_EQ(refusal(R"({"verb":"freeze","for_ms":18446744073709551615})"),
             "for_ms: expected milliseconds from 1000 to 31536000000");

@@ -286,6 +286,61 @@ TEST_F(StewardProcessTest, InvalidConfigurationIsExitFiveWithItsDiagnostics) {
   EXPECT_EQ(answer["result"]["diagnostics"][0]["code"], "E023");
 }
 
+TEST_F(StewardProcessTest, AReloadThatWaitsIsConfirmedByTheGuardian) {
+  Client client(socket_path());
+  client.write("{\"verb\":\"reload\",\"confirm_within_ms\":60000}\n");
+  const auto request = expect<ipc::ReloadRequest>(guardian_);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->confirm_within_ns, 60'000'000'000);
+  const Instant deadline = posix::now() + 60s;
+  guardian_.send(ipc::ReloadState{.deadline_ns = ns(deadline), .rolled_back = false, .news = "it waits"});
+  guardian_.send(ipc::ReloadResult{.nonce = request->nonce, .valid = true, .applied = true});
+  EXPECT_EQ(client.read()["result"]["confirm_within_ms"], 60'000);
+  const Json status = client.ask(R"({"verb":"status"})")["result"];
+  EXPECT_GT(status["confirm_within_ms"], 30'000);
+  EXPECT_LE(status["confirm_within_ms"], 60'000);
+  EXPECT_EQ(client.ask(R"({"verb":"events"})")["result"]["entries"][0]["text"], "it waits");
+
+  client.write("{\"verb\":\"confirm\"}\n");
+  const auto confirm = expect<ipc::ConfirmRequest>(guardian_);
+  ASSERT_TRUE(confirm);
+  EXPECT_FALSE(confirm->revert);
+  guardian_.send(ipc::ReloadState{});
+  guardian_.send(ipc::ConfirmResult{.nonce = confirm->nonce, .waited = true});
+  EXPECT_EQ(client.read()["result"]["lines"][0], "the reload stays in force");
+  EXPECT_TRUE(client.ask(R"({"verb":"status"})")["result"]["confirm_within_ms"].is_null());
+}
+
+TEST_F(StewardProcessTest, TooLateAndNothingToConfirmAreToldApart) {
+  Client client(socket_path());
+  const auto ask_confirm = [&] {
+    client.write("{\"verb\":\"confirm\"}\n");
+    const auto confirm = expect<ipc::ConfirmRequest>(guardian_);
+    if (confirm) guardian_.send(ipc::ConfirmResult{.nonce = confirm->nonce, .waited = false});
+    return client.read();
+  };
+  const Json none = ask_confirm();
+  EXPECT_EQ(none["exit"], 6);
+  EXPECT_EQ(none["error"], "no reload waits for a confirmation");
+  guardian_.send(ipc::ReloadState{.deadline_ns = 0, .rolled_back = true, .news = "rolled back"});
+  const Json late = ask_confirm();
+  EXPECT_EQ(late["exit"], 6);
+  EXPECT_EQ(late["error"], "too late: the reload has been rolled back");
+  EXPECT_TRUE(client.ask(R"({"verb":"status"})")["result"]["rolled_back"].get<bool>());
+}
+
+TEST_F(StewardProcessTest, AReloadWhileOneWaitsIsRefusedWithTheWayOut) {
+  Client client(socket_path());
+  client.write("{\"verb\":\"reload\"}\n");
+  const auto request = expect<ipc::ReloadRequest>(guardian_);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->confirm_within_ns, 0);
+  guardian_.send(ipc::ReloadResult{.nonce = request->nonce, .waits = true});
+  const Json answer = client.read();
+  EXPECT_EQ(answer["exit"], 6);
+  EXPECT_NE(answer["error"].get<std::string>().find("`batonctl confirm --revert`"), std::string::npos);
+}
+
 TEST_F(StewardProcessTest, MetricsTellOfLostActivesAndRefusedReloads) {
   InstanceView web = instance_web();
   hear_db2(web.routers[0], 110);
