@@ -39,6 +39,7 @@ struct CommandLine {
   bool effective = false;
   std::string freeze_for;
   std::string confirm_within;
+  ReportArguments report;
   bool revert = false;
   std::function<int()> verb;
 };
@@ -174,6 +175,21 @@ void add_run_verb(CLI::App& app, CommandLine& line) {
       "was stopped, too). Whatever the command leaves in its process group is ended with it.");
 }
 
+void add_report_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "report", "gathers what helpers ask for, without secrets, in one archive",
+                            [&] { return report(line.options, line.report); });
+  verb->add_option("--output", line.report.output, "the archive (baton-report-HOST-TIME.tar.gz); NAME.tar: not packed")
+      ->type_name("FILE");
+  verb->add_flag("--force", line.report.force, "also if FILE is there already");
+  verb->add_option("--config", line.report.file.file, "default: the daemon's, else " + std::string{kDefaultConfig})
+      ->type_name("FILE")
+      ->each([&](const std::string&) { line.report.file.is_named = true; });
+  verb->footer(
+      "Exit status: 0; 3 or 4 if the daemon did not answer (the rest is there); 6 if FILE is there already. MANIFEST "
+      "in\n"
+      "the archive says what could not be had, and why.");
+}
+
 void add_plugin_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* plugin = app.add_subcommand("plugin", "checks and actions: which there are, their manuals, one try");
   plugin->require_subcommand(1);
@@ -237,10 +253,10 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 22> kVerbWords{
-    "confirm", "status",     "explain", "history", "events",  "metrics", "check",    "config",
-    "reload",  "switchover", "freeze",  "thaw",    "drain",   "undrain", "failover", "forgive",
-    "cleanup", "plugin",     "import",  "run",     "version", "help"};
+constexpr std::array<std::string_view, 23> kVerbWords{
+    "report",  "confirm", "status",     "explain", "history", "events",  "metrics", "check",
+    "config",  "reload",  "switchover", "freeze",  "thaw",    "drain",   "undrain", "failover",
+    "forgive", "cleanup", "plugin",     "import",  "run",     "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {
@@ -296,6 +312,7 @@ int run(int count, char** words) {
   add_plugin_verbs(app, line);
   add_import_verb(app, line);
   add_run_verb(app, line);
+  add_report_verb(app, line);
   add_table_verb(app, line);
   count = take_command(count, words, line.run.command);
   line.options.colour = colour_wanted(STDOUT_FILENO);

@@ -54,6 +54,13 @@ struct FileArguments {
 };
 int check(const Options& options, const FileArguments& arguments);
 
+struct ReportArguments {
+  std::string output;  ///< "" = baton-report-HOST-TIME.tar.gz here
+  bool force = false;  ///< may take the place of a file
+  FileArguments file;
+};
+int report(const Options& options, const ReportArguments& arguments);
+
 int config_show(const Options& options);
 int config_diff(const Options& options, const FileArguments& arguments);
 

@@ -46,7 +46,7 @@ bool take_rights(const Program& program, pid_t parent) {
   const std::initializer_list<int> raw = {CAP_NET_RAW};
   if (program.user) {
     if (!drop_to_user(*program.user, program.raw_network ? raw : none)) return false;
-  } else if (!keep_only_capabilities(none)) {
+  } else if (!program.same_rights && !keep_only_capabilities(none)) {
     return false;
   }
   if (program.user && program.raw_network && !pass_on_capability(CAP_NET_RAW)) return false;

@@ -18,6 +18,7 @@ struct Program {
   std::vector<std::string> environment;          ///< "NAME=VALUE", all of it
   std::vector<std::pair<int, int>> descriptors;  ///< ours, its number there; 0, 1 and 2 are /dev/null unless named
   std::optional<User> user;                      ///< nullopt: stays who we are; otherwise no groups but its own
+  bool same_rights = false;                      ///< keeps what the caller may do; REQUIRES no `user`
   bool raw_network = false;                      ///< CAP_NET_RAW, also across exec; every other capability is gone
 };
 /// Forks and executes; in a process group of its own, with no_new_privs, killed when this process ends. What goes wrong
