@@ -1,13 +1,18 @@
 #include "cli/report_sources.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <filesystem>
-#include <fstream>
 
 #include "cli/capture.h"
 #include "cli/plugin_text.h"
 #include "cli/render.h"
+#include "posix/fd.h"
 #include "steward/documents.h"
 
 namespace baton::cli {
@@ -17,12 +22,25 @@ using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 constexpr Nanos kPatience = 15s;
-constexpr std::size_t kLogTail = 2u << 20;
+constexpr std::size_t kMostRead = 2u << 20;
+
+/// At most kMostRead bytes from `offset` on; what cannot be read is not there.
+std::string read_from(int file, off_t offset) {
+  std::string text;
+  std::array<char, 16384> buffer;
+  while (text.size() < kMostRead) {
+    const ssize_t size = ::pread(file, buffer.data(), buffer.size(), offset + static_cast<off_t>(text.size()));
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) break;
+    text.append(buffer.data(), static_cast<std::size_t>(size));
+  }
+  return text;
+}
 
 /// Of a small file of the kernel's; "" if it cannot be read.
 std::string contents(const fs::path& path) {
-  std::ifstream file{path, std::ios::binary};
-  return {std::istreambuf_iterator<char>{file}, {}};
+  const posix::Fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  return file.valid() ? read_from(file.get(), 0) : std::string{};
 }
 
 std::string in_one_line(std::string text) {
@@ -179,12 +197,11 @@ void add_packages(Bundle& bundle) {
 
 /// The last lines of a log file, whole ones.
 std::string tail(const std::string& path) {
-  std::ifstream file{path, std::ios::binary | std::ios::ate};
-  if (!file) return {};
-  const auto size = static_cast<std::size_t>(file.tellg());
-  const std::size_t begin = size > kLogTail ? size - kLogTail : 0;
-  file.seekg(static_cast<std::streamoff>(begin));
-  std::string text{std::istreambuf_iterator<char>{file}, {}};
+  const posix::Fd file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)};
+  struct stat facts {};
+  if (!file.valid() || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return {};
+  const off_t begin = std::max<off_t>(facts.st_size - static_cast<off_t>(kMostRead), 0);
+  const std::string text = read_from(file.get(), begin);
   return begin == 0 ? text : text.substr(std::min(text.find('\n') + 1, text.size()));
 }
 
