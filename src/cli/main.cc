@@ -177,7 +177,7 @@ void add_run_verb(CLI::App& app, CommandLine& line) {
 
 void add_report_verb(CLI::App& app, CommandLine& line) {
   CLI::App* verb = add_verb(app, line, "report", "gathers what helpers ask for, without secrets, in one archive",
-                            [&] { return report(line.options, line.report); });
+                            [&] { return make_report(line.options, line.report); });
   verb->add_option("--output", line.report.output, "the archive (baton-report-HOST-TIME.tar.gz); NAME.tar: not packed")
       ->type_name("FILE");
   verb->add_flag("--force", line.report.force, "also if FILE is there already");

@@ -59,7 +59,7 @@ struct ReportArguments {
   bool force = false;  ///< may take the place of a file
   FileArguments file;
 };
-int report(const Options& options, const ReportArguments& arguments);
+int make_report(const Options& options, const ReportArguments& arguments);
 
 int config_show(const Options& options);
 int config_diff(const Options& options, const FileArguments& arguments);

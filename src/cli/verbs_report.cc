@@ -147,7 +147,7 @@ std::string summary(const std::string& path, const Json& manifest) {
 
 }  // namespace
 
-int report(const Options& options, const ReportArguments& arguments) {
+int make_report(const Options& options, const ReportArguments& arguments) {
   const std::time_t now = std::time(nullptr);
   const std::string host = host_name();
   const std::string name = "baton-report-" + host + "-" + stamp(now);
