@@ -242,7 +242,7 @@ std::optional<Trouble> add_daemon(Bundle& bundle, const Options& options) {
   for (const Question& question : questions) {
     // Once it does not answer it is not asked again.
     if (trouble) {
-      bundle.miss(question.file, question.what, trouble->text);
+      bundle.miss(question.file, question.what, "no daemon answers");
       continue;
     }
     const auto answer = ask_daemon(options, question.request);
