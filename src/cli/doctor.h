@@ -29,7 +29,7 @@ struct PeerFacts {
   bool heard = false;
   bool stopped = false;
   std::string trouble;
-  std::vector<InstanceFacts> instances;
+  std::vector<InstanceFacts> instances = {};
 };
 
 struct AlarmFacts {
@@ -40,10 +40,10 @@ struct AlarmFacts {
 struct DaemonFacts {
   std::string version;
   std::string engine;  ///< running, restarting, given_up
-  std::vector<InstanceFacts> instances;
-  std::vector<PeerFacts> peers;
-  std::vector<AlarmFacts> alarms;
-  std::vector<linux::SurveyedProcess> processes;
+  std::vector<InstanceFacts> instances = {};
+  std::vector<PeerFacts> peers = {};
+  std::vector<AlarmFacts> alarms = {};
+  std::vector<linux::SurveyedProcess> processes = {};
   bool other_namespace = false;   ///< than this process
   bool config_is_its_own = true;  ///< false: another file was named
 };

@@ -14,11 +14,11 @@ namespace baton::linux {
 
 struct SurveyedProcess {
   pid_t pid = 0;
-  std::string name;                            ///< as ps shows it: "batond", "baton-engine"
-  std::optional<std::uint64_t> capabilities;   ///< effective
-  bool readable = false;                       ///< whether the two below could be looked up
-  bool old_program = false;                    ///< its executable was replaced or deleted since it was started
-  std::vector<std::string> deleted_libraries;  ///< mapped, but replaced or deleted on disk
+  std::string name;                                 ///< as ps shows it: "batond", "baton-engine"
+  std::optional<std::uint64_t> capabilities = {};   ///< effective
+  bool readable = false;                            ///< whether the two below could be looked up
+  bool old_program = false;                         ///< its executable was replaced or deleted since it was started
+  std::vector<std::string> deleted_libraries = {};  ///< mapped, but replaced or deleted on disk
 };
 
 /// The daemon that holds the listening control socket and all its descendants, the daemon itself first. `any`: the pid
