@@ -159,6 +159,24 @@ std::vector<IpAddress> destinations(const DoctorFacts& facts, const config::Inst
   return list;
 }
 
+/// Who its adverts come from: the peers of the interface's network. IPv6 ones come from link-local addresses, which are
+/// not known: then a host like this one.
+std::vector<IpAddress> senders(const DoctorFacts& facts, const linux::SurveyedInterface& interface,
+                               const IpAddress& own) {
+  std::vector<IpAddress> list;
+  for (const config::Peer& peer : facts.config.peers) {
+    if (peer.host == facts.config.host || own.is_ipv6()) continue;
+    for (const IpAddress& address : peer.addresses) {
+      const bool near = std::any_of(interface.addresses.begin(), interface.addresses.end(), [&](const auto& one) {
+        return !one.ours && one.prefix.contains(address) && one.prefix.address != address;
+      });
+      if (near) list.push_back(address);
+    }
+  }
+  if (list.empty()) list.push_back(own);
+  return list;
+}
+
 void judge_instance(const DoctorFacts& facts, const config::Instance& instance, std::vector<Finding>& findings) {
   const linux::SurveyedInterface* interface = interface_named(facts, instance.interface);
   if (interface == nullptr) return;
@@ -181,10 +199,10 @@ void judge_instance(const DoctorFacts& facts, const config::Instance& instance, 
       }
       judge_adverts(*facts.ruleset, instance, {*interface, false, *own, to, vrrp::kIpProtocol, message}, leaving,
                     findings);
-      // Who sends to the group: a host of the same network, whichever.
-      const Way coming{*interface,        true,   to.is_multicast() ? *own : to, to.is_multicast() ? to : *own,
-                       vrrp::kIpProtocol, message};
-      judge_adverts(*facts.ruleset, instance, coming, link_stations(*interface, /*incoming=*/true), findings);
+      for (const IpAddress& from : to.is_multicast() ? senders(facts, *interface, *own) : std::vector{to}) {
+        const Way coming{*interface, true, from, to.is_multicast() ? to : *own, vrrp::kIpProtocol, message};
+        judge_adverts(*facts.ruleset, instance, coming, link_stations(*interface, /*incoming=*/true), findings);
+      }
     }
   }
 }
