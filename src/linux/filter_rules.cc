@@ -142,7 +142,8 @@ FilterStep read_match(const nftnl_expr* e) {
   if (name == "conntrack" && info.size() >= sizeof(xt_conntrack_mtinfo3)) {
     xt_conntrack_mtinfo3 wanted{};
     std::memcpy(&wanted, info.data(), sizeof wanted);
-    if (wanted.match_flags == XT_CONNTRACK_STATE && wanted.invert_flags == 0) return StateMatch{wanted.state_mask};
+    const unsigned asked = wanted.match_flags & ~unsigned{XT_CONNTRACK_STATE_ALIAS};
+    if (asked == XT_CONNTRACK_STATE && wanted.invert_flags == 0) return StateMatch{wanted.state_mask};
   }
   return Unforeseen{name};
 }

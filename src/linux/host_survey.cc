@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "linux/directory.h"
 #include "linux/ownership.h"
 #include "linux/route_socket.h"
 #include "posix/file.h"
@@ -86,14 +87,10 @@ InterfaceManager manager_of(int ifindex) {
   if (!manager.network_file.empty()) {
     read_network_file(text_of_file(manager.network_file), manager);
     const std::string directory = fs::path{manager.network_file}.filename().string() + ".d";
-    for (const char* root : {"/usr/lib/systemd/network/", "/run/systemd/network/", "/etc/systemd/network/"}) {
-      std::vector<std::string> drop_ins;
-      std::error_code none;
-      for (const auto& entry : fs::directory_iterator{root + directory, none}) {
-        if (entry.path().extension() == ".conf") drop_ins.push_back(entry.path().string());
+    for (const std::string root : {"/usr/lib/systemd/network/", "/run/systemd/network/", "/etc/systemd/network/"}) {
+      for (const std::string& name : names_in(root + directory)) {
+        if (name.ends_with(".conf")) read_network_file(text_of_file(root + directory + "/" + name), manager);
       }
-      std::sort(drop_ins.begin(), drop_ins.end());
-      for (const std::string& path : drop_ins) read_network_file(text_of_file(path), manager);
     }
   }
   const std::string device = text_of_file("/run/NetworkManager/devices/" + std::to_string(ifindex));

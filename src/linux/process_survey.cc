@@ -10,6 +10,7 @@
 #include <map>
 #include <sstream>
 
+#include "linux/directory.h"
 #include "linux/speakers.h"
 
 namespace baton::linux {
@@ -45,9 +46,8 @@ std::string status_value(const std::string& status, const std::string& name) {
 
 std::vector<pid_t> all_pids() {
   std::vector<pid_t> pids;
-  std::error_code none;
-  for (const auto& entry : fs::directory_iterator{"/proc", none}) {
-    if (const auto pid = parse_number<pid_t>(entry.path().filename().string())) pids.push_back(*pid);
+  for (const std::string& name : names_in("/proc")) {
+    if (const auto pid = parse_number<pid_t>(name)) pids.push_back(*pid);
   }
   return pids;
 }
@@ -73,8 +73,9 @@ SurveyedProcess look_at(pid_t pid, const std::string& status) {
 std::vector<ino_t> sockets_of(pid_t pid) {
   std::vector<ino_t> found;
   std::error_code none;
-  for (const auto& entry : fs::directory_iterator{directory_of(pid) + "/fd", none}) {
-    const std::string target = fs::read_symlink(entry.path(), none).string();
+  const std::string directory = directory_of(pid) + "/fd";
+  for (const std::string& name : names_in(directory)) {
+    const std::string target = fs::read_symlink(directory + "/" + name, none).string();
     if (!target.starts_with("socket:[")) continue;
     if (const auto inode = parse_number<ino_t>(std::string_view{target}.substr(8, target.size() - 9))) {
       found.push_back(*inode);
