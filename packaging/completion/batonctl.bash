@@ -31,7 +31,7 @@ _batonctl_values() {
     --config | --output) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --while) COMPREPLY=($(compgen -W "active backup" -- "$cur")) ;;
     --for | --confirm-within) COMPREPLY=($(compgen -W "60s 10m 30m 1h 2h" -- "$cur")) ;;
-    --verb | --limit | --since) ;;
+    --verb | --limit | --listen | --since) ;;
     *) return 1 ;;
   esac
 }

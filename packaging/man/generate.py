@@ -8,7 +8,7 @@ cannot say other than the program does. A chapter names what it wants of them in
 
     @keys SECTION [own|election]   @codes E|W    @verbs          @global-options   @batond-options  @exit-codes
     @alarms [TOKEN...]             @reasons      @events         @discards         @notices         @modules
-    @message-ids
+    @message-ids   @findings
     @example FILE                  @about TABLE NAME ... @end    (more words for one row)
 
 `@alarms` without tokens shows those that no other line has shown. An @about for a row that does not exist is an error.
@@ -199,6 +199,17 @@ class Page:
     def make_message_ids(self):
         return [line for row in self.tables["messages"]
                 for line in roff.tagged(f"`{row['message_id']}`", [f"{row['token']}: {sentence(re.sub('@BATON_([A-Z]+)@', r'*BATON_\1*', row['text']))}"])]
+
+    def make_findings(self):
+        """Of doctor: by what was looked at, each with how bad it is."""
+        out = []
+        for check in self.tables["doctor_checks"]:
+            out += [f'.SS "{roff.escape(sentence(check["words"]).rstrip("."), True)}"']
+            for row in self.tables["findings"]:
+                if row["check"] == check["token"]:
+                    out += self.row("finding", row["token"], f"**{row['token']}** ({row['severity']})",
+                                    [sentence(row["words"]), "Fix: " + row["remedy"]])
+        return out
 
     def make_events(self):
         return [line for token in self.tables["events"] for line in self.row("event", token, f"**{token}**", [])]

@@ -6,6 +6,7 @@
 #include <cstdlib>
 
 #include "cli/output.h"
+#include "cli/render.h"
 #include "linux/host_facts.h"
 #include "posix/rights.h"
 #include "steward/exit_code.h"
@@ -14,6 +15,8 @@ namespace baton::cli {
 namespace {
 
 using steward::ExitCode;
+
+constexpr Nanos kPatience = std::chrono::seconds{10};
 
 /// What `hostname -s` says; "" if it cannot be told.
 std::string short_host_name() {
@@ -39,6 +42,31 @@ config::Loaded load_file(const FileArguments& arguments, config::ModuleSource& m
   // An ordinary user may check a file whose secrets only root can read.
   request.skip_secrets = ::geteuid() != 0;
   return config::load(request);
+}
+
+Expected<Json, Trouble> running_configuration(const Options& options, Json& refusal) {
+  auto connection = Connection::open(options.runtime_dir);
+  if (!connection) return Unexpected<Trouble>{connection.error()};
+  auto answer = connection->ask({{"verb", "config"}}, kPatience);
+  if (!answer) return answer;
+  if (!is_true(*answer, "ok")) {
+    refusal = *answer;
+    return Unexpected<Trouble>{Trouble{static_cast<ExitCode>(number_of(*answer, "exit")), text_of(*answer, "error")}};
+  }
+  return answer->value("result", Json::object());
+}
+
+config::Loaded parse_running(const Json& running, config::ModuleSource& modules) {
+  config::ParseOptions parse;
+  parse.host = text_of(running, "host");
+  parse.judge = false;  // it was, before it ran
+  parse.modules = &modules;
+  const config::SourceText text{"running configuration", text_of(running, "text")};
+  config::Loaded loaded = config::parse({text}, parse);
+  if (loaded.config) return loaded;
+  // A module may have lost a key, or be gone: its keys still read as they stand.
+  parse.modules = nullptr;
+  return config::parse({text}, parse);
 }
 
 int report_invalid(const Options& options, const config::Loaded& loaded, Json document) {

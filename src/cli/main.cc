@@ -27,6 +27,7 @@ struct CommandLine {
   PluginTestArguments plugin_test;
   ImportArguments import_arguments;
   RunArguments run;
+  DoctorArguments doctor;
   std::string grace;
   std::string module;
   std::string instance;
@@ -141,6 +142,26 @@ void add_import_verb(CLI::App& app, CommandLine& line) {
       "be read or batond would refuse the outcome.");
 }
 
+void add_doctor_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "doctor", "looks for what keeps Baton from working on this host and network",
+                            [&] { return doctor(line.options, line.doctor); });
+  verb->add_option("INSTANCE", line.doctor.instance, "one instance or group");
+  verb->add_option("--listen", line.doctor.listen,
+                   "how long to listen for VRRP (3 intervals and a bit, at least 3 s); 0 = not at all")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0, kMaxListen));
+  verb->add_option("--config", line.doctor.file.file, "look at this file's instances; needs no daemon")
+      ->type_name("FILE")
+      ->each([&](const std::string&) { line.doctor.file.is_named = true; });
+  verb->add_option("--host", line.doctor.file.host, "with --config: read as this host (default: the short host name)")
+      ->type_name("HOST");
+  verb->footer(
+      "Run it as root: without, the packet filter, the wire and the daemon's processes are left out. Nothing is "
+      "changed.\n"
+      "Exit status: 0 nothing wrong (notes do not count), 1 warnings or problems, 3 no daemon and no --config, 5 the\n"
+      "file is not valid.");
+}
+
 int run_verb(CommandLine& line) {
   if (!line.grace.empty()) {
     const std::optional<Nanos> grace = parse_duration(line.grace);
@@ -253,10 +274,10 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 23> kVerbWords{
-    "report",  "confirm", "status",     "explain", "history", "events",  "metrics", "check",
-    "config",  "reload",  "switchover", "freeze",  "thaw",    "drain",   "undrain", "failover",
-    "forgive", "cleanup", "plugin",     "import",  "run",     "version", "help"};
+constexpr std::array<std::string_view, 24> kVerbWords{
+    "report",  "confirm", "status",     "explain", "history", "events", "metrics", "check",
+    "config",  "reload",  "switchover", "freeze",  "thaw",    "drain",  "undrain", "failover",
+    "forgive", "cleanup", "plugin",     "import",  "run",     "doctor", "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {
@@ -311,6 +332,7 @@ int run(int count, char** words) {
   add_changing_verbs(app, line);
   add_plugin_verbs(app, line);
   add_import_verb(app, line);
+  add_doctor_verb(app, line);
   add_run_verb(app, line);
   add_report_verb(app, line);
   add_table_verb(app, line);

@@ -6,6 +6,7 @@
 #include "base/notice.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
+#include "cli/findings.h"
 #include "cli/terminal.h"
 #include "config/diagnostic.h"
 #include "config/keys.h"
@@ -140,6 +141,28 @@ Json messages() {
   return list;
 }
 
+/// By the check that they belong to.
+Json findings() {
+  Json list = Json::array();
+  for (const FindingEntry& entry : finding_table()) {
+    list.push_back({{"token", entry.token},
+                    {"check", check_word(entry.check)},
+                    {"severity", severity_word(entry.severity)},
+                    {"words", entry.meaning},
+                    {"remedy", entry.fix}});
+  }
+  return list;
+}
+
+Json doctor_checks() {
+  Json list = Json::array();
+  for (std::size_t number = 0; number < kDoctorChecks; ++number) {
+    const auto check = static_cast<DoctorCheck>(number);
+    list.push_back({{"token", check_word(check)}, {"words", check_words(check)}});
+  }
+  return list;
+}
+
 Json exit_codes() {
   Json list = Json::array();
   for (std::size_t number = 0; number < steward::kExitWords.size(); ++number) {
@@ -232,6 +255,8 @@ Json tables_json(const CLI::App& app) {
           {"discards", discards()},
           {"notices", notices()},
           {"messages", messages()},
+          {"doctor_checks", doctor_checks()},
+          {"findings", findings()},
           {"plugin_verbs", plugin_verbs()},
           {"plugin_statuses", plugin_statuses()},
           {"capabilities", Json::array({"CAP_NET_RAW"})}};

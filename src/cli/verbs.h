@@ -64,6 +64,15 @@ int make_report(const Options& options, const ReportArguments& arguments);
 int config_show(const Options& options);
 int config_diff(const Options& options, const FileArguments& arguments);
 
+// verbs_doctor.cc
+inline constexpr int kMaxListen = 3600;  ///< seconds
+struct DoctorArguments {
+  std::string instance;  ///< an instance or group; "" = all
+  FileArguments file;    ///< named: judge this one instead of the running one, with or without a daemon
+  int listen = -1;       ///< seconds on the wire; 0 = not at all, -1 = as long as the advertisement interval asks for
+};
+int doctor(const Options& options, const DoctorArguments& arguments);
+
 // verbs_import.cc
 struct ImportArguments {
   std::vector<std::string> files;  ///< FILE, or HOST=FILE for each host

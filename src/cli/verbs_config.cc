@@ -12,26 +12,10 @@
 namespace baton::cli {
 namespace {
 
-using namespace std::chrono_literals;
 using steward::ExitCode;
-
-constexpr Nanos kPatience = 10s;
 
 std::string count_words(std::size_t count, const std::string& noun) {
   return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
-}
-
-/// The running configuration as the steward shows it: {"host","text",...}.
-Expected<Json, Trouble> running_configuration(const Options& options, Json& refusal) {
-  auto connection = Connection::open(options.runtime_dir);
-  if (!connection) return Unexpected<Trouble>{connection.error()};
-  auto answer = connection->ask({{"verb", "config"}}, kPatience);
-  if (!answer) return answer;
-  if (!is_true(*answer, "ok")) {
-    refusal = *answer;
-    return Unexpected<Trouble>{Trouble{static_cast<ExitCode>(number_of(*answer, "exit")), text_of(*answer, "error")}};
-  }
-  return answer->value("result", Json::object());
 }
 
 }  // namespace
@@ -84,17 +68,7 @@ int config_diff(const Options& options, const FileArguments& arguments) {
   const config::Loaded fresh = load_file(file, modules);
   Json document{{"file", file.file}, {"diagnostics", diagnostics_json(fresh.diagnostics)}};
   if (!fresh.config) return report_invalid(options, fresh, std::move(document));
-  config::ParseOptions parse;
-  parse.host = file.host;
-  parse.judge = false;  // it was, before it ran
-  parse.modules = &modules;
-  const config::SourceText running_text{"running configuration", text_of(*running, "text")};
-  config::Loaded before = config::parse({running_text}, parse);
-  if (!before.config) {
-    // A module may have lost a key, or be gone: its keys still read as they stand.
-    parse.modules = nullptr;
-    before = config::parse({running_text}, parse);
-  }
+  const config::Loaded before = parse_running(*running, modules);
   if (!before.config)
     return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
   // Secrets do not travel: their files are compared, their contents are not.

@@ -128,6 +128,16 @@ def test_every_alarm_reason_and_notice_is_explained(tables):
     assert set(tables["events"]) <= tags
 
 
+def test_everything_that_doctor_finds_is_explained(tables):
+    text = squeezed(text_of("batonctl.1"))
+    assert len(tables["findings"]) > 30
+    for row in tables["findings"]:
+        assert squeezed(f"{row['token']} ({row['severity']})") in text, row["token"]
+        assert squeezed(row["words"])[1:] in text and squeezed("Fix: " + row["remedy"]) in text, row["token"]
+    checks = {row["check"] for row in tables["findings"]}
+    assert checks == {check["token"] for check in tables["doctor_checks"]}
+
+
 def test_plugins_page_has_every_verb_result_and_module_key(tables):
     tags = heads("baton-plugins.7")
     assert set(tables["plugin_verbs"]) | set(tables["plugin_statuses"]) <= tags
