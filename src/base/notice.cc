@@ -108,6 +108,10 @@ constexpr auto kTable = std::to_array<Notice>({
      kStartedAnew},
     {"process_failed", "A process of Baton met an error that it cannot go on from.", kStartedAnew},
     {"process_lost", "The guardian cannot wait for the end of a process that it ended.", {}},
+    {"recorder_failed",
+     "The flight recorder cannot listen on an interface, or could not write a capture. Transitions are in the history "
+     "all the same, without a capture.",
+     "Look at the disk of /var/lib/baton, or at CAP_NET_RAW, as the text says; `recorder = 0` turns it off."},
     {"release_incomplete",
      "At a stop not everything was released in time: addresses, which lapse by their lifetime, or a database.",
      "`ip address` and `batonctl cleanup`; look whether the database here is still writable."},

@@ -112,6 +112,11 @@ class Guardian {
   std::set<pid_t> own_children() const;
   void take_fleet(const posix::Fd& fleet);
 
+  // guardian_recorder.cc
+  void begin_recording();
+  void change_recording(const ConfigFacts& before);
+  void record(const std::string& interface);
+
   // reload.cc
   void wish_reload(ReloadWish wish);
   void start_reader();

@@ -75,6 +75,7 @@ void Guardian::on_reloaded(const ipc::Reloaded& message) {
   }
   const ConfigFacts before = std::exchange(facts_, applied.answer.facts);
   change_watchdog(before);
+  change_recording(before);
   log::set_level(facts_.log_level);
   configuration_ = std::move(applied.answer.configuration);
   for_steward_ = std::move(applied.answer.for_steward);

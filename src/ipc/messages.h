@@ -7,7 +7,7 @@
 //   guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian  ReloadRequest
 //                         ChannelReplaced(fd) Terminate PluginHost(fds)
 //                         PluginHostDown
-//   guardian -> scribe    ChannelReplaced(fd) Terminate                       scribe  -> guardian  Recovered
+//   guardian -> scribe    ChannelReplaced(fd) Terminate RecordLink(fd)        scribe  -> guardian  Recovered
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command PeerNews
 //                                                                                                  PeerCheck
 //   engine   -> scribe    History Intent Remember                             scribe  -> engine    IntentRecorded
@@ -154,6 +154,13 @@ struct HistoryEntry {
   std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME when the scribe wrote it: for people only
   std::string instance;
   ports::Report report;
+  std::string capture = {};  ///< path of the flight recorder's file; "" = none
+};
+/// guardian -> scribe: records an interface, with a socket of linux/capture_socket.h; without one only the window
+/// changes.
+struct RecordLink {
+  std::string interface;
+  std::int64_t window_ns = 0;  ///< back from a transition; 0: not any more
 };
 struct HistoryEnd {
   std::uint64_t nonce = 0;
@@ -163,7 +170,7 @@ using Message =
     std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
                  ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
                  Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd, PluginHost, PluginHostDown,
-                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck>;
+                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck, RecordLink>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);
