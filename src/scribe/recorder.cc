@@ -55,13 +55,13 @@ void Recorder::forget(const std::string& interface) {
   share_memory();
 }
 
-/// Every ring gets the same; what was recorded so far is given up when their number changes.
+/// Every ring gets the same.
 void Recorder::share_memory() {
   if (links_.empty()) return;
   const std::size_t each = limits_.memory / links_.size() / 2;
   for (auto& [interface, link] : links_) {
-    link.adverts = FrameRing{each};
-    link.neighbours = FrameRing{each};
+    link.adverts.resize(each);
+    link.neighbours.resize(each);
   }
 }
 

@@ -77,6 +77,16 @@ TEST(FrameRingTest, AFrameLongerThanTheRingIsLeftOut) {
   EXPECT_TRUE(none.empty());
 }
 
+TEST(FrameRingTest, AnotherSizeKeepsTheNewestThatFit) {
+  FrameRing ring{1000};
+  for (std::uint8_t i = 1; i <= 5; ++i) push(ring, i * 1s, i, 68);
+  ring.resize(250);
+  EXPECT_THAT(marks(ring), ElementsAre(4, 5));
+  ring.resize(1000);
+  push(ring, 6s, 6, 68);
+  EXPECT_THAT(marks(ring, 5s), ElementsAre(5, 6));
+}
+
 TEST(FrameRingTest, ForgetsByTime) {
   FrameRing ring{1000};
   push(ring, 1s, 1, 10);

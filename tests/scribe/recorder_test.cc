@@ -46,7 +46,7 @@ class FakePort : public ports::CapturePort {
   std::uint64_t lost() override { return 0; }
 
  private:
-  posix::Fd bell_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  posix::Fd bell_{::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::deque<Waiting>& queue_;
   int& attached_;
 };
@@ -192,6 +192,17 @@ TEST_F(RecorderTest, AForgottenInterfaceIsRecordedNoMore) {
   one->finish(t0_);
   EXPECT_THAT(files(), IsEmpty());
   EXPECT_EQ(wire_.size(), 1u);
+}
+
+TEST_F(RecorderTest, AFurtherInterfaceCostsNothingOfWhatWasRecorded) {
+  auto one = recorder();
+  arrives(0x0800, 1);
+  ASSERT_TRUE(loop_->turn(posix::now() + 1s));
+  ASSERT_TRUE(wire_.empty()) << "it was read";
+  one->watch("eth1", 10s, std::make_unique<FakePort>(wire_, attached_));
+  one->transition(posix::now(), posix::now(), 1, kNoon_ns, "x");
+  one->finish(posix::now());
+  EXPECT_THAT(marks(), ElementsAre(1));
 }
 
 TEST_F(RecorderTest, LooksForItsInterfaceAgainEachSecond) {
