@@ -195,11 +195,18 @@ Expected<vrrp::AcceptRemarks, DecodeError> Judge::match(const Router& router, co
   return vrrp::ReceiveRules{std::move(parameters)}.match(envelope, advert);
 }
 
+Judge::Speaker Judge::speaker(const Judged& judged) {
+  return {.mac = judged.source_mac,
+          .priority = judged.advert->priority,
+          .source = judged.envelope->source,
+          .wall_clock_ns = judged.wall_clock_ns,
+          .interval = judged.advert->max_advertise_interval};
+}
+
 void Judge::sent(Judged& judged, Router& router) const {
-  const vrrp::Advert& advert = *judged.advert;
-  router.sent = {advert.priority, judged.envelope->source};
-  router.active_here = advert.priority != kResignPriority;
-  if (router.active_here) router.active_mac.reset();
+  router.active_here = judged.advert->priority != kResignPriority;
+  router.active.reset();
+  if (router.active_here) router.active = speaker(judged);
   if (!router.active_here) judged.remarks.push_back({"S-03", "it resigns"});
 }
 
@@ -208,16 +215,20 @@ void Judge::accepted(Judged& judged, Router& router, const vrrp::AcceptRemarks& 
   judged.verdict = Verdict::kAccepted;
   remark(judged, *router.parameters, remarks);
   if (router.password_unknown) judged.remarks.push_back({"D-06", "the password was not checked: it cannot be read"});
+  const Speaker now = speaker(judged);
+  const bool another = router.active && (router.active_here || router.active->source != now.source);
   if (advert.priority == kResignPriority) {
-    if (router.active_mac == judged.source_mac) router.active_mac.reset();
+    if (!another) router.active.reset();
     return;
   }
-  // RFC 9568 §6.4.3: beside an Active of higher priority or greater address it is not the Active, whatever it sends.
-  if (router.active_here && std::pair{advert.priority, judged.envelope->source} < router.sent) {
-    judged.remarks.push_back({"S-07", "it has to yield to this host"});
+  // RFC 9568 §6.4.3: beside an Active of higher priority or greater address, which is not silent, it is not the Active.
+  if (another && std::pair{now.priority, now.source} < std::pair{router.active->priority, router.active->source} &&
+      now.wall_clock_ns - router.active->wall_clock_ns <= 3 * router.active->interval.count()) {
+    judged.remarks.push_back(
+        {"S-07", router.active_here ? "it has to yield to this host" : "it has to yield to another"});
     return;
   }
-  router.active_mac = judged.source_mac;
+  router.active = now;
   router.active_here = false;
 }
 
@@ -253,9 +264,9 @@ void Judge::judge_claim(Judged& judged) {
   if (by_us) return say(Verdict::kOurs, "this host's");
   if (router.active_here)
     return say(Verdict::kConflict, "this host is Active, and a stranger's MAC address has it, too");
-  if (virtual_mac || claim.owner == router.active_mac) return say(Verdict::kActive, "the Active's");
-  if (!router.active_mac) return say(Verdict::kUnclear, "no advert was seen yet that says who is Active");
-  say(Verdict::kConflict, "a stranger's MAC address: the Active has " + router.active_mac->text());
+  if (virtual_mac || (router.active && claim.owner == router.active->mac)) return say(Verdict::kActive, "the Active's");
+  if (!router.active) return say(Verdict::kUnclear, "no advert was seen yet that says who is Active");
+  say(Verdict::kConflict, "a stranger's MAC address: the Active has " + router.active->mac.text());
 }
 
 namespace {

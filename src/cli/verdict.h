@@ -78,6 +78,14 @@ class Judge {
   Judged judge(const std::string& interface, const ports::CapturedFrame& frame);
 
  private:
+  /// Who is Active by the last adverts.
+  struct Speaker {
+    MacAddress mac;
+    Priority priority = kDefaultPriority;
+    IpAddress source;
+    std::int64_t wall_clock_ns = 0;
+    Nanos interval{0};
+  };
   struct Router {
     const config::Instance* instance = nullptr;
     Family family = Family::kIpv4;
@@ -85,14 +93,14 @@ class Judge {
     std::optional<vrrp::ReceiveParameters> parameters;  ///< nullopt: no address to send from
     bool password_unknown = false;
     // Learned from adverts.
-    std::optional<MacAddress> active_mac = {};  ///< another host's
-    bool active_here = false;
-    std::pair<Priority, IpAddress> sent = {kResignPriority, {}};  ///< with our last one
+    std::optional<Speaker> active = {};
+    bool active_here = false;  ///< `active` is this host
   };
   using Key = std::tuple<std::string, Family, std::uint8_t>;
 
   void judge_advert(Judged& judged, const vrrp::VrrpFrame& frame);
   void sent(Judged& judged, Router& router) const;
+  static Speaker speaker(const Judged& judged);
   void accepted(Judged& judged, Router& router, const vrrp::AcceptRemarks& remarks);
   void judge_claim(Judged& judged);
   Expected<vrrp::AcceptRemarks, vrrp::DecodeError> match(const Router& router, const vrrp::Envelope& envelope,

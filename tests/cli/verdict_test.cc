@@ -235,6 +235,21 @@ TEST(VerdictTest, WhileThisHostIsActiveEverybodyElseIsAStranger) {
   EXPECT_EQ(outcome(announced(judge, kPeer)), "conflict A6-7");
 }
 
+TEST(VerdictTest, ALowerPriorityBesideTheActiveIsNotTheActiveUntilThatIsSilent) {
+  Judge judge{config_of("v3"), kFacts};
+  judge.judge("eth0", in(golden_frame("G03").bytes));  // 200 from 192.0.2.251, each second
+  const vrrp::Advert lower{
+      .vrid = Vrid{10}, .priority = Priority{10}, .max_advertise_interval = 1s, .addresses = {ip("192.0.2.1")}};
+  const auto message = vrrp::encode(lower, vrrp::ChecksumForm::kPseudoHeader, ip("192.0.2.66"), ip("224.0.0.18"));
+  const auto frame = vrrp::multicast_frame(kStranger, ip("192.0.2.66"), message);
+  EXPECT_EQ(outcome(judge.judge("eth0", in(frame))), "accepted +S-07");
+  EXPECT_EQ(outcome(announced(judge, kStranger)), "conflict A6-7");
+  ports::CapturedFrame late = in(frame);
+  late.wall_clock_ns += 3'000'000'001;
+  EXPECT_EQ(outcome(judge.judge("eth0", late)), "accepted");
+  EXPECT_EQ(outcome(announced(judge, kStranger)), "active");
+}
+
 TEST(VerdictTest, OurOwnAddressFromElsewhereIsAConflict) {
   Judge judge{config_of("v3"), kFacts};
   EXPECT_EQ(outcome(announced(judge, kStranger, "192.0.2.10")), "conflict I-05");
