@@ -190,7 +190,7 @@ class Page:
 
     def make_discards(self):
         return [line for row in self.tables["discards"]
-                for line in self.row("discard", row["token"], f"**{row['token']}** ({row['rule']})", [sentence(row["words"])])]
+                for line in self.row("discard", row["token"], f"**{row['token']}**", [f"{sentence(row['words'])} Rule {row['rule']}."])]
 
     def make_notices(self):
         return self.make_rows("notice", "notices")
