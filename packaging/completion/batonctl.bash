@@ -28,10 +28,10 @@ _batonctl_values() {
   case $1 in
     --to | --host) COMPREPLY=($(compgen -W "$(_batonctl_names peer)" -- "$cur")) ;;
     --runtime-dir | --plugin-dir) COMPREPLY=($(compgen -d -- "$cur")) ;;
-    --config | --output) COMPREPLY=($(compgen -f -- "$cur")) ;;
+    --config | --output | --write) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --while) COMPREPLY=($(compgen -W "active backup" -- "$cur")) ;;
     --for | --confirm-within) COMPREPLY=($(compgen -W "60s 10m 30m 1h 2h" -- "$cur")) ;;
-    --verb | --limit | --listen | --since) ;;
+    --verb | --limit | --listen | --since | --count) ;;
     *) return 1 ;;
   esac
 }

@@ -191,7 +191,8 @@ class Page:
         return self.make_rows("reason", "reasons")
 
     def make_discards(self):
-        return self.make_rows("discard", "discards")
+        return [line for row in self.tables["discards"]
+                for line in self.row("discard", row["token"], f"**{row['token']}**", [f"{sentence(row['words'])} Rule {row['rule']}."])]
 
     def make_notices(self):
         return self.make_rows("notice", "notices")

@@ -135,6 +135,10 @@ constexpr auto kTable = std::to_array<Notice>({
      "3ec48012379d4dd1b30773acbdd42fb2",
      "The guardian cannot wait for the end of a process that it ended.",
      {}},
+    {"recorder_failed", "a75c2d0962694265a2e33d523854cc34",
+     "The flight recorder cannot listen on an interface, or could not write a capture. Transitions are in the history "
+     "all the same, without a capture.",
+     "Look at the disk of /var/lib/baton, or at CAP_NET_RAW, as the text says; `recorder = 0` turns it off."},
     {"release_incomplete", "e0a12e33907844219c104e8945461eb2",
      "At a stop not everything was released in time: addresses, which lapse by their lifetime, or a database.",
      "`ip address` and `batonctl cleanup`; look whether the database here is still writable."},

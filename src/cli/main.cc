@@ -26,6 +26,7 @@ struct CommandLine {
   FileArguments file;
   PluginTestArguments plugin_test;
   ImportArguments import_arguments;
+  TapArguments tap;
   RunArguments run;
   DoctorArguments doctor;
   std::string grace;
@@ -211,6 +212,22 @@ void add_report_verb(CLI::App& app, CommandLine& line) {
       "the archive says what could not be had, and why.");
 }
 
+void add_tap_verb(CLI::App& app, CommandLine& line) {
+  CLI::App* verb = add_verb(app, line, "tap", "each VRRP, ARP and ND packet with Baton's verdict; needs root",
+                            [&] { return tap(line.options, line.tap); });
+  verb->add_option("INSTANCE", line.tap.what, "an instance or group, or an interface (default: all that Baton uses)");
+  verb->add_option("--count", line.tap.count, "end after so many packets")
+      ->type_name("N")
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 62));
+  verb->add_option("--write", line.tap.write, "also into a file (pcapng), each packet with the verdict as its comment")
+      ->type_name("FILE");
+  verb->add_option("--config", line.tap.config.file, "judge by this file, not by what the daemon runs; needs no daemon")
+      ->type_name("FILE")
+      ->each([&](const std::string&) { line.tap.config.is_named = true; });
+  verb->add_option("--host", line.tap.config.host, "with --config: read as this host (default: the short host name)")
+      ->type_name("HOST");
+}
+
 void add_plugin_verbs(CLI::App& app, CommandLine& line) {
   CLI::App* plugin = app.add_subcommand("plugin", "checks and actions: which there are, their manuals, one try");
   plugin->require_subcommand(1);
@@ -274,10 +291,10 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 24> kVerbWords{
-    "report",  "confirm", "status",     "explain", "history", "events", "metrics", "check",
-    "config",  "reload",  "switchover", "freeze",  "thaw",    "drain",  "undrain", "failover",
-    "forgive", "cleanup", "plugin",     "import",  "run",     "doctor", "version", "help"};
+constexpr std::array<std::string_view, 25> kVerbWords{
+    "report", "confirm",    "status", "explain", "history", "events",  "metrics",  "check",   "config",
+    "reload", "switchover", "freeze", "thaw",    "drain",   "undrain", "failover", "forgive", "cleanup",
+    "plugin", "import",     "run",    "doctor",  "tap",     "version", "help"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {
@@ -335,6 +352,7 @@ int run(int count, char** words) {
   add_doctor_verb(app, line);
   add_run_verb(app, line);
   add_report_verb(app, line);
+  add_tap_verb(app, line);
   add_table_verb(app, line);
   count = take_command(count, words, line.run.command);
   line.options.colour = colour_wanted(STDOUT_FILENO);

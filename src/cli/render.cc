@@ -355,6 +355,9 @@ std::string explain_one(const Json& instance, const Options& options) {
                         text_of(*last, "time") + "): " + text_of(*last, "text"),
                     2, options.width) +
             "\n";
+    if (const std::string capture = text_of(*last, "capture"); !capture.empty()) {
+      text += "  what was on the wire: " + capture + "\n";
+    }
   }
   text += "Compared\n";
   for (const Json& router : list_of(instance, "compared")) text += compared_lines(router);
@@ -394,8 +397,10 @@ std::string render_event(const Json& event, const Options& options) {
   const std::string time = text_of(event, "time");
   const std::string instance = text_of(event, "instance");
   const Colour colour = kind == "alarm" ? Colour::kBad : Colour::kNone;
+  const std::string capture = text_of(event, "capture");
   return (time.empty() ? "-" : time) + "  " + padded(instance.empty() ? "(host)" : instance, 12) + "  " +
-         paint(text_of(event, "text"), colour, options.colour) + "\n";
+         paint(text_of(event, "text"), colour, options.colour) + "\n" +
+         (capture.empty() ? "" : "  capture: " + capture + "\n");
 }
 
 }  // namespace baton::cli

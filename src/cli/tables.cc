@@ -114,7 +114,9 @@ Json discards() {
   Json list = Json::array();
   for (std::size_t number = 0; number < vrrp::kDecodeErrorCount; ++number) {
     const auto error = static_cast<vrrp::DecodeError>(number);
-    list.push_back({{"token", vrrp::decode_error_token(error)}, {"words", vrrp::decode_error_words(error)}});
+    list.push_back({{"token", vrrp::decode_error_token(error)},
+                    {"rule", vrrp::decode_error_rule(error)},
+                    {"words", vrrp::decode_error_words(error)}});
   }
   return list;
 }

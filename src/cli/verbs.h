@@ -94,6 +94,15 @@ struct PluginTestArguments {
 };
 int plugin_test(const Options& options, const PluginTestArguments& arguments);
 
+// verbs_tap.cc
+struct TapArguments {
+  std::string what;         ///< an instance, group or interface; "" = all interfaces of the configuration
+  std::uint64_t count = 0;  ///< 0 = until a signal
+  std::string write;        ///< a file; "" = none
+  FileArguments config;     ///< `is_named`: instead of what the daemon runs
+};
+int tap(const Options& options, const TapArguments& arguments);
+
 // verbs_run.cc
 struct RunArguments {
   std::string role;  ///< active, backup

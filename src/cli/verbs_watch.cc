@@ -32,6 +32,22 @@ Json with_instance(Json request, const std::string& instance) {
   return request;
 }
 
+/// What the wire looked like at the last transition: the history knows. Without an answer the explanation is as good.
+void add_capture(const Options& options, Json& instance) {
+  const auto last = instance.find("last_transition");
+  if (last == instance.end() || !last->is_object()) return;
+  (*last)["capture"] = nullptr;
+  auto connection = Connection::open(options.runtime_dir);
+  if (!connection) return;
+  const auto answer =
+      connection->ask({{"verb", "history"}, {"instance", text_of(instance, "name")}, {"limit", 200}}, kPatience);
+  if (!answer || !is_true(*answer, "ok")) return;
+  const Json result = answer->value("result", Json::object());
+  for (const Json& entry : list_of(result, "entries")) {
+    if (text_of(entry, "event") == "transition") (*last)["capture"] = entry.value("capture", Json(nullptr));
+  }
+}
+
 int status_exit(const Json& result, bool exit_code) {
   return static_cast<int>(exit_code && is_true(result, "degraded") ? ExitCode::kDegraded : ExitCode::kOk);
 }
@@ -74,7 +90,8 @@ int status(const Options& options, const StatusArguments& arguments) {
 }
 
 int explain(const Options& options, const std::string& instance) {
-  return ask_once(options, with_instance({{"verb", "explain"}}, instance), [&](const Json& result) {
+  return ask_once(options, with_instance({{"verb", "explain"}}, instance), [&](Json result) {
+    for (Json& one : result["instances"]) add_capture(options, one);
     if (options.json) {
       print_json(result);
     } else {

@@ -20,7 +20,6 @@ constexpr Flags kNeeded{.required = true};
 constexpr Flags kNeededList{.list = true, .required = true};
 constexpr Flags kRefusedList{.list = true, .support = Support::kRefused};
 constexpr Flags kRefusedOne{.support = Support::kRefused};
-constexpr Flags kIgnoredOne{.support = Support::kIgnored};
 
 constexpr KeySpec key(S section, std::string_view name, V type, Flags flags, std::string_view domain,
                       std::string_view value, std::string_view help) {
@@ -81,8 +80,8 @@ constexpr auto kOther = std::to_array<KeySpec>({
         "Where metrics are served over HTTP under /metrics, to this host only: 127.0.0.1:9112 or [::1]:9112."),
     key(S::kDaemon, "history_limit", V::kInteger, kOne, "10..100000", "1000",
         "How many transitions the history keeps."),
-    key(S::kDaemon, "recorder", V::kDuration, kIgnoredOne, "0..1h", "10s",
-        "How much traffic the flight recorder keeps; 0 = off."),
+    key(S::kDaemon, "recorder", V::kDuration, kOne, "0..1h", "10s",
+        "How far back a transition's capture of VRRP, ARP and ND goes; 0 = no flight recorder."),
     key(S::kDaemon, "watchdog", V::kPath, kOne, "", "",
         "Watchdog device, such as /dev/watchdog. It is fed while nothing here is the writable one, or what is holds "
         "its "

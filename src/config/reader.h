@@ -23,6 +23,7 @@ struct InterfaceFact {
   std::string name;
   std::vector<Prefix> prefixes;
   std::uint32_t mtu = 1500;
+  MacAddress mac = {};  ///< zero: none, or not known
 };
 
 /// A file's bytes and the mode bits that matter for a secret.

@@ -9,6 +9,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 #include "config/diff.h"
 #include "config/reader.h"
@@ -26,6 +27,8 @@ namespace baton::daemon {
 namespace {
 
 constexpr std::size_t kMaxConfigBytes = 64u << 20;
+constexpr std::size_t kMaxAnswer = 4096;
+constexpr std::size_t kMaxInterfaceName = 15;
 
 ConstBytes as_bytes(std::string_view text) { return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()}; }
 
@@ -64,6 +67,14 @@ std::vector<config::ObjectChange> changes_since(int running, const config::Confi
   return before ? config::diff(*before, fresh) : std::vector<config::ObjectChange>{};
 }
 
+std::vector<std::string> recorded_interfaces(const config::Config& config) {
+  std::set<std::string> names;
+  for (const config::Instance& instance : config.instances) {
+    if (names.size() < kMaxRecorded) names.insert(instance.interface);
+  }
+  return {names.begin(), names.end()};
+}
+
 /// In the child: reads, reports, sends.
 Result<void> answer(const ConfigRequest& request, int channel) {
   config::Loaded loaded = load(request.options);
@@ -77,7 +88,7 @@ Result<void> answer(const ConfigRequest& request, int channel) {
   if (loaded.config && request.running >= 0) changes = changes_since(request.running, *loaded.config);
   auto report = posix::sealed_memfd("baton-config-report", as_bytes(config_report(loaded.diagnostics, changes)));
   if (!report) return Unexpected<Error>{report.error()};
-  std::array<std::uint8_t, 1024> buffer;
+  std::array<std::uint8_t, kMaxAnswer> buffer;
   ByteWriter out{buffer};
   out.u8(loaded.config ? 1 : 0);
   std::vector<int> fds{report->get()};
@@ -92,6 +103,10 @@ Result<void> answer(const ConfigRequest& request, int channel) {
     out.i64(leaving_limit(*loaded.config).count());
     out.text(daemon.watchdog);
     out.i64(daemon.watchdog_timeout.count());
+    out.i64(daemon.recorder.count());
+    const std::vector<std::string> interfaces = recorded_interfaces(*loaded.config);
+    out.u8(static_cast<std::uint8_t>(interfaces.size()));
+    for (const std::string& interface : interfaces) out.text(interface);
     auto hosts = posix::sealed_memfd("baton-fleet", ipc::encode_fleet(host_orders(*loaded.config)));
     if (!hosts) return Unexpected<Error>{hosts.error()};
     fleet = std::move(*hosts);
@@ -143,6 +158,11 @@ Result<ConfigAnswer> take_apart(posix::ReceivedMessage message, ConstBytes bytes
     answer.facts.leaving_limit = std::clamp(Nanos{in.i64()}, Nanos{0}, kLongestStop);
     answer.facts.watchdog = in.text();
     answer.facts.watchdog_timeout = std::clamp<Nanos>(Nanos{in.i64()}, std::chrono::seconds{2}, std::chrono::hours{1});
+    answer.facts.recorder = std::clamp<Nanos>(Nanos{in.i64()}, Nanos{0}, std::chrono::hours{1});
+    const std::size_t count = std::min<std::size_t>(in.u8(), kMaxRecorded);
+    for (std::size_t i = 0; i < count; ++i) {
+      answer.facts.interfaces.push_back(in.text().substr(0, kMaxInterfaceName));
+    }
   }
   if (!in.ok() || message.truncated || message.fds.size() != (answer.valid ? 4U : 1U)) {
     return fail("read configuration: the reader's answer makes no sense");
@@ -167,7 +187,7 @@ Result<ConfigChild> ConfigChild::start(const ConfigRequest& request) {
 }
 
 Result<ConfigAnswer> ConfigChild::finish() {
-  std::array<std::uint8_t, 1024> buffer;
+  std::array<std::uint8_t, kMaxAnswer> buffer;
   auto received = posix::receive_message(channel_.get(), buffer);
   child_.signal(SIGKILL);
   const int status = child_.wait();

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "base/time.h"
@@ -18,6 +19,9 @@ namespace baton::daemon {
 
 inline constexpr Nanos kConfigChildLimit = std::chrono::seconds{5};
 
+/// Interfaces that the flight recorder listens on; those of further instances are left out.
+inline constexpr std::size_t kMaxRecorded = 64;
+
 /// What the guardian itself needs of a configuration.
 struct ConfigFacts {
   log::Level log_level = log::Level::kInfo;
@@ -26,6 +30,8 @@ struct ConfigFacts {
   Nanos leaving_limit{0};  ///< daemon/stop_limit.h
   std::string watchdog;    ///< "" = none
   Nanos watchdog_timeout{0};
+  Nanos recorder{0};                    ///< 0 = off
+  std::vector<std::string> interfaces;  ///< of the instances, each once, at most kMaxRecorded
 };
 
 struct ConfigAnswer {

@@ -130,6 +130,11 @@ class Guardian {
   void tell_reload_state(const std::string& news = {});
   void write_history(const std::string& news);
 
+  // guardian_recorder.cc
+  void begin_recording();
+  void change_recording(const ConfigFacts& before);
+  void record(const std::string& interface);
+
   // reload.cc
   void wish_reload(ReloadWish wish);
   void start_reader();

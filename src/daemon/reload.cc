@@ -100,6 +100,7 @@ ConfigAnswer Guardian::put_in_force(ConfigAnswer fresh, std::uint64_t nonce) {
   before.for_steward = std::exchange(for_steward_, std::move(fresh.for_steward));
   before.fleet = std::exchange(fleet_, std::move(fresh.fleet));
   change_watchdog(before.facts);
+  change_recording(before.facts);
   log::set_level(facts_.log_level);
   take_fleet(fleet_);
   const int fds[] = {for_steward_.get()};

@@ -7,6 +7,7 @@
 
 #include "daemon/engine_process.h"
 #include "daemon/guardian.h"
+#include "linux/capture_socket.h"
 #include "log/log.h"
 #include "posix/clock.h"
 #include "posix/unix_socket.h"
@@ -119,10 +120,14 @@ void Guardian::start_scribe() {
     arguments.state_directory.reset(premises_.state_dir.get());
     arguments.state_path = options_.state_dir;
     arguments.history_limit = facts_.history_limit;
+    arguments.capture = [](posix::Fd socket, const std::string& interface) {
+      return std::make_unique<linux::CaptureSocket>(std::move(socket), interface);
+    };
     return scribe::run(std::move(arguments));
   };
   const auto started = start_worker(Process::kScribe, body, {engine.get(), steward.get(), premises_.state_dir.get()});
-  if (!started) side_process_died(Process::kScribe, 0);
+  if (!started) return side_process_died(Process::kScribe, 0);
+  begin_recording();
 }
 
 void Guardian::start_steward() {

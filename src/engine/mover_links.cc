@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/defect.h"
+#include "config/wire.h"
 #include "engine/mover.h"
 
 namespace baton::engine {
@@ -18,21 +19,9 @@ void Mover::look_at_links(Instant now) {
 /// E-04: IPv4 from the interface's first address that is no VIP. E-05: IPv6 from its link-local. Unspecified if there
 /// is none; `waiting`: there would be one, but duplicate address detection has not passed it.
 IpAddress Mover::choose_source(const Link& link, const config::Instance& instance, Family family, bool& waiting) const {
-  const bool ipv6 = family == Family::kIpv6;
-  std::optional<IpAddress> wanted = ipv6 ? instance.source_address_v6 : instance.source_address_v4;
-  for (const IpAddress& source : instance.unicast_source) {
-    if (instance.unicast && source.family() == family) wanted = source;
-  }
-  // Unicast peers behind global addresses cannot answer to a link-local one.
-  const bool global =
-      ipv6 && instance.unicast &&
-      std::none_of(instance.unicast_peers.begin(), instance.unicast_peers.end(), [](const config::UnicastPeer& peer) {
-        return peer.address.is_ipv6() && peer.address.is_link_local();
-      });
   for (const OwnAddress& own : link.own) {
     const IpAddress& address = own.prefix.address;
-    if (address.family() != family) continue;
-    if (wanted ? address != *wanted : ipv6 && address.is_link_local() == global) continue;
+    if (address.family() != family || !config::may_be_source(instance, address)) continue;
     if (own.usable) return address;
     waiting = true;
   }
@@ -109,34 +98,22 @@ void Mover::renew_wire(std::size_t index) {
   const config::Instance& instance = instance_of(index);
   const Link& link = context_.links[router.link];
 
+  vrrp::ReceiveParameters accepts = config::receive_parameters(instance, plan.family);
   Advertiser::Contents contents;
   contents.advert.version = instance.version;
   contents.advert.vrid = instance.vrid;
   contents.advert.max_advertise_interval = instance.advertisement_interval;
   contents.advert.addresses = plan.addresses;
-  if (instance.version == vrrp::Version::kV2 && !instance.password.empty()) {
-    contents.advert.auth_type = vrrp::kAuthSimplePassword;
-    contents.advert.auth_data = vrrp::simple_password(instance.password);
-  }
+  contents.advert.auth_type = accepts.auth_type;
+  contents.advert.auth_data = accepts.auth_data;
   contents.link = router.link;
   contents.mac = link.state.mac;
   contents.source = router.primary;
   contents.forms = router.forms.forms();
 
-  vrrp::ReceiveParameters accepts;
-  accepts.version = instance.version;
-  accepts.advertisement_interval = instance.advertisement_interval;
-  accepts.addresses = plan.addresses;
+  for (const vrrp::UnicastSender& peer : accepts.senders) contents.peers.push_back(peer.address);
   accepts.own = router.primary;
-  accepts.auth_type = contents.advert.auth_type;
-  accepts.auth_data = contents.advert.auth_data;
-  accepts.unicast = instance.unicast;
-  for (const config::UnicastPeer& peer : instance.unicast_peers) {
-    if (peer.address.family() != plan.family) continue;
-    accepts.senders.push_back({peer.address, peer.min_ttl});
-    contents.peers.push_back(peer.address);
-  }
-  if (plan.family == Family::kIpv4 && !instance.unicast) {
+  if (config::wants_on_link(instance, plan.family)) {
     for (const OwnAddress& own : link.own) {
       if (own.prefix.address.family() == Family::kIpv4) accepts.on_link.push_back(own.prefix);
     }

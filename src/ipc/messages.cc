@@ -335,6 +335,12 @@ void fields(Archive& archive, HistoryEntry& message) {
   archive.number(message.wall_clock_ns);
   archive.text(message.instance);
   fields(archive, message.report);
+  archive.text(message.capture);
+}
+template <class Archive>
+void fields(Archive& archive, RecordLink& message) {
+  archive.text(message.interface);
+  archive.number(message.window_ns);
 }
 
 template <class Archive>
@@ -437,7 +443,7 @@ bool allowed(Process from, Process to, const Message& message) {
     case Process::kGuardian:
       if (is_any<Terminate, ChannelReplaced>(message)) return true;
       if (to == Process::kEngine) return is_any<Configuration, PluginHost, PluginHostDown>(message);
-      if (to == Process::kScribe) return is_any<History>(message);
+      if (to == Process::kScribe) return is_any<History, RecordLink>(message);
       return to == Process::kSteward &&
              is_any<Configuration, ReloadResult, Lifecycle, PluginHost, PluginHostDown, ConfirmResult, ReloadState>(
                  message);

@@ -8,6 +8,7 @@
 //                         ChannelReplaced(fd) Terminate PluginHost(fds)                            ConfirmRequest
 //                         PluginHostDown ConfirmResult ReloadState
 //   guardian -> scribe    ChannelReplaced(fd) Terminate History               scribe  -> guardian  Recovered
+//                         RecordLink(fd)
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command PeerNews
 //                                                                                                  PeerCheck
 //   engine   -> scribe    History Intent Remember                             scribe  -> engine    IntentRecorded
@@ -171,16 +172,23 @@ struct HistoryEntry {
   std::int64_t wall_clock_ns = 0;  ///< CLOCK_REALTIME when the scribe wrote it: for people only
   std::string instance;
   ports::Report report;
+  std::string capture = {};  ///< path of the flight recorder's file; "" = none
+};
+/// guardian -> scribe: records an interface, with a socket of linux/capture_socket.h; without one only the window
+/// changes.
+struct RecordLink {
+  std::string interface;
+  std::int64_t window_ns = 0;  ///< back from a transition; 0: not any more
 };
 struct HistoryEnd {
   std::uint64_t nonce = 0;
 };
 
-using Message =
-    std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
-                 ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
-                 Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd, PluginHost, PluginHostDown,
-                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck, ConfirmRequest, ConfirmResult, ReloadState>;
+using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye,
+                             ReloadRequest, ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage,
+                             CommandResultMessage, History, Intent, IntentRecorded, HistoryQuery, HistoryEntry,
+                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd, Remember, Recalled, PeerNews,
+                             PeerCheck, ConfirmRequest, ConfirmResult, ReloadState, RecordLink>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -19,6 +19,7 @@ Result<std::vector<config::InterfaceFact>> interface_facts() {
     config::InterfaceFact& fact = facts[link.ifindex];
     fact.name = std::move(link.name);
     fact.mtu = link.mtu;
+    fact.mac = link.mac;
   }
   for (const AddressMessage& address : dump->addresses) {
     const auto interface = facts.find(address.ifindex);

@@ -78,7 +78,7 @@ bool History::open_current() {
   return true;
 }
 
-void History::append(const std::string& instance, const ports::Report& report, std::int64_t wall_clock_ns) {
+std::uint64_t History::append(const std::string& instance, const ports::Report& report, std::int64_t wall_clock_ns) {
   records_.push_back(
       {.sequence = next_sequence_++, .wall_clock_ns = wall_clock_ns, .instance = instance, .report = report});
   ++unsaved_;
@@ -86,6 +86,7 @@ void History::append(const std::string& instance, const ports::Report& report, s
     records_.pop_front();
     unsaved_ = std::min(unsaved_, records_.size());
   }
+  return next_sequence_ - 1;
 }
 
 bool History::save() {

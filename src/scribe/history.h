@@ -19,8 +19,8 @@ class History {
   /// outlive this. Never fails: without a readable file it begins empty, and failure() tells.
   History(int directory, std::uint32_t limit);
 
-  /// Into memory at once; to disk with the next save(). `wall_clock_ns` is stamped into the record.
-  void append(const std::string& instance, const ports::Report& report, std::int64_t wall_clock_ns);
+  /// Into memory at once; to disk with the next save(). `wall_clock_ns` is stamped into the record. Returns its number.
+  std::uint64_t append(const std::string& instance, const ports::Report& report, std::int64_t wall_clock_ns);
   /// Writes and fsyncs everything that is not on disk yet. False: it is not on disk; failure() says why.
   bool save();
   /// The errno of the last save or of the start; 0 = all is on disk.

@@ -16,6 +16,7 @@
 #include "scribe/data_file.h"
 #include "scribe/history.h"
 #include "scribe/intent.h"
+#include "scribe/recorder.h"
 
 namespace baton::scribe {
 namespace {
@@ -41,6 +42,7 @@ class Scribe {
         directory_(std::move(directory)),
         history_(directory_.get(), arguments_.history_limit),
         data_files_(directory_.get(), boot_id()),
+        recorder_(loop_, directory_.get(), arguments_.state_path),
         guardian_(std::move(arguments_.guardian), ipc::Process::kScribe, ipc::Process::kGuardian),
         engine_(std::move(arguments_.engine), ipc::Process::kScribe, ipc::Process::kEngine),
         steward_(std::move(arguments_.steward), ipc::Process::kScribe, ipc::Process::kSteward) {}
@@ -54,6 +56,8 @@ class Scribe {
   void on_channel(ipc::Channel& channel, std::uint32_t events);
   void on_message(ipc::Incoming& incoming);
   void replace(ipc::Process peer, std::vector<posix::Fd>& fds);
+  void on_record_link(const ipc::RecordLink& link, std::vector<posix::Fd>& fds);
+  void on_history(const ipc::History& history);
   void on_intent(const ipc::Intent& intent);
   void on_remember(const ipc::Remember& remember);
   void recall_all();
@@ -69,6 +73,7 @@ class Scribe {
   posix::Fd directory_;
   History history_;
   DataFiles data_files_;
+  Recorder recorder_;
   std::map<std::string, ports::DataRecord> records_;  ///< the newest, by instance
   std::set<std::string> unsaved_records_;
   Intentions intentions_;
@@ -139,8 +144,10 @@ void Scribe::on_message(ipc::Incoming& incoming) {
     finished_ = true;
   } else if (const auto* replaced = std::get_if<ipc::ChannelReplaced>(&incoming.message)) {
     replace(replaced->peer, incoming.fds);
+  } else if (const auto* link = std::get_if<ipc::RecordLink>(&incoming.message)) {
+    on_record_link(*link, incoming.fds);
   } else if (const auto* history = std::get_if<ipc::History>(&incoming.message)) {
-    history_.append(history->instance, history->report, posix::wall_clock_ns());
+    on_history(*history);
   } else if (const auto* intent = std::get_if<ipc::Intent>(&incoming.message)) {
     on_intent(*intent);
   } else if (const auto* remember = std::get_if<ipc::Remember>(&incoming.message)) {
@@ -160,6 +167,24 @@ void Scribe::replace(ipc::Process peer, std::vector<posix::Fd>& fds) {
   watch(channel);
   if (peer == ipc::Process::kEngine) recall_all();
   if (peer == ipc::Process::kSteward) told_failure_ = 0;  // it has not heard of trouble yet
+}
+
+void Scribe::on_record_link(const ipc::RecordLink& link, std::vector<posix::Fd>& fds) {
+  const Nanos window{link.window_ns};
+  if (window <= Nanos{0}) return recorder_.forget(link.interface);
+  std::unique_ptr<ports::CapturePort> port;
+  if (!fds.empty() && arguments_.capture) port = arguments_.capture(std::move(fds.front()), link.interface);
+  recorder_.watch(link.interface, window, std::move(port));
+}
+
+void Scribe::on_history(const ipc::History& history) {
+  const std::int64_t wall_clock_ns = posix::wall_clock_ns();
+  const ports::Report& report = history.report;
+  const std::uint64_t sequence = history_.append(history.instance, report, wall_clock_ns);
+  if (report.kind != ports::EventKind::kTransition) return;
+  const std::string words = history.instance + ": " + std::string{vrrp::state_token(report.from)} + " -> " +
+                            std::string{vrrp::state_token(report.to)} + ": " + std::string{reason_words(report.reason)};
+  recorder_.transition(posix::now(), report.at, sequence, wall_clock_ns, words);
 }
 
 /// Only what must outlive a reboot is kept: drain and freeze of the whole host, and their ends. Anything else is
@@ -256,11 +281,14 @@ void Scribe::answer_queries() {
       continue;
     }
     Record& record = answer.records.front();
-    steward_.send(ipc::HistoryEntry{.nonce = answer.nonce,
-                                    .sequence = record.sequence,
-                                    .wall_clock_ns = record.wall_clock_ns,
-                                    .instance = std::move(record.instance),
-                                    .report = record.report});
+    const bool transition = record.report.kind == ports::EventKind::kTransition;
+    steward_.send(
+        ipc::HistoryEntry{.nonce = answer.nonce,
+                          .sequence = record.sequence,
+                          .wall_clock_ns = record.wall_clock_ns,
+                          .instance = std::move(record.instance),
+                          .report = record.report,
+                          .capture = transition ? recorder_.find(record.sequence, record.wall_clock_ns) : ""});
     answer.records.pop_front();
   }
 }
@@ -278,15 +306,19 @@ int Scribe::run() {
   save(posix::now());  // tells at once if the disk cannot be written
   while (!finished_) {
     for (ipc::Channel* channel : {&guardian_, &engine_, &steward_}) refresh(*channel);
-    if (const auto turned = loop_.turn(retry_at_); !turned) {
+    std::optional<Instant> deadline = recorder_.next_deadline();
+    if (retry_at_) deadline = std::min(deadline.value_or(*retry_at_), *retry_at_);
+    if (const auto turned = loop_.turn(deadline); !turned) {
       log::error("event_loop_failed", {}, turned.error().message());
       return 1;
     }
     save(posix::now());
     answer_queries();
+    recorder_.tick(posix::now());  // after all that somebody waits for
   }
   save_intent();
   history_.save();
+  recorder_.finish(posix::now());
   return 0;
 }
 

@@ -1,10 +1,14 @@
-// The scribe process: sole owner of /var/lib/baton. Intent, history, generations: fixed records, fsync, then ack.
+// The scribe process: sole owner of /var/lib/baton. Intent, history, generations: fixed records, fsync, then ack. And
+// the flight recorder, which nobody waits for.
 // The guardian forks, drops rights (uid baton-scribe, no capability, no_new_privs, PDEATHSIG) and then calls run().
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 
+#include "ports/capture.h"
 #include "posix/fd.h"
 
 namespace baton::scribe {
@@ -17,6 +21,9 @@ struct ScribeArguments {
                               ///< openat
   std::string state_path;     ///< for messages
   std::uint32_t history_limit = 1000;
+  /// Makes the flight recorder's port of the socket that the guardian sends for an interface; empty: nothing is
+  /// recorded.
+  std::function<std::unique_ptr<ports::CapturePort>(posix::Fd socket, const std::string& interface)> capture = {};
 };
 
 /// The whole life of the process. Returns its exit status: 0 after Terminate or when the guardian is gone.

@@ -334,8 +334,10 @@ void StewardProcess::on_history_entry(const ipc::HistoryEntry& entry) {
   }
   const auto found = pending_.find(entry.nonce);
   if (found == pending_.end()) return;
-  found->second.history.push_back(
-      event_document(entry.report, entry.instance, entry.sequence, entry.wall_clock_ns, host_names(config_)));
+  Json document =
+      event_document(entry.report, entry.instance, entry.sequence, entry.wall_clock_ns, host_names(config_));
+  if (!entry.capture.empty()) document["capture"] = entry.capture;
+  found->second.history.push_back(std::move(document));
 }
 
 void StewardProcess::answer(Clients::Id asker, const std::string& line) {

@@ -26,6 +26,30 @@ std::string_view decode_error_token(DecodeError error) {
   return "unknown";
 }
 
+std::string_view decode_error_rule(DecodeError error) {
+  switch (error) {
+    case DecodeError::kTruncated: return "R-05";
+    case DecodeError::kVersion: return "R-03";
+    case DecodeError::kType: return "R-04";
+    case DecodeError::kTtl: return "R-02";
+    case DecodeError::kChecksum: return "R-08";
+    case DecodeError::kZeroCount: return "R-07";
+    case DecodeError::kZeroInterval: return "R-11";
+    case DecodeError::kVrid: return "R-09";
+    case DecodeError::kFragment: return "R-16";
+    case DecodeError::kDestination: return "R-15";
+    case DecodeError::kSource: return "R-15";
+    case DecodeError::kOwn: return "R-01";
+    case DecodeError::kUnknownPeer: return "R-15";
+    case DecodeError::kAuthType: return "D-05";
+    case DecodeError::kAuthData: return "D-06";
+    case DecodeError::kIntervalMismatch: return "D-03";
+    case DecodeError::kAddressList: return "D-04";
+    case DecodeError::kNotIp: return "R-05";
+  }
+  return "";
+}
+
 std::string_view decode_error_words(DecodeError error) {
   switch (error) {
     case DecodeError::kTruncated: return "it is shorter than its header, or than its count of addresses says";

@@ -64,6 +64,8 @@ inline constexpr std::size_t kDecodeErrorCount = static_cast<std::size_t>(Decode
 
 /// "checksum-errors" and so on, the name under which `batonctl status --json` counts it.
 std::string_view decode_error_token(DecodeError error);
+/// The rule of the protocol checklist that discards it: "R-08"; tests/rfc9568.tsv has the clause and the tests of each.
+std::string_view decode_error_rule(DecodeError error);
 /// What was wrong with it, for people: "the checksum is wrong".
 std::string_view decode_error_words(DecodeError error);
 

@@ -204,6 +204,9 @@ TEST(RenderEventTest, OneLineAnEvent) {
       "2026-11-21T03:00:12.345Z  web           Backup -> Active: the Active resigned (priority 0)\n");
   EXPECT_EQ(render_event(Json::parse(R"json({"time": null, "instance": null, "text": "x"})json"), {}),
             "-  (host)        x\n");
+  EXPECT_EQ(
+      render_event(Json::parse(R"json({"time": null, "instance": "web", "text": "x", "capture": "/c/y"})json"), {}),
+      "-  web           x\n  capture: /c/y\n");
 }
 
 TEST(TerminalTest, WrapBreaksAtSpacesAndKeepsLongWords) {

@@ -252,7 +252,6 @@ TEST(Build, WhatThisBuildCannotDoIsRefusedUnlessItIsTheDefault) {
   EXPECT_THAT(findings(instance("virtual_mac = yes\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("route = default via 10.0.0.1\n")), ElementsAre("E041 5:1"));
   EXPECT_THAT(findings(instance("rule = from 10.0.0.1\n")), ElementsAre("E041 5:1"));
-  EXPECT_THAT(findings(instance("[daemon]\nrecorder = 30s\n")), ElementsAre("W012 6:1"));
 }
 
 TEST(Build, APluginKeepsItsModulesKeysInOrder) {

@@ -207,6 +207,16 @@ TEST(MessagesTest, TrailingBytesAreRefused) {
   EXPECT_FALSE(decode(bytes).has_value());
 }
 
+TEST(MessagesTest, WhatTheRecorderNeedsAndLeavesSurvives) {
+  const RecordLink link = round_trip(RecordLink{"eth0", 10'000'000'000});
+  EXPECT_EQ(link.interface, "eth0");
+  EXPECT_EQ(link.window_ns, 10'000'000'000);
+  HistoryEntry entry;
+  entry.report = full_report();
+  entry.capture = "/var/lib/baton/captures/20261122T120000Z-7-7.pcapng";
+  EXPECT_EQ(round_trip(entry).capture, entry.capture);
+}
+
 TEST(MessagesTest, UnknownVersionAndTypeAreRefused) {
   auto bytes = encode(Recovered{true});
   bytes[5] = 2;
@@ -249,6 +259,8 @@ TEST(MessagesTest, EachDirectionAllowsOnlyItsOwn) {
   EXPECT_FALSE(allowed(Process::kEngine, Process::kGuardian, ConfirmRequest{}));
   EXPECT_TRUE(allowed(Process::kGuardian, Process::kScribe, History{}));
   EXPECT_FALSE(allowed(Process::kGuardian, Process::kScribe, ReloadState{}));
+  EXPECT_TRUE(allowed(Process::kGuardian, Process::kScribe, RecordLink{}));
+  EXPECT_FALSE(allowed(Process::kGuardian, Process::kSteward, RecordLink{}));
 }
 
 }  // namespace

@@ -3,7 +3,10 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -18,6 +21,25 @@ namespace {
 using namespace std::chrono_literals;
 using test::Directory;
 
+/// One advert, once.
+class OneFrame : public ports::CapturePort {
+ public:
+  explicit OneFrame(posix::Fd fd) : fd_(std::move(fd)) {}
+  int fd() const override { return fd_.get(); }
+  bool attach() override { return true; }
+  std::size_t read(std::size_t, const std::function<void(const ports::CapturedFrame&)>& take) override {
+    if (std::exchange(read_, true)) return 0;
+    const std::vector<std::uint8_t> bytes(60, 0x08);
+    take({.wall_clock_ns = 1, .length = 60, .outgoing = true, .bytes = bytes});
+    return 1;
+  }
+  std::uint64_t lost() override { return 0; }
+
+ private:
+  posix::Fd fd_;
+  bool read_ = false;
+};
+
 class ScribeTest : public ::testing::Test {
  protected:
   void start() {
@@ -28,6 +50,10 @@ class ScribeTest : public ::testing::Test {
     arguments.state_directory.reset(::open(directory_.path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     arguments.state_path = directory_.path();
     arguments.history_limit = 500;
+    arguments.capture = [](posix::Fd socket, const std::string& interface) {
+      EXPECT_EQ(interface, "eth0");
+      return std::make_unique<OneFrame>(std::move(socket));
+    };
     thread_ = std::thread([moved = std::move(arguments)]() mutable { EXPECT_EQ(run(std::move(moved)), 0); });
   }
   void stop() {
@@ -150,6 +176,31 @@ TEST_F(ScribeTest, HistorySurvivesARestart) {
   stop();
   start();
   EXPECT_EQ(ask(10, "").size(), 1u);
+}
+
+TEST_F(ScribeTest, ATransitionHasItsCaptureAndNothingElseHas) {
+  start();
+  const posix::Fd socket{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  const int fd = socket.get();
+  guardian_.send(ipc::RecordLink{"eth0", 10'000'000'000}, {&fd, 1});
+  settle(100);  // both channels were read
+  report("web");
+  settle(1);
+  const auto early = ask(10, "");
+  ASSERT_EQ(early.size(), 1u);
+  EXPECT_EQ(early[0].capture, "") << "what follows it is still to come";
+  ports::Report notice;
+  ASSERT_EQ(engine_.send(ipc::History{.instance = "web", .report = notice}), ipc::SendStatus::kSent);
+  report("mail");
+  settle(2);
+  stop();  // writes what it has
+  start();
+  const auto entries = ask(10, "");
+  ASSERT_EQ(entries.size(), 3u);
+  EXPECT_TRUE(entries[0].capture.starts_with(directory_.path("captures/"))) << entries[0].capture;
+  EXPECT_TRUE(entries[0].capture.ends_with("Z-1-3.pcapng")) << entries[0].capture;
+  EXPECT_EQ(entries[1].capture, "");
+  EXPECT_EQ(entries[2].capture, entries[0].capture);
 }
 
 TEST_F(ScribeTest, UnwritableHistoryIsToldAndStillAnswered) {

@@ -381,9 +381,17 @@ TEST_F(StewardProcessTest, HistoryIsWhatTheScribeSays) {
   const ports::Report transition = report(1, ports::EventKind::kTransition).report;
   scribe_.send(ipc::HistoryEntry{
       .nonce = query->nonce, .sequence = 3, .wall_clock_ns = kWallClock, .instance = "web", .report = transition});
+  scribe_.send(ipc::HistoryEntry{.nonce = query->nonce,
+                                 .sequence = 4,
+                                 .wall_clock_ns = kWallClock,
+                                 .instance = "web",
+                                 .report = transition,
+                                 .capture = "/var/lib/baton/captures/x.pcapng"});
   scribe_.send(ipc::HistoryEnd{.nonce = query->nonce});
   const Json answer = client.read();
-  ASSERT_EQ(answer["result"]["entries"].size(), 1u);
+  ASSERT_EQ(answer["result"]["entries"].size(), 2u);
+  EXPECT_EQ(answer["result"]["entries"][0].count("capture"), 0u);
+  EXPECT_EQ(answer["result"]["entries"][1]["capture"], "/var/lib/baton/captures/x.pcapng");
   EXPECT_EQ(answer["result"]["entries"][0]["text"], "Initialize -> Backup: started; listening for an Active first");
   EXPECT_EQ(answer["result"]["entries"][0]["time"], "2026-11-21T03:00:00.000Z");
 }
