@@ -40,13 +40,8 @@ def _newer(debs, tmp_path_factory):
 
 
 @pytest.fixture(scope="session", name="fresh")
-def _fresh(debs, tmp_path_factory):
+def _fresh(debs):
     """A root of Debian 12 with nothing of Baton, and what its packages depend on. To be looked at, not to be changed."""
     import fresh_root
     assert os.geteuid() == 0, "needs root"
-    directory = tmp_path_factory.mktemp("fresh")
-    for one in (directory, directory.parent):
-        one.chmod(0o755)
-    fresh_root.make_root(directory / "root", debs.values())
-    yield directory / "root"
-    subprocess.run(["rm", "-rf", "--one-file-system", directory], check=True)
+    return fresh_root.fresh_root(debs.values())

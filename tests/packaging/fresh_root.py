@@ -1,12 +1,13 @@
 """A fresh Debian 12, and machines that run it: for what is tested with nothing of Baton but its packages.
 
-    make_root(path, debs)                             # by mmdebstrap, with what these packages depend on
+    path = fresh_root(debs)                           # made by mmdebstrap, with what these packages depend on
     with Switch() as switch:
         db1 = Host(path, "db1").start()               # its own systemd, processes, network, files
         switch.connect(db1, "10.0.0.1/24")            # as eth0
         db1.run(["apt-get", "install", "-y", "/run/share/baton.deb"])   # db1.share on the host
         db1.stop()
 """
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -14,9 +15,13 @@ import re
 import stat
 import subprocess
 import sys
+import tempfile
+import time
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/plugins"))
+import places  # noqa: E402
 from mysql_root import mirror  # noqa: E402
 from systemd_machine import Machine  # noqa: E402
 
@@ -107,12 +112,31 @@ def accounts(top):
     return {line.split(":")[0] for line in (top / "etc/passwd").read_text(encoding="utf-8").splitlines() if line.startswith("baton")}
 
 
-def make_root(path, debs):
-    """Debian 12 with what these packages depend on, and TOOLS."""
-    made = subprocess.run(["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", "--include=" + ",".join(dependencies(debs) + TOOLS),
-                           "bookworm", path, f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} bookworm main"],
+def fresh_root(debs):
+    """Where a Debian 12 is, with what these packages depend on, and TOOLS. Nobody writes there: it is kept for a week."""
+    names = dependencies(debs) + TOOLS
+    place = places.COPIES / f"fresh-root-{zlib.crc32(' '.join(names).encode()):08x}"
+    place.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    with open(places.COPIES / ".fresh-root.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if place.exists() and place.stat().st_mtime < time.time() - 7 * 86400:
+            subprocess.run(["rm", "-rf", "--one-file-system", place], check=True)
+        if not place.exists():
+            making = pathlib.Path(tempfile.mkdtemp(prefix=".fresh-root-", dir=places.COPIES))
+            try:
+                make_root(making / "root", names)
+                (making / "root").rename(place)
+            finally:
+                subprocess.run(["rm", "-rf", "--one-file-system", making], check=False)
+    return place
+
+
+def make_root(path, names):
+    made = subprocess.run(["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", "--include=" + ",".join(names), "bookworm", path,
+                           f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} bookworm main"],
                           capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert made.returncode == 0, made.stderr[-2000:]
+    os.utime(path)
 
 
 class Switch:

@@ -2,7 +2,6 @@
 
 Needs build/deb (packaging/build-deb; BATON_DEB_DIR names another place), root, and a mirror. The tests go on from one another."""
 import json
-import os
 import re
 import subprocess
 
