@@ -102,12 +102,12 @@ def test_no_script_restarts_the_daemon(debs):
     assert [key for key, text in scripts.items() if "restart" in text] == []
     stopping = [key for key, text in scripts.items() if re.search(r"invoke +stop", text)]
     assert stopping == [("baton", "prerm")]
-    assert '"$1" = remove ]' in scripts["baton", "prerm"], "not at an upgrade"
+    assert re.search(r'if \[ "\$1" = remove \] .*\n  deb-systemd-invoke stop', scripts["baton", "prerm"]), "not at an upgrade"
 
 
 def test_installed_it_starts_nothing_and_says_what_is_missing(root, debs):
     asked = root.dpkg("-i", *root.put(debs.values()), systemd=True)
-    assert [line for line in asked if re.search(r"\brestart\b", line)] == []
+    assert [line for line in asked if "daemon-reload" not in line and not re.search(r"is-(active|enabled)", line)] == []
     assert accounts(root.path) == ACCOUNTS
     assert (root.path / "etc/systemd/system/multi-user.target.wants/baton.service").is_symlink()
     checked = root.run("batonctl", "check", check=False)
@@ -158,7 +158,7 @@ def test_what_other_programs_read_is_where_they_read_it(root):
     assert said.endswith("0") and "baton" in said
     # As bash-completion does it when a command's name has been typed.
     said = root.run("bash", "-c", ". /usr/share/bash-completion/completions/batonctl; complete -p batonctl").stdout
-    assert said == "complete -F _batonctl batonctl\n"
+    assert said == "complete -o bashdefault -o filenames -F _batonctl batonctl\n"
     assert (root.path / "usr/share/zsh/vendor-completions/_batonctl").read_text(encoding="utf-8").startswith("#compdef batonctl\n")
     # Its abstractions are of this machine's own package apparmor: in the root there is none, whose kernel is this one.
     parsed = subprocess.run(["apparmor_parser", "-Q", "-K", "-I", "/etc/apparmor.d", root.path / "etc/apparmor.d/usr.sbin.batond"],
@@ -189,7 +189,8 @@ def test_an_upgrade_restarts_nothing_and_keeps_the_configuration(root, newer):
     config.write_text(config.read_text(encoding="utf-8") + "# mine\n", encoding="utf-8")
     (root.path / "var/lib/baton/history").write_text("kept", encoding="utf-8")
     asked = root.dpkg("-i", *root.put(newer.values()), systemd=True)
-    assert [line for line in asked if re.search(r"\b(stop|restart|try-restart|reload-or-restart)\b", line)] == []
+    assert any("daemon-reload" in line for line in asked)
+    assert [line for line in asked if re.search(r"\b(start|stop|restart|try-restart|reload-or-restart)\b", line)] == [], "nor started, if it was stopped"
     assert config.read_text(encoding="utf-8").endswith("# mine\n")
     assert (root.path / "var/lib/baton/history").read_text(encoding="utf-8") == "kept"
     assert "+1" in root.run("dpkg-query", "-W", "baton").stdout
