@@ -24,11 +24,15 @@ ip link set lo up
 root=$0
 exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 """
-# Stands in for systemctl, as if systemd ran: what the scripts of packages ask of it is written down. To enable needs none.
+# Stands in for systemctl, as if systemd ran: what the scripts of packages ask of it is written down. To enable needs none;
+# what is not enabled they would not start.
 SYSTEMCTL = """\
 #!/bin/sh
 echo "$*" >>/systemctl.log
-case " $* " in *' preset '*) exec /bin/systemctl "$@" ;; esac
+case " $* " in
+  *' preset '*) exec /bin/systemctl "$@" ;;
+  *' is-enabled '*) echo enabled ;;
+esac
 """
 
 
@@ -158,7 +162,9 @@ def test_rules_dashboard_and_drop_ins_are_examples(root):
 
 
 def test_what_other_programs_read_is_where_they_read_it(root):
-    assert (root.path / "usr/share/polkit-1/rules.d/50-baton.rules").exists()
+    for source, place in {"polkit/50-baton.rules": "share/polkit-1/rules.d/50-baton.rules", "sysusers.conf": "lib/sysusers.d/baton.conf",
+                          "tmpfiles.conf": "lib/tmpfiles.d/baton.conf"}.items():
+        assert (root.path / "usr" / place).read_bytes() == (ROOT / "packaging" / source).read_bytes()
     # As needrestart does it.
     said = root.run("perl", "-we", 'our %nrconf = (override_rc => {}); do "/etc/needrestart/conf.d/baton.conf" // die; print %{$nrconf{override_rc}}').stdout
     assert said.endswith("0") and "baton" in said
