@@ -1,32 +1,21 @@
-"""The Debian packages in a fresh root of Debian 12: installed, used, upgraded, removed, purged; nothing is left.
+"""The Debian packages in a fresh root of Debian 12 that no systemd runs: installed, used, upgraded, removed, purged; nothing is left.
 
 Needs build/deb (packaging/build-deb; BATON_DEB_DIR names another place), root, and a mirror. The tests go on from one another."""
-import hashlib
-import os
-import pathlib
+import json
 import re
-import stat
 import subprocess
-import sys
 
 import pytest
+from conftest import DEBS, PACKAGES, ROOT
+from fresh_root import accounts, lasting, what_it_is
 
 pytestmark = pytest.mark.packages
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/plugins"))
-from mysql_root import mirror  # noqa: E402
-
-DEBS = pathlib.Path(os.environ.get("BATON_DEB_DIR", ROOT / "build/deb"))
-PACKAGES = {"baton", "baton-plugin-redis", "baton-plugin-mysql", "baton-plugin-postgres", "baton-plugin-mongodb", "baton-plugin-etcd", "baton-dev",
-            "baton-doc"}
 MODULES = {"container", "cron", "etcd", "exec", "fence-agents", "file", "http", "interface", "mongodb", "mysql", "patroni", "ping", "postgres",
            "process", "redis", "redis-sentinel", "systemd", "tcp", "webhook"}
 ACCOUNTS = {"baton-engine", "baton-steward", "baton-scribe", "baton-check", "baton-act"}
-TOOLS = ["iproute2", "iputils-ping", "procps", "util-linux"]
-# What every installation changes: dpkg's and apt's own books, caches, logs. piuparts passes over the same.
-VOLATILE = re.compile(r"(var/(lib/(dpkg|apt|systemd/deb-systemd-helper-\w+)|cache|log)|run|proc|sys|dev|tmp|etc/ld\.so\.cache|etc/\.pwd\.lock)(/|$)")
-BOOKS = {"etc/passwd", "etc/group", "etc/shadow", "etc/gshadow", "etc/subuid", "etc/subgid"}
+# What systemctl can be asked that begins or ends a service.
+MOVES = re.compile(r"\b(start|stop|restart|try-restart|reload-or-restart|kill|isolate)\b")
 IN_ROOT = """
 set -e
 mount --make-rprivate /
@@ -35,32 +24,24 @@ ip link set lo up
 root=$0
 exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 DEBIAN_FRONTEND=noninteractive "$@"
 """
-# Stands in for systemctl, as if systemd ran: what the scripts of packages ask of it is written down.
-SYSTEMCTL = "#!/bin/sh\necho \"$*\" >>/systemctl.log\ncase \" $* \" in *' is-active '*|*' is-enabled '*) exit 0 ;; esac\n"
+# Stands in for systemctl, as if systemd ran: what the scripts of packages ask of it is written down. To enable needs none;
+# what is not enabled they would not start.
+SYSTEMCTL = """\
+#!/bin/sh
+echo "$*" >>/systemctl.log
+case " $* " in
+  *' preset '*) exec /bin/systemctl "$@" ;;
+  *' is-enabled '*) echo enabled ;;
+esac
+"""
 
 
-def control(deb, field):
-    return subprocess.run(["dpkg-deb", "-f", deb, field], capture_output=True, text=True, check=True).stdout.strip()
+class Installation:
+    """A copy of the fresh root."""
 
-
-def dependencies(debs):
-    """Names of what they need besides each other; of alternatives the first."""
-    names = set()
-    for deb in debs:
-        for clause in filter(None, control(deb, "Depends").split(",")):
-            names.add(re.match(r"\s*([a-z0-9.+-]+)", clause)[1])
-    return sorted(name for name in names if not name.startswith("baton"))
-
-
-class FreshRoot:
-    def __init__(self, directory):
-        self.path = directory / "root"
-        self.debs = {control(deb, "Package"): deb for deb in DEBS.glob("*.deb") if "dbgsym" not in deb.name}
-        assert set(self.debs) == PACKAGES, f"packaging/build-deb makes them in {DEBS}"
-        made = subprocess.run(["mmdebstrap", "--mode=root", "--variant=apt", "--quiet", "--include=" + ",".join(dependencies(self.debs.values()) + TOOLS),
-                               "bookworm", self.path, f"deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] {mirror()} bookworm main"],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        assert made.returncode == 0, made.stderr[-2000:]
+    def __init__(self, fresh, path):
+        subprocess.run(["cp", "-a", "--reflink=auto", fresh, path], check=True)
+        self.path = path
         self.before = self.snapshot()
 
     def run(self, *argv, check=True, timeout=300):
@@ -94,47 +75,19 @@ class FreshRoot:
         return [f"/tmp/debs/{deb.name}" for deb in debs]
 
     def snapshot(self):
-        """{path: what it is}, without what changes by itself."""
-        found = {}
-        for directory, names, files in os.walk(self.path):
-            for name in names + files:
-                path = pathlib.Path(directory, name)
-                relative = str(path.relative_to(self.path))
-                if VOLATILE.match(relative) or relative.rstrip("-") in BOOKS:
-                    continue
-                status = path.lstat()
-                content = os.readlink(path) if path.is_symlink() else (
-                    hashlib.sha256(path.read_bytes()).hexdigest() if stat.S_ISREG(status.st_mode) else "")
-                found[relative] = (oct(status.st_mode), status.st_uid, status.st_gid, content)
-        return found
+        return {path: what_it_is(self.path / path) for path in lasting(self.path)}
 
-    def accounts(self):
-        return {line.split(":")[0] for line in (self.path / "etc/passwd").read_text(encoding="utf-8").splitlines() if line.startswith("baton")}
+    def files(self, package):
+        """What dpkg says is in it, directories too."""
+        return set(self.run("dpkg-query", "-L", package).stdout.splitlines())
 
 
 @pytest.fixture(scope="module", name="root")
-def _root(tmp_path_factory):
-    assert os.geteuid() == 0, "needs root"
-    directory = tmp_path_factory.mktemp("fresh")
+def _root(fresh, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("installation")
     directory.chmod(0o755)
-    directory.parent.chmod(0o755)
-    yield FreshRoot(directory)
+    yield Installation(fresh, directory / "root")
     subprocess.run(["rm", "-rf", "--one-file-system", directory], check=True)
-
-
-@pytest.fixture(scope="module", name="newer")
-def _newer(root, tmp_path_factory):
-    """The same packages, called the next version."""
-    directory = tmp_path_factory.mktemp("newer")
-    made = []
-    for name, deb in root.debs.items():
-        tree = directory / name
-        subprocess.run(["dpkg-deb", "-R", deb, tree], check=True)
-        path = tree / "DEBIAN/control"
-        path.write_text(re.sub(r"^Version: (.*)$", r"Version: \1+1", path.read_text(encoding="utf-8"), flags=re.MULTILINE), encoding="utf-8")
-        made.append(directory / f"{name}_newer.deb")
-        subprocess.run(["dpkg-deb", "--root-owner-group", "-b", tree, made[-1]], check=True, capture_output=True)
-    return made
 
 
 def test_lintian_has_nothing_to_say():
@@ -149,9 +102,9 @@ def test_overrides_are_explained():
             assert line.startswith("#") or before.startswith("#") or before.split(":")[0] == line.split(":")[0], f"{path.name}: {line}"
 
 
-def test_no_script_restarts_the_daemon(root):
+def test_no_script_restarts_the_daemon(debs):
     scripts = {}
-    for name, deb in root.debs.items():
+    for name, deb in debs.items():
         for script in ("preinst", "postinst", "prerm", "postrm"):
             text = subprocess.run(["dpkg-deb", "-I", deb, script], capture_output=True, text=True, check=False).stdout
             # Not what it says, but what it does.
@@ -159,13 +112,13 @@ def test_no_script_restarts_the_daemon(root):
     assert [key for key, text in scripts.items() if "restart" in text] == []
     stopping = [key for key, text in scripts.items() if re.search(r"invoke +stop", text)]
     assert stopping == [("baton", "prerm")]
-    assert '"$1" = remove ]' in scripts["baton", "prerm"], "not at an upgrade"
+    assert re.search(r'if \[ "\$1" = remove \] .*\n  deb-systemd-invoke stop', scripts["baton", "prerm"]), "not at an upgrade"
 
 
-def test_installed_it_starts_nothing_and_says_what_is_missing(root):
-    asked = root.dpkg("-i", *root.put(root.debs.values()), systemd=True)
-    assert [line for line in asked if re.search(r"\brestart\b", line)] == []
-    assert root.accounts() == ACCOUNTS
+def test_installed_it_starts_nothing_and_says_what_is_missing(root, debs):
+    asked = root.dpkg("-i", *root.put(debs.values()), systemd=True)
+    assert [line for line in asked if MOVES.search(line)] == []
+    assert accounts(root.path) == ACCOUNTS
     assert (root.path / "etc/systemd/system/multi-user.target.wants/baton.service").is_symlink()
     checked = root.run("batonctl", "check", check=False)
     assert checked.returncode == 5
@@ -187,6 +140,53 @@ def test_every_module_loads(root):
     assert listed.splitlines()[-1] == "in /usr/lib/baton/plugins"
 
 
+def test_each_module_comes_with_its_page_and_its_chapter(root):
+    contents = {name: root.files(name) for name in PACKAGES}
+    for module in MODULES:
+        owners = [name for name, files in contents.items() if f"/usr/lib/baton/plugins/{module}.so" in files]
+        assert [name for name, files in contents.items() if f"/usr/share/man/man7/baton-plugin-{module}.7.gz" in files] == owners
+        assert f"/usr/share/doc/baton/plugins/{module}.md" in contents["baton-doc"]
+    pages = {path for files in contents.values() for path in files if re.search(r"/man\d/.", path)}
+    assert len(pages) == len(MODULES) + 6
+    assert pages - contents["baton"] == {f"/usr/share/man/man7/baton-plugin-{module}.7.gz" for module in (
+        "etcd", "mongodb", "mysql", "patroni", "postgres", "redis", "redis-sentinel")}
+
+
+def test_rules_dashboard_and_drop_ins_are_examples(root):
+    examples = root.path / "usr/share/doc/baton/examples"
+    subprocess.run(["promtool", "check", "rules", examples / "prometheus/baton.rules.yml"], check=True, capture_output=True)
+    assert json.loads((examples / "grafana/baton.json").read_text(encoding="utf-8"))["panels"]
+    assert {path.name for path in (examples / "systemd").iterdir()} == {path.name for path in (ROOT / "packaging/systemd/examples").iterdir()}
+    for module in MODULES:
+        assert (examples / f"plugin-{module}.conf").exists(), module
+
+
+def test_what_other_programs_read_is_where_they_read_it(root):
+    for source, place in {"polkit/50-baton.rules": "share/polkit-1/rules.d/50-baton.rules", "sysusers.conf": "lib/sysusers.d/baton.conf",
+                          "tmpfiles.conf": "lib/tmpfiles.d/baton.conf"}.items():
+        assert (root.path / "usr" / place).read_bytes() == (ROOT / "packaging" / source).read_bytes()
+    # As needrestart does it.
+    said = root.run("perl", "-we", 'our %nrconf = (override_rc => {}); do "/etc/needrestart/conf.d/baton.conf" // die; print %{$nrconf{override_rc}}').stdout
+    assert said.endswith("0") and "baton" in said
+    # As bash-completion does it when a command's name has been typed.
+    said = root.run("bash", "-c", ". /usr/share/bash-completion/completions/batonctl; complete -p batonctl").stdout
+    assert said == "complete -o bashdefault -o filenames -F _batonctl batonctl\n"
+    assert (root.path / "usr/share/zsh/vendor-completions/_batonctl").read_text(encoding="utf-8").startswith("#compdef batonctl\n")
+    # Its abstractions are of this machine's own package apparmor: in the root there is none, whose kernel is this one.
+    parsed = subprocess.run(["apparmor_parser", "-Q", "-K", "-I", "/etc/apparmor.d", root.path / "etc/apparmor.d/usr.sbin.batond"],
+                            capture_output=True, text=True, check=False)
+    assert parsed.returncode == 0, parsed.stderr
+    assert (root.path / "etc/apparmor.d/local/usr.sbin.batond").exists(), "for the administrator"
+    conffiles = root.run("dpkg-query", "-W", "-f", "${Conffiles}", "baton").stdout
+    assert {line.split()[0] for line in conffiles.splitlines() if line} == {
+        "/etc/apparmor.d/usr.sbin.batond", "/etc/baton/baton.conf", "/etc/baton/conf.d/README", "/etc/needrestart/conf.d/baton.conf"}
+
+
+def test_directories_are_made_by_tmpfiles(root):
+    made = root.run("sh", "-c", "systemd-tmpfiles --create baton.conf && stat -c '%n %U:%G %a' /run/baton /var/lib/baton").stdout
+    assert made.splitlines() == ["/run/baton baton-engine:root 775", "/var/lib/baton baton-scribe:baton-scribe 750"]
+
+
 def test_the_autopkgtest_fails_over(root):
     tests = root.path / "tmp/tests"
     subprocess.run(["cp", "-r", ROOT / "packaging/debian/tests", tests], check=True)
@@ -200,8 +200,11 @@ def test_an_upgrade_restarts_nothing_and_keeps_the_configuration(root, newer):
     config = root.path / "etc/baton/baton.conf"
     config.write_text(config.read_text(encoding="utf-8") + "# mine\n", encoding="utf-8")
     (root.path / "var/lib/baton/history").write_text("kept", encoding="utf-8")
-    asked = root.dpkg("-i", *root.put(newer), systemd=True)
-    assert [line for line in asked if re.search(r"\b(stop|restart|try-restart|reload-or-restart)\b", line)] == []
+    for name in ("peer.key", "conf.d/web.conf"):
+        (root.path / "etc/baton" / name).write_text("# mine\n", encoding="utf-8")
+    asked = root.dpkg("-i", *root.put(newer.values()), systemd=True)
+    assert any("daemon-reload" in line for line in asked)
+    assert [line for line in asked if MOVES.search(line)] == [], "nor started, if it was stopped"
     assert config.read_text(encoding="utf-8").endswith("# mine\n")
     assert (root.path / "var/lib/baton/history").read_text(encoding="utf-8") == "kept"
     assert "+1" in root.run("dpkg-query", "-W", "baton").stdout
@@ -222,4 +225,4 @@ def test_purged_nothing_is_left_but_the_accounts(root):
     after = root.snapshot()
     assert {path for path in after if path not in root.before} == set()
     assert {path for path in root.before if after.get(path) != root.before[path]} == set()
-    assert root.accounts() == ACCOUNTS, "they stay, as postrm says"
+    assert accounts(root.path) == ACCOUNTS, "they stay, as postrm says"

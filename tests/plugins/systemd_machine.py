@@ -94,6 +94,7 @@ def _cgroup2():
 
 class Machine:
     """One machine. `share` on the host is /run/share inside."""
+    boot = BOOT  # run by sh with the machine's directory and boot_arguments() as its words
 
     def __init__(self, bus=True):
         self.bus = bus
@@ -115,15 +116,13 @@ class Machine:
             (self.unit_directory / name).write_text(text)
         if self.bus:
             self._want("multi-user.target", "dbus.service")
-        (self.directory / "boot").write_text(BOOT)
+        (self.directory / "boot").write_text(self.boot)
         self.cgroup.mkdir()
-        keep = [str(path) for path in (plugin.ROOT, plugin.PLUGIN_DIR.resolve())
-                if str(path).startswith(("/tmp/", "/run/"))]
         self.parent = subprocess.Popen(
             # It does not outlive the test run, even a killed one.
             ["setpriv", "--pdeathsig", "KILL", "sh", "-c", 'echo $$ > "$1/cgroup.procs"; shift; exec "$@"', "sh",
              str(self.cgroup), "unshare", "--kill-child", "--pid", "--fork", "--mount", "--uts", "--ipc", "--cgroup", "--net", "sh", str(self.directory / "boot"),
-             str(self.directory), *keep], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+             str(self.directory), *self.boot_arguments()], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         end = time.monotonic() + seconds
         state = "no process"
         while time.monotonic() < end:
@@ -134,6 +133,10 @@ class Machine:
                 return self
             time.sleep(0.05)
         raise RuntimeError(f"the machine is not up after {seconds:g} s ({state}):\n{self.kernel_log()}")
+
+    def boot_arguments(self):
+        """What it must still see although it stands under /tmp or /run."""
+        return [str(path) for path in (plugin.ROOT, plugin.PLUGIN_DIR.resolve()) if str(path).startswith(("/tmp/", "/run/"))]
 
     def _progress(self):
         children = pathlib.Path(f"/proc/{self.parent.pid}/task/{self.parent.pid}/children").read_text().split()
