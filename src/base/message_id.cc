@@ -65,6 +65,8 @@ constexpr auto kTable = std::to_array<MessageKind>({
      "Its settings have changed, or nothing refers to it any more."},
     {"plugin_host_started", "66aac9ddf283459dae9ebbe6670cabc5", "A process of the plugin @BATON_PLUGIN@ was started",
      "After one that died it is said as a warning."},
+    {"recorder_works_again", "bb474c3d8a0740c890b72becea1a509b", "The flight recorder works again",
+     "Captures are written into @BATON_DIRECTORY@ again."},
     {"refresh_late", "414c322e09ad48ea8366c38829ed546a", {}, {}},
     {"released", "c0292faf079241b499a2dd3d83801017", "All addresses are released",
      "The engine has given up every role and ended in order."},
