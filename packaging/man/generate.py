@@ -198,8 +198,11 @@ class Page:
         return self.make_rows("notice", "notices")
 
     def make_message_ids(self):
-        return [line for row in self.tables["messages"]
-                for line in roff.tagged(f"`{row['message_id']}`", [f"{row['token']}: {sentence(re.sub('@BATON_([A-Z]+)@', r'*BATON_\1*', row['text']))}"])]
+        out = []
+        for row in self.tables["messages"]:
+            text = re.sub("@(BATON_[A-Z_]+)@", r"*\1*", row["text"])
+            out += roff.tagged(f"`{row['message_id']}`", [f"**{row['token']}**: {sentence(text)}"])
+        return out
 
     def make_findings(self):
         """Of doctor: by what was looked at, each with how bad it is."""

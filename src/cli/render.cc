@@ -159,8 +159,7 @@ std::string render_banners(const Json& status, const Options& options) {
            " unless you say `batonctl confirm`");
   }
   if (is_true(status, "rolled_back")) {
-    banner("ROLLED BACK: the last reload was not confirmed; " + text_of(status, "config_path") +
-           " is not what runs (`batonctl config diff`)");
+    banner("ROLLED BACK: " + text_of(status, "config_path") + " is not what runs (`batonctl config diff`)");
   }
   return text;
 }

@@ -120,7 +120,7 @@ TEST(RenderStatusTest, AReloadThatWaitsOrWasRolledBackIsSaidFirst) {
   status["rolled_back"] = true;
   status["config_path"] = "/etc/baton/baton.conf";
   EXPECT_TRUE(render_status(status, {})
-                  .starts_with("ROLLED BACK: the last reload was not confirmed; /etc/baton/baton.conf is not what runs "
+                  .starts_with("ROLLED BACK: /etc/baton/baton.conf is not what runs "
                                "(`batonctl config diff`)\n"
                                "INSTANCE"))
       << render_status(status, {});
