@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <span>
 
 #include "cli/doctor_gather.h"
 #include "cli/load.h"
@@ -45,13 +46,19 @@ std::vector<std::string> left_out_of(DoctorCheck check, const DoctorFacts& facts
   return list;
 }
 
+/// Where nothing was found it counts only if all was looked at.
+bool was_looked_at(DoctorCheck check, const DoctorFacts& facts, const std::vector<Finding>& findings) {
+  return left_out_of(check, facts).empty() || worst_of(check, findings) != FindingSeverity::kOk;
+}
+
 Json checks_json(const DoctorFacts& facts, const std::vector<Finding>& findings) {
   Json list = Json::array();
   for (std::size_t number = 0; number < kDoctorChecks; ++number) {
     const auto check = static_cast<DoctorCheck>(number);
-    list.push_back({{"check", check_word(check)},
-                    {"state", severity_word(worst_of(check, findings))},
-                    {"left_out", left_out_of(check, facts)}});
+    list.push_back(
+        {{"check", check_word(check)},
+         {"state", was_looked_at(check, facts, findings) ? severity_word(worst_of(check, findings)) : "left_out"},
+         {"left_out", left_out_of(check, facts)}});
   }
   return list;
 }
@@ -94,7 +101,7 @@ std::string render_checks(const DoctorFacts& facts, const std::vector<Finding>& 
     const auto check = static_cast<DoctorCheck>(number);
     const FindingSeverity worst = worst_of(check, findings);
     const auto left_out = left_out_of(check, facts);
-    const bool looked = left_out.empty() || worst != FindingSeverity::kOk;
+    const bool looked = was_looked_at(check, facts, findings);
     const std::string word = looked ? std::string{severity_word(worst)} : "-";
     text += paint(padded(word, kWordWidth), looked ? colour_of(worst) : Colour::kDim, options.colour) +
             padded(check_word(check), 11) + std::string{check_words(check)} + "\n";
@@ -109,15 +116,29 @@ std::string paragraph(const std::string& label, std::string_view words, const Op
   return std::string(kIndent, ' ') + wrapped(label + std::string{words}, kIndent, options.width) + "\n";
 }
 
-std::string render_finding(const Finding& finding, const Options& options) {
-  const FindingEntry& entry = finding_entry(finding.id);
-  const std::string head = finding.subject.empty() ? "" : finding.subject + ": ";
+/// All findings of one kind, which follow each other: what it means stands there once.
+std::string render_findings(std::span<const Finding> same, const Options& options) {
+  const FindingEntry& entry = finding_entry(same.front().id);
   std::string text =
       "\n" + paint(padded(severity_word(entry.severity), kWordWidth), colour_of(entry.severity), options.colour) +
-      std::string{entry.token} + "\n" + paragraph(head, finding.text, options) + paragraph("", entry.meaning, options) +
-      paragraph("Fix: ", entry.fix, options);
-  // Not wrapped: it is to be copied.
-  if (!finding.command.empty()) text += std::string(kIndent, ' ') + "  " + finding.command + "\n";
+      std::string{entry.token} + "\n";
+  for (const Finding& finding : same) {
+    text += paragraph(finding.subject.empty() ? "" : finding.subject + ": ", finding.text, options);
+  }
+  text += paragraph("", entry.meaning, options) + paragraph("Fix: ", entry.fix, options);
+  // Not wrapped: they are to be copied.
+  for (const Finding& finding : same) {
+    if (!finding.command.empty()) text += std::string(kIndent, ' ') + "  " + finding.command + "\n";
+  }
+  return text;
+}
+
+std::string render_all_findings(const std::vector<Finding>& findings, const Options& options) {
+  std::string text;
+  for (std::size_t begin = 0, end = 0; begin < findings.size(); begin = end) {
+    while (end < findings.size() && findings[end].id == findings[begin].id) ++end;
+    text += render_findings(std::span{findings}.subspan(begin, end - begin), options);
+  }
   return text;
 }
 
@@ -141,9 +162,8 @@ int show(const DoctorFacts& facts, const Options& options) {
   const std::vector<Finding> findings = judge(facts);
   const int exit = doctor_exit(findings);
   if (!options.json) {
-    std::string text = render_checks(facts, findings, options);
-    for (const Finding& finding : findings) text += render_finding(finding, options);
-    print(text + "\n" + summary(findings) + "\n");
+    print(render_checks(facts, findings, options) + render_all_findings(findings, options) + "\n" + summary(findings) +
+          "\n");
     return exit;
   }
   Json list = Json::array();
