@@ -218,7 +218,7 @@ void add_tap_verb(CLI::App& app, CommandLine& line) {
   verb->add_option("INSTANCE", line.tap.what, "an instance or group, or an interface (default: all that Baton uses)");
   verb->add_option("--count", line.tap.count, "end after so many packets")
       ->type_name("N")
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 62));
+      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1'000'000'000}));
   verb->add_option("--write", line.tap.write, "also into a file (pcapng), each packet with the verdict as its comment")
       ->type_name("FILE");
   verb->add_option("--config", line.tap.config.file, "judge by this file, not by what the daemon runs; needs no daemon")
