@@ -159,7 +159,8 @@ TEST(VerdictTest, JsonHasTheDocumentedFields) {
   EXPECT_EQ(claim["protocol"], "arp");
   EXPECT_EQ(claim["address"], "192.0.2.1");
   EXPECT_EQ(claim["owner_mac"], "02:00:00:00:00:66");
-  EXPECT_EQ(claim["verdict"], "unclear");
+  EXPECT_EQ(claim["verdict"], "conflict");
+  EXPECT_EQ(claim["rule"], "A6-7");
 }
 
 TEST(VerdictTest, AnotherInterfaceIsAnotherVirtualRouter) {
