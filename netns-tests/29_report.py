@@ -77,8 +77,8 @@ def test_no_secret_is_in_it_and_all_the_rest_is(scene):
     script = one.write("check.sh", "#!/bin/sh\necho \"password=%s and %s\"\nexit 1\n" % (SECRETS["said by a plugin"], SECRETS["variable of a program"]))
     os.chmod(script, 0o755)
     one.daemon_keys = tuple(one.daemon_keys) + ("peer_key_file = " + key, "log_file = " + one.path("baton.log"))
-    one.sections = (SECTIONS % {"url": SECRETS["password of a URL"], "script": script, "option": SECRETS["option of a program"], "file": file, "header": SECRETS["header"],
-                                "variable": SECRETS["variable of a program"]},)
+    one.sections = [SECTIONS % {"url": SECRETS["password of a URL"], "script": script, "option": SECRETS["option of a program"], "file": file, "header": SECRETS["header"],
+                                "variable": SECRETS["variable of a program"]}]
     one.text = "# %s\n" % SECRETS["comment of a file"] + one.compose()
     one.start()
     scene.wait_holder("db1")
@@ -120,14 +120,14 @@ def test_it_never_overwrites_unless_told_to(scene):
 def test_without_a_daemon_the_rest_is_there_and_the_exit_status_says_so(scene):
     one = scene.daemon("baton", "db1", Service(priority=200, version=2, interval_ms=1000, password=SECRETS["auth_pass"]))
     one.configure()
-    done, path = report(scene, one, "--config", one.config, output="report.tar")
+    done, path = report(scene, one, "--config", one.config, "--host", "db1", output="report.tar")
     assert done.returncode == 3, (done.stdout, done.stderr)
     found = texts(path)
     assert_clean(found)
     assert "status.json" not in found and "status.json" in found["MANIFEST"].decode() and "no daemon" in found["MANIFEST"].decode()
     assert b'"valid": true' in found["check.json"] and b"10.77.0.50/24" in found["file.json"] and b"eth0" in found["links.txt"]
     one.write("baton.conf", "[instance x]\npassword = %s\nurl = http://a:%s@b/\n" % (SECRETS["auth_pass"], SECRETS["password of a URL"]))
-    done, path = report(scene, one, "--config", one.config, "--json", output="bad.tar.gz")
+    done, path = report(scene, one, "--config", one.config, "--host", "db1", "--json", output="bad.tar.gz")
     found = texts(path)
     assert done.returncode == 3 and '"file.json"' in done.stdout
     assert_clean(found)

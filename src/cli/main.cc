@@ -206,6 +206,9 @@ void add_report_verb(CLI::App& app, CommandLine& line) {
   verb->add_option("--config", line.report.file.file, "default: the daemon's, else " + std::string{kDefaultConfig})
       ->type_name("FILE")
       ->each([&](const std::string&) { line.report.file.is_named = true; });
+  verb->add_option("--host", line.report.file.host,
+                   "read FILE as this host (default: the daemon's, else the short name)")
+      ->type_name("HOST");
   verb->footer(
       "Exit status: 0; 3 or 4 if the daemon did not answer (the rest is there); 6 if FILE is there already. MANIFEST "
       "in\n"
