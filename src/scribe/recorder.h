@@ -45,6 +45,7 @@ class Recorder {
   void watch(const std::string& interface, Nanos window, std::unique_ptr<ports::CapturePort> port);
   void forget(const std::string& interface);
 
+  /// No frame is in two captures: one that begins soon after another goes on where that ended.
   /// The history's record `sequence`, a transition, happened at `at`. `title`: words for the file.
   void transition(Instant now, Instant at, std::uint64_t sequence, std::int64_t wall_clock_ns, std::string_view title);
   /// When tick() is due; nullopt: not until something happens.

@@ -115,9 +115,9 @@ TEST_F(RecorderTest, ACaptureHoldsWhatWasBeforeAndAfterInOrderOfTime) {
 TEST_F(RecorderTest, TransitionsCloseTogetherShareAFileButNotForEver) {
   auto one = recorder();
   for (std::uint64_t i = 0; i <= 8; ++i) {  // every two seconds, the last at 16 s
-    arrives(0x0800, static_cast<std::uint8_t>(i + 1));
     const Instant now = t0_ + i * 2s;
     one->tick(now);
+    arrives(0x0800, static_cast<std::uint8_t>(i + 1));
     one->transition(now, now, 10 + i, kNoon_ns + static_cast<std::int64_t>(i) * 2'000'000'000, "x");
   }
   one->tick(t0_ + 20s);
