@@ -19,6 +19,8 @@ namespace {
 
 constexpr int kBufferSize = 2 << 20;  ///< about 2500 small frames in the kernel's accounts
 constexpr std::size_t kBatch = 32;
+/// It is cut when it is read: a filter that cuts would hide how long the frame was.
+constexpr std::uint32_t kWholeFrame = 0x40000;
 
 constexpr std::uint16_t kLoadByte = BPF_LD | BPF_B | BPF_ABS;
 constexpr std::uint16_t kLoadWord = BPF_LD | BPF_W | BPF_ABS;
@@ -53,7 +55,7 @@ constexpr sock_filter kFilter[] = {
     /* 18 */ {kIfEqual, 2, 0, ND_NEIGHBOR_SOLICIT},
     /* 19 */ {kIfEqual, 1, 0, ND_NEIGHBOR_ADVERT},
     /* 20 */ {kReturn, 0, 0, 0},
-    /* 21 */ {kReturn, 0, 0, ports::kSnapLength},
+    /* 21 */ {kReturn, 0, 0, kWholeFrame},
 };
 
 std::int64_t time_of(msghdr& message) {

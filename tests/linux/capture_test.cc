@@ -66,7 +66,8 @@ class CaptureTest : public NetnsTest {
     return bytes;
   }
   static void send(const char* interface, const Bytes& bytes) {
-    const posix::Fd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
+    // One for all: the kernel takes its time to close a packet socket.
+    static const posix::Fd socket{::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0)};
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
     address.sll_ifindex = static_cast<int>(::if_nametoindex(interface));
