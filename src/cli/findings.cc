@@ -26,13 +26,15 @@ constexpr FindingEntry kFindings[] = {
      "Each alarm has its own meaning and remedy in baton-messages(7)."},
     {F::kOldProgram, "old_program", C::kDaemon, S::kWarning,
      "The file of the running program was replaced: what was upgraded is not what runs.",
-     "Let the daemon take up the new one: `batonctl reexec`, or `systemctl restart baton` on the host that is Backup."},
+     "Let the daemon take up the new one: on the Active host `batonctl drain` first; `systemctl restart baton`; "
+     "`batonctl undrain`."},
     {F::kDeletedLibraries, "deleted_libraries", C::kDaemon, S::kWarning,
      "It runs on libraries that were replaced on disk since, as after a security update.",
-     "Let the daemon take up the new ones: `batonctl reexec`, or `systemctl restart baton` on the host that is "
-     "Backup."},
+     "Let the daemon take up the new ones: on the Active host `batonctl drain` first; `systemctl restart baton`; "
+     "`batonctl undrain`."},
     {F::kVersionDiffers, "version_differs", C::kDaemon, S::kNote, "The daemon is of another version than this command.",
-     "Let the daemon take up the new one: `batonctl reexec`, or `systemctl restart baton` on the host that is Backup."},
+     "Let the daemon take up the new one: on the Active host `batonctl drain` first; `systemctl restart baton`; "
+     "`batonctl undrain`."},
     {F::kConfigWarnings, "config_warnings", C::kDaemon, S::kNote,
      "The configuration is valid, but something in it is rarely meant.", "`batonctl check` shows each with its help."},
 
