@@ -121,7 +121,8 @@ void Judge::renew(const std::vector<config::InterfaceFact>& facts) {
       if (floating == addresses_.end() || owned) own_[fact.name].push_back(prefix);
     }
   }
-  for (auto& [key, router] : routers_) {
+  for (auto& entry : routers_) {
+    auto& router = entry.second;
     const std::vector<Prefix>& own = own_[router.instance->interface];
     const auto source = std::find_if(own.begin(), own.end(), [&](const Prefix& prefix) {
       return prefix.address.family() == router.family && config::may_be_source(*router.instance, prefix.address);
