@@ -29,8 +29,8 @@ def test_what_the_unit_starts_is_installed(tmp_path):
     build = BATON_BUILD
     run("env", "DESTDIR=%s" % tmp_path, "cmake", "--install", build)
     with open(tmp_path / "usr/local/lib/systemd/system/baton.service", encoding="utf-8") as file:
-        started = [line.split("=", 1)[1].lstrip("-").split()[0] for line in file if line.startswith("Exec")]
-    assert {os.path.basename(program) for program in started} == {"batond", "batonctl", "kill"}
+        started = [line.split("=", 1)[1].lstrip("-+").split()[0] for line in file if line.startswith("Exec")]
+    assert {os.path.basename(program) for program in started} == {"batond", "batonctl", "grep", "kill", "systemd-tmpfiles"}
     for program in started:
         assert os.access(str(tmp_path) + program if "baton" in program else program, os.X_OK), program
     run(str(tmp_path) + "/usr/local/bin/batonctl", "check", str(tmp_path) + "/etc/baton/baton.conf", "--host", "db1")

@@ -130,7 +130,7 @@ def test_the_log_file_has_what_happened_and_its_writer_ends_with_the_daemon(scen
     wait_until(lambda: not proc.alive(writer), 3, "the writer ends")
     with open(path, encoding="utf-8") as file:
         text = file.read()
-    assert "instance=svc from=backup to=active reason=active_down_expired" in text
+    assert "instance=svc vrid=10 from=backup to=active reason=active_down_expired" in text
     assert text.splitlines()[-1].split(" ", 1)[1].startswith("level=info process=guardian event=stopped")
 
 

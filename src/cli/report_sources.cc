@@ -251,6 +251,11 @@ std::optional<Trouble> add_daemon(Bundle& bundle, const Options& options) {
       bundle.miss(question.file, question.what, trouble->text);
       continue;
     }
+    if (number_of(*answer, "exit") == static_cast<int>(steward::ExitCode::kNotPermitted)) {
+      trouble = Trouble{steward::ExitCode::kNotPermitted, text_of(*answer, "error")};
+      bundle.miss(question.file, question.what, trouble->text);
+      continue;
+    }
     add_answer(bundle, question, *answer);
   }
   return trouble;
