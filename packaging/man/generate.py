@@ -134,8 +134,7 @@ class Page:
             raise SystemExit(f"{self.name}: no keys for @keys {section} {part}")
         out = []
         for key in rows:
-            support = {"full": "", "refused": "**This version refuses any other value than the default.**",
-                       "ignored": "**This version does nothing with it yet.**"}[key["support"]]
+            support = {"full": "", "refused": "**This version refuses any other value than the default.**"}[key["support"]]
             out += self.row("key", f"{section}/{key['name']}", key_head(key), [key["help"], support])
         return out
 

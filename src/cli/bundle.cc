@@ -52,12 +52,12 @@ Json Bundle::manifest_json() const {
   return list;
 }
 
-std::string Bundle::archive(const std::string& head, std::int64_t seconds) const {
+std::vector<ArchiveFile> Bundle::files(const std::string& head) const {
   std::vector<ArchiveFile> files{{directory_ + "/MANIFEST", manifest(head)}};
   for (const Entry& entry : entries_) {
     if (entry.there) files.push_back({directory_ + "/" + entry.name, entry.text});
   }
-  return ustar(files, seconds);
+  return files;
 }
 
 }  // namespace baton::cli

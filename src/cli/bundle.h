@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/archive.h"
 #include "cli/connection.h"
 #include "cli/scrub.h"
-#include "cli/ustar.h"
 
 namespace baton::cli {
 
@@ -27,7 +27,7 @@ class Bundle {
   /// [{"name","what","bytes","trouble"}]; bytes null: it is not there.
   Json manifest_json() const;
   /// Everything, the manifest first.
-  std::string archive(const std::string& head, std::int64_t seconds) const;
+  std::vector<ArchiveFile> files(const std::string& head) const;
 
  private:
   struct Entry {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "config/wire.h"
 #include "vrrp/packet.h"
 
 namespace baton::cli {
@@ -27,12 +28,9 @@ bool is_vip(const DoctorFacts& facts, const IpAddress& address) {
   return false;
 }
 
-bool usable_source(const DoctorFacts& facts, const linux::SurveyedAddress& address, Family family) {
-  if (address.prefix.address.family() != family || address.ours || address.tentative || address.dad_failed)
-    return false;
-  // VRRP over IPv6 speaks from the link-local address (RFC 9568 section 5.1.2.1).
-  if (family == Family::kIpv6 && !address.prefix.address.is_link_local()) return false;
-  return !is_vip(facts, address.prefix.address);
+bool usable_source(const DoctorFacts& facts, const config::Instance& instance, const linux::SurveyedAddress& address) {
+  if (address.ours || address.tentative || address.dad_failed) return false;
+  return config::may_be_source(instance, address.prefix.address) && !is_vip(facts, address.prefix.address);
 }
 
 std::optional<IpAddress> wanted_source(const config::Instance& instance, Family family) {
@@ -63,6 +61,12 @@ void judge_size(const config::Instance& instance, const linux::SurveyedInterface
   }
 }
 
+/// What kind of address it needs to send from.
+std::string source_word(const config::Instance& instance, Family family) {
+  if (family == Family::kIpv4) return "IPv4";
+  return config::may_be_source(instance, *IpAddress::parse("fe80::1")) ? "IPv6 link-local" : "global IPv6";
+}
+
 /// The interface's sources of one family: what is wrong with them.
 void judge_source(const DoctorFacts& facts, const config::Instance& instance, Family family,
                   const linux::SurveyedInterface& interface, std::vector<Finding>& findings) {
@@ -82,9 +86,8 @@ void judge_source(const DoctorFacts& facts, const config::Instance& instance, Fa
                             (waiting->dad_failed ? "a duplicate" : "tentative")});
     return;
   }
-  findings.push_back(
-      {FindingId::kNoSourceAddress, instance.name,
-       interface.name + " has no " + (family == Family::kIpv6 ? "IPv6 link-local" : "IPv4") + " address of its own"});
+  findings.push_back({FindingId::kNoSourceAddress, instance.name,
+                      interface.name + " has no " + source_word(instance, family) + " address of its own"});
 }
 
 void judge_foreign_vips(const DoctorFacts& facts, const config::Instance& instance, std::vector<Finding>& findings) {
@@ -233,7 +236,9 @@ std::optional<IpAddress> source_of(const DoctorFacts& facts, const config::Insta
     return has_address(*interface, *wanted) ? wanted : std::nullopt;
   }
   for (const linux::SurveyedAddress& address : interface->addresses) {
-    if (usable_source(facts, address, family)) return address.prefix.address;
+    if (address.prefix.address.family() == family && usable_source(facts, instance, address)) {
+      return address.prefix.address;
+    }
   }
   return std::nullopt;
 }

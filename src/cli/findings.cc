@@ -58,7 +58,8 @@ constexpr FindingEntry kFindings[] = {
 
     {F::kNoSourceAddress, "no_source_address", C::kAddress, S::kProblem,
      "The interface has no usable address of its own in the family of the virtual address: adverts have no source.",
-     "Give the interface an address of that family (IPv6: a link-local one)."},
+     "Give the interface an address of that family (IPv6: a link-local one, or a global one where unicast peers have "
+     "global ones)."},
     {F::kSourceAddressMissing, "source_address_missing", C::kAddress, S::kProblem,
      "The address that the configuration names as the source is not on the interface.",
      "Correct source_address or unicast_source, or add the address to the host's network configuration."},

@@ -56,17 +56,20 @@ Expected<Json, Trouble> running_configuration(const Options& options, Json& refu
   return answer->value("result", Json::object());
 }
 
-config::Loaded parse_running(const Json& running, config::ModuleSource& modules) {
+Expected<config::Config, Trouble> parse_running(const Json& running, config::ModuleSource& modules) {
   config::ParseOptions parse;
   parse.host = text_of(running, "host");
   parse.judge = false;  // it was, before it ran
   parse.modules = &modules;
   const config::SourceText text{"running configuration", text_of(running, "text")};
   config::Loaded loaded = config::parse({text}, parse);
-  if (loaded.config) return loaded;
-  // A module may have lost a key, or be gone: its keys still read as they stand.
-  parse.modules = nullptr;
-  return config::parse({text}, parse);
+  if (!loaded.config) {
+    // A module may have lost a key, or be gone: its keys still read as they stand.
+    parse.modules = nullptr;
+    loaded = config::parse({text}, parse);
+  }
+  if (loaded.config) return std::move(*loaded.config);
+  return Unexpected<Trouble>{Trouble{ExitCode::kFailed, "the running configuration cannot be read back"}};
 }
 
 int report_invalid(const Options& options, const config::Loaded& loaded, Json document) {

@@ -16,7 +16,7 @@ config::Loaded load_file(const FileArguments& arguments, config::ModuleSource& m
 /// The running configuration as the steward shows it: {"host","text",...}. `refusal`: its answer, if it gives none.
 Expected<Json, Trouble> running_configuration(const Options& options, Json& refusal);
 /// Reads that text back.
-config::Loaded parse_running(const Json& running, config::ModuleSource& modules);
+Expected<config::Config, Trouble> parse_running(const Json& running, config::ModuleSource& modules);
 
 /// Prints the diagnostics, as text or in `document`; returns batonctl's exit status.
 int report_invalid(const Options& options, const config::Loaded& loaded, Json document);

@@ -295,9 +295,9 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
 }
 
 constexpr std::array<std::string_view, 25> kVerbWords{
-    "report", "confirm",    "status", "explain", "history", "events",  "metrics",  "check",   "config",
-    "reload", "switchover", "freeze", "thaw",    "drain",   "undrain", "failover", "forgive", "cleanup",
-    "plugin", "import",     "run",    "doctor",  "tap",     "version", "help"};
+    "check",   "cleanup", "config",     "confirm", "doctor", "drain",   "events", "explain", "failover",
+    "forgive", "freeze",  "help",       "history", "import", "metrics", "plugin", "reload",  "report",
+    "run",     "status",  "switchover", "tap",     "thaw",   "undrain", "version"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {

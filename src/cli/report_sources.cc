@@ -9,8 +9,8 @@
 #include <cerrno>
 #include <filesystem>
 
-#include "cli/capture.h"
 #include "cli/plugin_text.h"
+#include "cli/program_output.h"
 #include "cli/render.h"
 #include "posix/fd.h"
 #include "steward/documents.h"

@@ -46,7 +46,6 @@ std::string_view support_word(config::Support support) {
   switch (support) {
     case config::Support::kFull: return "full";
     case config::Support::kRefused: return "refused";
-    case config::Support::kIgnored: return "ignored";
   }
   return "";
 }

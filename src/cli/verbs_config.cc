@@ -68,13 +68,12 @@ int config_diff(const Options& options, const FileArguments& arguments) {
   const config::Loaded fresh = load_file(file, modules);
   Json document{{"file", file.file}, {"diagnostics", diagnostics_json(fresh.diagnostics)}};
   if (!fresh.config) return report_invalid(options, fresh, std::move(document));
-  const config::Loaded before = parse_running(*running, modules);
-  if (!before.config)
-    return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
+  const auto before = parse_running(*running, modules);
+  if (!before) return report_trouble(before.error(), options);
   // Secrets do not travel: their files are compared, their contents are not.
   config::Config after = *fresh.config;
   for (config::Instance& instance : after.instances) instance.password.clear();
-  const std::vector<config::ObjectChange> changes = config::diff(*before.config, after);
+  const std::vector<config::ObjectChange> changes = config::diff(*before, after);
   if (options.json) {
     document["diff"] = diff_json(changes);
     print_json(document);

@@ -200,17 +200,20 @@ int doctor(const Options& options, const DoctorArguments& arguments) {
     if (trouble.exit == ExitCode::kNoDaemon) trouble.text += "; without one: `batonctl doctor --config FILE`";
     return report_trouble(trouble, options);
   }
-  config::Loaded loaded =
-      arguments.file.is_named ? load_file(arguments.file, modules) : parse_running(*running, modules);
-  if (!loaded.config && arguments.file.is_named) {
-    return report_invalid(options, loaded,
-                          {{"file", arguments.file.file}, {"diagnostics", diagnostics_json(loaded.diagnostics)}});
-  }
-  if (!loaded.config)
-    return report_trouble({ExitCode::kFailed, "the running configuration cannot be read back"}, options);
   DoctorFacts facts;
-  facts.config = std::move(*loaded.config);
-  facts.config_warnings = loaded.diagnostics.size();
+  if (arguments.file.is_named) {
+    config::Loaded loaded = load_file(arguments.file, modules);
+    if (!loaded.config) {
+      return report_invalid(options, loaded,
+                            {{"file", arguments.file.file}, {"diagnostics", diagnostics_json(loaded.diagnostics)}});
+    }
+    facts.config = std::move(*loaded.config);
+    facts.config_warnings = loaded.diagnostics.size();
+  } else {
+    auto read = parse_running(*running, modules);
+    if (!read) return report_trouble(read.error(), options);
+    facts.config = std::move(*read);
+  }
   if (!choose(facts, arguments.instance)) {
     return report_trouble({ExitCode::kUsage, "no instance or group '" + arguments.instance + "'"}, options);
   }

@@ -10,15 +10,12 @@
 #include <ctime>
 
 #include "cli/bundle.h"
-#include "cli/capture.h"
 #include "cli/load.h"
 #include "cli/output.h"
 #include "cli/render.h"
 #include "cli/report_sources.h"
 #include "cli/verbs.h"
-#include "posix/clock.h"
-#include "posix/memfd.h"
-#include "posix/program.h"
+#include "posix/fd.h"
 #include "steward/format.h"
 #include "steward/version.h"
 
@@ -61,16 +58,6 @@ class NewFile {
   Result<void> opened() const { return errno_ == 0 ? Result<void>{} : fail("create", errno_, partial_); }
   int fd() const { return fd_.get(); }
 
-  Result<void> write(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t size = ::write(fd_.get(), text.data(), text.size());
-      if (size < 0 && errno == EINTR) continue;
-      if (size < 0) return fail("write", errno, partial_);
-      text.remove_prefix(static_cast<std::size_t>(size));
-    }
-    return {};
-  }
-
   /// A link, unlike a rename, takes nobody's place.
   Result<void> keep(bool force) {
     if (::fchmod(fd_.get(), 0600) != 0 || ::fsync(fd_.get()) != 0) return fail("write", errno, partial_);
@@ -88,24 +75,6 @@ class NewFile {
   int errno_ = 0;
 };
 
-Result<void> compress(std::string_view archive, int to) {
-  const std::string gzip = find_program("gzip");
-  if (gzip.empty()) return fail("gzip is not installed: give a name that ends in .tar");
-  auto memory =
-      posix::sealed_memfd("baton-report", {reinterpret_cast<const std::uint8_t*>(archive.data()), archive.size()});
-  if (!memory) return Unexpected<Error>{memory.error()};
-  if (::lseek(memory->get(), 0, SEEK_SET) != 0) return fail("compress", errno);
-  posix::Program program;
-  program.path = gzip;
-  program.arguments = {"-c"};
-  program.environment = {"LC_ALL=C.UTF-8"};
-  program.descriptors = {{memory->get(), 0}, {to, 1}};
-  auto child = posix::start_program(program);
-  if (!child) return Unexpected<Error>{child.error()};
-  const int status = child->wait();
-  return status == 0 ? Result<void>{} : fail("compress: gzip " + posix::describe_wait_status(status));
-}
-
 bool is_there(const std::string& path) {
   struct stat facts {};
   return ::lstat(path.c_str(), &facts) == 0;
@@ -114,13 +83,11 @@ bool is_there(const std::string& path) {
 /// The daemon's own file and host, where there is a daemon and nobody said otherwise.
 void ask_for_file(const Options& options, FileArguments& file) {
   if (file.is_named) return;
-  auto connection = Connection::open(options.runtime_dir);
-  if (!connection) return;
-  const auto answer = connection->ask({{"verb", "config"}}, 10s);
-  if (!answer || !is_true(*answer, "ok")) return;
-  const Json result = answer->value("result", Json::object());
-  if (!text_of(result, "path").empty()) file.file = text_of(result, "path");
-  if (file.host.empty()) file.host = text_of(result, "host");
+  Json refusal;
+  const auto running = running_configuration(options, refusal);
+  if (!running) return;
+  if (!text_of(*running, "path").empty()) file.file = text_of(*running, "path");
+  if (file.host.empty()) file.host = text_of(*running, "host");
 }
 
 std::string head_of(const std::string& host, std::time_t now) {
@@ -168,8 +135,8 @@ int make_report(const Options& options, const ReportArguments& arguments) {
   add_configuration(bundle, loaded, config.file);
   add_plugins(bundle, catalog);
   add_host(bundle);
-  const std::string archive = bundle.archive(head_of(host, now), now);
-  auto written = path.ends_with(".tar") ? file.write(archive) : compress(archive, file.fd());
+  auto written = write_archive(file.fd(), bundle.files(head_of(host, now)), now,
+                               path.ends_with(".tar") ? Compression::kNone : Compression::kGzip);
   if (written) written = file.keep(arguments.force);
   if (!written) return report_trouble({ExitCode::kFailed, written.error().message()}, options);
   const ExitCode exit = no_daemon ? no_daemon->exit : ExitCode::kOk;

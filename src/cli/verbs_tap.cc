@@ -28,7 +28,6 @@ namespace {
 using namespace std::chrono_literals;
 using steward::ExitCode;
 
-constexpr Nanos kPatience = 10s;
 constexpr Nanos kLookAgain = 1s;
 constexpr std::size_t kFramesPerRead = 256;
 constexpr int kMostMemory = 32 << 20;  ///< of the kernel, for all interfaces
@@ -39,25 +38,17 @@ Unexpected<Trouble> trouble(ExitCode exit, std::string text) {
   return Unexpected<Trouble>{Trouble{exit, std::move(text)}};
 }
 
-/// What the daemon runs. VRRPv2 passwords do not travel: they are read from their files by whoever may.
+/// What the daemon runs, but for VRRPv2 passwords: they do not travel.
 Expected<config::Config, Trouble> running_config(const Options& options) {
-  auto connection = Connection::open(options.runtime_dir);
-  if (!connection) {
-    Trouble why = connection.error();
+  Json refusal;
+  const auto running = running_configuration(options, refusal);
+  if (!running) {
+    Trouble why = running.error();
     if (why.exit == ExitCode::kNoDaemon) why.text += "; --config FILE needs none";
     return Unexpected<Trouble>{std::move(why)};
   }
-  const auto answer = connection->ask({{"verb", "config"}}, kPatience);
-  if (!answer) return Unexpected<Trouble>{answer.error()};
-  if (!is_true(*answer, "ok"))
-    return trouble(static_cast<ExitCode>(number_of(*answer, "exit")), text_of(*answer, "error"));
-  const Json result = answer->value("result", Json::object());
-  config::ParseOptions parse;
-  parse.host = text_of(result, "host");
-  parse.judge = false;  // it was, before it ran
-  config::Loaded loaded = config::parse({{"running configuration", text_of(result, "text")}}, parse);
-  if (!loaded.config) return trouble(ExitCode::kFailed, "the running configuration cannot be read back");
-  return std::move(*loaded.config);
+  ipc::ModuleCatalog modules{ipc::find_places(options.plugin_dir)};
+  return parse_running(*running, modules);
 }
 
 /// What is to be watched and shown.

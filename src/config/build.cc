@@ -84,13 +84,8 @@ class Builder : private SectionReader {
     if (is_default) return;
     std::string help = "remove the line";
     if (!spec.default_text.empty()) help = "write " + std::string(spec.default_text) + " or remove the line";
-    if (spec.support == Support::kIgnored) {
-      report_.add(Code::kIgnoredHere, entry.key_place, quoted(spec.name) + " does nothing in this build yet",
-                  std::move(help));
-    } else {
-      report_.add(Code::kNotAvailable, entry.key_place, quoted(spec.name) + " is not available in this build yet",
-                  std::move(help));
-    }
+    report_.add(Code::kNotAvailable, entry.key_place, quoted(spec.name) + " is not available in this build yet",
+                std::move(help));
   }
 
   void read_peer(const Section& section) {

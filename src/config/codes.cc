@@ -153,7 +153,6 @@ constexpr auto kTable = std::to_array<CodeEntry>({
      "There is no such interface on this host now. The instance waits until it appears."},
     {"W010", "section not used", "The section is empty, or nothing refers to it."},
     {"W011", "secret readable by others", "The file of a secret may be read by others than its owner: chmod 600 it."},
-    {"W012", "ignored by this build", "The key is known but does nothing in this build yet."},
     {"W013", "address is this host's own",
      "The interface has the virtual address already. Baton never touches an address that it did not add: remove it "
      "from the network configuration, or set owner = yes on the host that it belongs to."},

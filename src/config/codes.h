@@ -83,7 +83,6 @@ enum class Code : std::uint8_t {
   kInterfaceMissing,
   kUnused,
   kSecretReadable,
-  kIgnoredHere,
   kOwnAddress,
   kSecretUnread,
   kWeakGrant,

@@ -33,7 +33,6 @@ enum class ValueType : std::uint8_t {
 enum class Support : std::uint8_t {
   kFull,
   kRefused,  ///< a value that differs from the default is an error: silence would be worse
-  kIgnored,  ///< a value that differs from the default is a warning
 };
 
 struct KeySpec {

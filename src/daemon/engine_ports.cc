@@ -3,6 +3,7 @@
 #include <sys/random.h>
 
 #include <algorithm>
+#include <random>
 #include <utility>
 
 #include "log/log.h"
@@ -14,19 +15,20 @@ namespace {
 constexpr std::size_t kMaxUnrecorded = 64 + config::kMaxInstances;
 constexpr Nanos kReportPause = std::chrono::milliseconds{2};
 
-/// Never 0, and not the same after a restart.
-std::uint64_t fresh_number() {
-  std::uint64_t value = 0;
-  if (::getrandom(&value, sizeof value, GRND_NONBLOCK) != sizeof value || value == 0) {
-    value = static_cast<std::uint64_t>(posix::now().time_since_epoch().count());
+/// Numbers that are never 0, and not the same after a restart. The kernel is asked once: a takeover of all instances
+/// draws as many.
+std::function<std::uint64_t()> fresh_numbers() {
+  std::uint64_t seed = 0;
+  if (::getrandom(&seed, sizeof seed, GRND_NONBLOCK) != sizeof seed) {
+    seed = static_cast<std::uint64_t>(posix::now().time_since_epoch().count());
   }
-  return value;
+  return [generator = std::mt19937_64{seed}]() mutable { return std::max<std::uint64_t>(generator(), 1); };
 }
 
 }  // namespace
 
 EnginePorts::EnginePorts(ipc::BoardWriter board, ipc::Channel steward, ipc::Channel scribe)
-    : board_(board), steward_(std::move(steward)), scribe_(std::move(scribe)), contexts_(fresh_number) {}
+    : board_(board), steward_(std::move(steward)), scribe_(std::move(scribe)), contexts_(fresh_numbers()) {}
 
 void EnginePorts::report(const ports::Report& report) {
   if (!reports_due_) reports_due_ = posix::now() + kReportPause;

@@ -86,6 +86,7 @@ void ReportContexts::set_peers(const std::vector<config::Peer>& peers) {
 }
 
 void ReportContexts::publish_instance(std::uint32_t slot, const ports::InstanceState& state) {
+  if (slot >= instances_.size()) instances_.resize(slot + 1);
   Instance& instance = instances_[slot];
   const auto end = std::find(state.name.begin(), state.name.end(), '\0');
   const std::string_view name{state.name.data(), static_cast<std::size_t>(end - state.name.begin())};
@@ -100,14 +101,15 @@ void ReportContexts::publish_router(std::uint32_t slot, const ports::RouterState
   vrids_[slot] = state.vrid;
 }
 
-void ReportContexts::retire_instance(std::uint32_t slot) { instances_.erase(slot); }
+void ReportContexts::retire_instance(std::uint32_t slot) {
+  if (slot < instances_.size()) instances_[slot] = {};
+}
 
 ReportContext ReportContexts::context_of(const ports::Report& report) {
   ReportContext context;
   if (const auto host = hosts_.find(report.other); host != hosts_.end()) context.peer = host->second;
-  const auto found = instances_.find(report.instance);
-  if (found == instances_.end()) return context;
-  Instance& instance = found->second;
+  if (report.instance >= instances_.size() || instances_[report.instance].name.empty()) return context;
+  Instance& instance = instances_[report.instance];
   context.instance = instance.name;
   for (std::uint32_t i = 0; i < instance.routers && instance.first_router + i < vrids_.size(); ++i) {
     const std::uint8_t vrid = vrids_[instance.first_router + i];

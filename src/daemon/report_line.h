@@ -60,8 +60,8 @@ class ReportContexts {
 
   std::function<std::uint64_t()> random_;
   std::map<IpAddress, std::string> hosts_;
-  std::map<std::uint32_t, Instance> instances_;  ///< by slot
-  std::vector<std::uint8_t> vrids_;              ///< by router slot
+  std::vector<Instance> instances_;  ///< by slot; without a name: none
+  std::vector<std::uint8_t> vrids_;  ///< by router slot
 };
 
 }  // namespace baton::daemon

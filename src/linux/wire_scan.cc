@@ -5,14 +5,11 @@
 #include <poll.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <cstring>
-#include <memory>
-#include <optional>
 
 #include "linux/membership.h"
 #include "linux/packet_socket.h"
+#include "linux/pcap_handle.h"
 #include "posix/clock.h"
 #include "vrrp/frame.h"
 
@@ -22,53 +19,19 @@ namespace {
 constexpr std::size_t kMostSenders = 1000;
 constexpr int kSnapLength = 2048;  ///< an advert with 255 IPv4 addresses and more than any IPv6 one of 1500 bytes
 constexpr std::size_t kFramesATurn = 1024;
-constexpr const char* kFilter = "(ip proto 112) or (ip6 proto 112)";
-
-struct PcapClose {
-  void operator()(pcap_t* handle) const { pcap_close(handle); }
-};
-using Pcap = std::unique_ptr<pcap_t, PcapClose>;
+constexpr const char* kFilter = "inbound and (ip proto 112 or ip6 proto 112)";
 
 /// One interface while it is listened on.
 struct Ear {
   std::string interface;
-  Pcap incoming;
+  PcapHandle incoming;
   posix::Fd outgoing;  ///< what other programs of this host send
   std::vector<posix::Fd> memberships;
 };
 
-struct CompiledFilter {
-  bpf_program program{};
-  ~CompiledFilter() { pcap_freecode(&program); }
-};
-
-Unexpected<std::string> refused(pcap_t* handle, int status) {
-  const std::string text = pcap_geterr(handle);
-  return Unexpected<std::string>{text.empty() ? pcap_statustostr(status) : text};
-}
-
-Expected<Pcap, std::string> open_pcap(const std::string& interface) {
-  std::array<char, PCAP_ERRBUF_SIZE> words{};
-  Pcap handle{pcap_create(interface.c_str(), words.data())};
-  if (!handle) return Unexpected<std::string>{words.data()};
-  pcap_set_snaplen(handle.get(), kSnapLength);
-  pcap_set_immediate_mode(handle.get(), 1);
-  pcap_set_promisc(handle.get(), 0);
-  const int status = pcap_activate(handle.get());
-  if (status < 0) return refused(handle.get(), status);
-  if (pcap_datalink(handle.get()) != DLT_EN10MB) return Unexpected<std::string>{"it is no Ethernet interface"};
-  CompiledFilter filter;
-  if (pcap_compile(handle.get(), &filter.program, kFilter, 1, PCAP_NETMASK_UNKNOWN) != 0 ||
-      pcap_setfilter(handle.get(), &filter.program) != 0 || pcap_setdirection(handle.get(), PCAP_D_IN) != 0 ||
-      pcap_setnonblock(handle.get(), 1, words.data()) != 0) {
-    return refused(handle.get(), PCAP_ERROR);
-  }
-  return handle;
-}
-
-Expected<Ear, std::string> open_ear(const std::string& interface) {
-  auto handle = open_pcap(interface);
-  if (!handle) return Unexpected<std::string>{handle.error()};
+Result<Ear> open_ear(const std::string& interface) {
+  auto handle = open_pcap(interface, {.filter = kFilter, .snap = kSnapLength});
+  if (!handle) return Unexpected<Error>{handle.error()};
   Ear ear;
   ear.interface = interface;
   ear.incoming = std::move(*handle);
@@ -78,7 +41,7 @@ Expected<Ear, std::string> open_ear(const std::string& interface) {
     if (auto socket = join_vrrp_group(ifindex, family)) ear.memberships.push_back(std::move(*socket));
   }
   auto outgoing = open_receive_socket(ifindex, Tap::kOutgoing);
-  if (!outgoing) return Unexpected<std::string>{outgoing.error().message()};
+  if (!outgoing) return Unexpected<Error>{outgoing.error()};
   ear.outgoing = std::move(*outgoing);
   return ear;
 }
@@ -145,7 +108,7 @@ WireScan scan_wire(const std::vector<std::string>& interfaces, Nanos duration) {
     if (ear) {
       ears.push_back(std::move(*ear));
     } else {
-      scan.deaf.push_back(interface + ": " + ear.error());
+      scan.deaf.push_back(interface + ": " + ear.error().message());
     }
   }
   if (ears.empty()) return scan;

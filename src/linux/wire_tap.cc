@@ -3,12 +3,10 @@
 #include <pcap/pcap.h>
 
 #include <algorithm>
-#include <cerrno>
 
 namespace baton::linux {
 namespace {
 
-constexpr int kWakeAfter_ms = 10;
 /// As the engine's sockets: no VLAN-tagged copies (last, because `vlan` moves all offsets behind it), and of ND what
 /// announces, probes or routes.
 constexpr const char* kFilter =
@@ -33,47 +31,15 @@ void collect(u_char* user, const pcap_pkthdr* header, const u_char* bytes) {
                          into.outgoing, std::vector<std::uint8_t>(bytes, bytes + header->caplen)});
 }
 
-Unexpected<Error> refused(int status, pcap* handle, const std::string& interface) {
-  const bool right = status == PCAP_ERROR_PERM_DENIED || status == PCAP_ERROR_PROMISC_PERM_DENIED;
-  const bool missing = status == PCAP_ERROR_NO_SUCH_DEVICE;
-  std::string what = right || missing ? "listen" : std::string{"listen: "} + ::pcap_geterr(handle);
-  return fail(std::move(what), right ? EPERM : missing ? ENODEV : 0, interface);
-}
-
 }  // namespace
 
-void WireTap::Close::operator()(pcap* handle) const { ::pcap_close(handle); }
-
-Result<WireTap::Handle> WireTap::open_one(const std::string& interface, const char* direction, int buffer) {
-  std::array<char, PCAP_ERRBUF_SIZE> error{};
-  Handle handle{::pcap_create(interface.c_str(), error.data())};
-  if (!handle) return fail("listen: " + std::string{error.data()}, 0, interface);
-  ::pcap_set_snaplen(handle.get(), static_cast<int>(ports::kSnapLength));
-  ::pcap_set_promisc(handle.get(), 0);
-  ::pcap_set_immediate_mode(handle.get(), 1);
-  ::pcap_set_timeout(handle.get(), kWakeAfter_ms);
-  ::pcap_set_buffer_size(handle.get(), buffer);
-  ::pcap_set_tstamp_precision(handle.get(), PCAP_TSTAMP_PRECISION_NANO);
-  if (const int status = ::pcap_activate(handle.get()); status < 0) return refused(status, handle.get(), interface);
-  if (::pcap_datalink(handle.get()) != DLT_EN10MB) return fail("listen: it has no Ethernet frames", 0, interface);
-  bpf_program program{};
-  if (::pcap_compile(handle.get(), &program, (direction + std::string{kFilter}).c_str(), 1, PCAP_NETMASK_UNKNOWN) !=
-      0) {
-    return fail("filter: " + std::string{::pcap_geterr(handle.get())}, 0, interface);
-  }
-  const int set = ::pcap_setfilter(handle.get(), &program);
-  ::pcap_freecode(&program);
-  if (set != 0) return fail("filter: " + std::string{::pcap_geterr(handle.get())}, 0, interface);
-  if (::pcap_setnonblock(handle.get(), 1, error.data()) != 0) {
-    return fail("listen: " + std::string{error.data()}, 0, interface);
-  }
-  return handle;
-}
-
 Result<WireTap> WireTap::open(const std::string& interface, int buffer) {
-  auto in = open_one(interface, "inbound", buffer);
+  const auto open_one = [&](const std::string& direction) {
+    return open_pcap(interface, {.filter = direction + kFilter, .snap = ports::kSnapLength, .buffer = buffer});
+  };
+  auto in = open_one("inbound");
   if (!in) return Unexpected<Error>{in.error()};
-  auto out = open_one(interface, "outbound", buffer);
+  auto out = open_one("outbound");
   if (!out) return Unexpected<Error>{out.error()};
   return WireTap{interface, std::move(*in), std::move(*out)};
 }
@@ -103,7 +69,7 @@ Result<std::size_t> WireTap::read(std::size_t limit, const std::function<void(co
 
 std::uint64_t WireTap::left_out() const {
   std::uint64_t total = 0;
-  for (const Handle& handle : handles_) {
+  for (const PcapHandle& handle : handles_) {
     pcap_stat counted{};
     if (::pcap_stats(handle.get(), &counted) == 0) total += counted.ps_drop;
   }

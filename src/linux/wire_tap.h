@@ -5,14 +5,12 @@
 
 #include <array>
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
+#include "linux/pcap_handle.h"
 #include "ports/capture.h"
-
-struct pcap;
 
 namespace baton::linux {
 
@@ -31,16 +29,11 @@ class WireTap {
   std::uint64_t left_out() const;
 
  private:
-  struct Close {
-    void operator()(pcap* handle) const;
-  };
-  using Handle = std::unique_ptr<pcap, Close>;
-  static Result<Handle> open_one(const std::string& interface, const char* direction, int buffer);
-  WireTap(std::string interface, Handle in, Handle out)
+  WireTap(std::string interface, PcapHandle in, PcapHandle out)
       : interface_(std::move(interface)), handles_{std::move(in), std::move(out)} {}
 
   std::string interface_;
-  std::array<Handle, 2> handles_;  ///< in, out
+  std::array<PcapHandle, 2> handles_;  ///< in, out
 };
 
 }  // namespace baton::linux

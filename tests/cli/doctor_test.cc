@@ -139,6 +139,19 @@ TEST(DoctorTest, AnAddressToSendFrom) {
   EXPECT_THAT(found(facts), ElementsAre("address_tentative"));
 }
 
+// As the engine chooses: a peer behind a global address cannot answer to a link-local one.
+TEST(DoctorTest, UnicastPeersWithGlobalAddressesAreSpokenToFromAGlobalOne) {
+  DoctorFacts facts = healthy();
+  web(facts).addresses = {*Prefix::parse("2001:db8::50/64")};
+  web(facts).unicast = true;
+  web(facts).unicast_peers = {{*IpAddress::parse("2001:db8::2"), {}}};
+  eth0(facts).group_v6 = true;
+  eth0(facts).addresses = {own("2001:db8::1/64"), ours("2001:db8::50/64")};
+  EXPECT_THAT(found(facts), IsEmpty());
+  eth0(facts).addresses = {own("fe80::1/64"), ours("2001:db8::50/64")};
+  EXPECT_THAT(first_text(facts), HasSubstr("eth0 has no global IPv6 address of its own"));
+}
+
 TEST(DoctorTest, AVirtualAddressThatSomebodyElseSet) {
   DoctorFacts facts = backup();
   eth0(facts).addresses.push_back(own("10.0.0.50/24"));

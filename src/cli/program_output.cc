@@ -1,4 +1,4 @@
-#include "cli/capture.h"
+#include "cli/program_output.h"
 
 #include <fcntl.h>
 #include <poll.h>
