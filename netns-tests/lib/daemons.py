@@ -232,9 +232,10 @@ class Frr(Daemon):
 class Baton(Daemon):
     kind = "baton"
 
-    def __init__(self, lab, host, services, tag="", config=None, daemon_keys=("log_level = debug",), environment=None, sections=(), plugins=None):
-        """config: the whole text instead of one made from `services`. sections: lines after the instances; plugins: their directory."""
+    def __init__(self, lab, host, services, tag="", config=None, daemon_keys=("log_level = debug",), environment=None, sections=(), plugins=None, programs=BATON_BIN):
+        """config: the whole text instead of one made from `services`. sections: lines after the instances; plugins: their directory; programs: that of batond."""
         super().__init__(lab, host, services, tag)
+        self.programs = programs
         self.text, self.daemon_keys, self.environment = config, daemon_keys, environment or {}
         self.sections, self.plugins = list(sections), plugins
         self.runtime = self.path("run")
@@ -270,7 +271,7 @@ class Baton(Daemon):
         return "\n".join(lines) + "\n"
 
     def command(self):
-        return [os.path.join(BATON_BIN, "batond"), "--config", self.config, "--host", self.host, "--runtime-dir", self.runtime, "--state-dir", self.state] + (
+        return [os.path.join(self.programs, "batond"), "--config", self.config, "--host", self.host, "--runtime-dir", self.runtime, "--state-dir", self.state] + (
             ["--plugin-dir", self.plugins] if self.plugins else [])
 
     def start(self):

@@ -38,6 +38,7 @@ struct CommandLine {
   bool dry_run = false;
   bool force = false;
   bool accepts_loss = false;
+  bool if_running = false;
   bool effective = false;
   std::string freeze_for;
   std::string confirm_within;
@@ -290,14 +291,17 @@ void add_changing_verbs(CLI::App& app, CommandLine& line) {
                   [&] { return forgive(line.options, line.instance, line.accepts_loss); });
   verb->add_option("INSTANCE", line.instance, "the instance or group")->required();
   verb->add_flag("--i-accept-loss", line.accepts_loss, "writes that only one of the hosts has may be lost");
+  verb = add_verb(app, line, "reexec", "the daemon goes over to the program on disk, after an upgrade; no failover",
+                  [&] { return reexec(line.options, line.if_running); });
+  verb->add_flag("--if-running", line.if_running, "exit status 0 also if no daemon runs");
   add_verb(app, line, "cleanup", "removes the addresses that a dead daemon left; needs no daemon",
            [&] { return cleanup(line.options); });
 }
 
-constexpr std::array<std::string_view, 25> kVerbWords{
-    "check",   "cleanup", "config",     "confirm", "doctor", "drain",   "events", "explain", "failover",
-    "forgive", "freeze",  "help",       "history", "import", "metrics", "plugin", "reload",  "report",
-    "run",     "status",  "switchover", "tap",     "thaw",   "undrain", "version"};
+constexpr std::array<std::string_view, 26> kVerbWords{
+    "check",   "cleanup", "config", "confirm",    "doctor", "drain",   "events",  "explain", "failover",
+    "forgive", "freeze",  "help",   "history",    "import", "metrics", "plugin",  "reexec",  "reload",
+    "report",  "run",     "status", "switchover", "tap",    "thaw",    "undrain", "version"};
 
 /// The first word that is no option and no option's value: what was meant as the verb.
 std::string verb_of(int count, char** words) {

@@ -43,6 +43,8 @@ int plain_command(const Options& options, const std::string& verb);
 /// `confirm_within`: 0 = it needs no confirmation.
 int reload(const Options& options, bool dry_run, Nanos confirm_within);
 int confirm(const Options& options, bool revert);
+/// `if_running`: no daemon is no failure.
+int reexec(const Options& options, bool if_running);
 /// Works without a daemon.
 int cleanup(const Options& options);
 

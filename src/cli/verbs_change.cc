@@ -22,6 +22,7 @@ using steward::ExitCode;
 constexpr Nanos kCommandPatience = 10s;
 constexpr Nanos kLockPatience = 1s;     // a daemon just killed holds its lock until its last thread is gone
 constexpr Nanos kMovePatience = 16min;  // the steward gives up after 15 minutes and says so
+constexpr Nanos kReexecPatience = 70s;  // the steward gives up after 60 s and says so
 constexpr Nanos kReloadPatience = 40s;  // the steward gives up after 30 s and says so
 
 Expected<Json, Trouble> ask_once(const Options& options, const Json& request, Nanos patience) {
@@ -129,6 +130,15 @@ int reload(const Options& options, bool dry_run, Nanos confirm_within) {
 
 int confirm(const Options& options, bool revert) {
   return command(options, {{"verb", "confirm"}, {"revert", revert}}, kReloadPatience);
+}
+
+int reexec(const Options& options, bool if_running) {
+  auto connection = Connection::open(options.runtime_dir);
+  if (!connection && if_running && connection.error().exit == ExitCode::kNoDaemon) {
+    if (options.json) print_json({{"ok", true}, {"exit", 0}, {"lines", Json::array()}});
+    return 0;
+  }
+  return command(options, {{"verb", "reexec"}}, kReexecPatience);
 }
 
 int cleanup(const Options& options) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <deque>
+#include <vector>
 
 #include "base/time.h"
 
@@ -23,6 +24,10 @@ class DeathCount {
     if (deaths_.size() >= kTooMany) return AfterDeath::kStayDown;
     return again ? AfterDeath::kAfresh : AfterDeath::kAdopt;
   }
+
+  /// For a guardian that goes on as another program.
+  std::vector<Instant> list() const { return {deaths_.begin(), deaths_.end()}; }
+  void inherit(const std::vector<Instant>& deaths) { deaths_.assign(deaths.begin(), deaths.end()); }
 
  private:
   static constexpr Nanos kWindow = std::chrono::minutes{1};

@@ -1,6 +1,7 @@
 #include "daemon/engine_process.h"
 
 #include <malloc.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -55,12 +56,32 @@ void raise_priority(const config::Daemon& daemon) {
   if (daemon.memory_lock && ::mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) != 0) refused("memory_lock");
 }
 
+/// Waits for the end of a predecessor that still runs. Everything that it uses, the journal of addresses for one, is
+/// its own until then, and whatever comes stays in its socket; what the guardian says meanwhile is kept in `heard`.
+/// False: no successor is needed any more.
+bool stand_by(ipc::Channel& guardian, std::vector<ipc::Incoming>& heard) {
+  guardian.send(ipc::Prepared{});
+  while (true) {
+    ipc::Incoming incoming = guardian.receive();
+    if (incoming.status == ipc::ReceiveStatus::kNothing) {
+      pollfd ready{guardian.fd(), POLLIN, 0};
+      ::poll(&ready, 1, -1);
+      continue;
+    }
+    if (incoming.status != ipc::ReceiveStatus::kMessage) return false;
+    if (std::holds_alternative<ipc::TakeOver>(incoming.message)) return true;
+    if (std::holds_alternative<ipc::Terminate>(incoming.message)) return false;
+    heard.push_back(std::move(incoming));
+  }
+}
+
 class EngineProcess : public linux::NetworkSink, public PluginSink {
  public:
-  EngineProcess(EngineArguments arguments, const config::Config& config, posix::Mapping memory,
+  EngineProcess(EngineArguments arguments, ipc::Channel guardian, const config::Config& config, posix::Mapping memory,
                 std::unique_ptr<linux::Network> network, posix::EventLoop loop);
 
-  Result<void> start(bool adopt, bool drained, std::optional<Instant> frozen_until);
+  /// `heard`: what the guardian has said before.
+  Result<void> start(bool adopt, bool drained, std::optional<Instant> frozen_until, std::vector<ipc::Incoming> heard);
   Result<void> run();
 
   void on_frame(Instant now, const ports::ReceivedFrame& frame) override { engine_.on_frame(now, frame); }
@@ -90,6 +111,8 @@ class EngineProcess : public linux::NetworkSink, public PluginSink {
   void watch_scribe(Instant now);
   void watch_guard(Instant now);
   void release();
+  bool may_step_aside(Instant now) const;
+  [[noreturn]] void step_aside(Instant now);
 
   Result<void> watch(ipc::Channel& channel, void (EngineProcess::*receive)());
   /// Reads all that waits; false: the channel is at its end.
@@ -118,16 +141,17 @@ class EngineProcess : public linux::NetworkSink, public PluginSink {
   bool scribe_silent_ = false;
   bool guarded_ = true;
   std::optional<Instant> release_deadline_;
+  std::optional<Instant> step_aside_by_;  ///< the successor waits
   bool guardian_gone_ = false;
   bool done_ = false;
 };
 
-EngineProcess::EngineProcess(EngineArguments arguments, const config::Config& config, posix::Mapping memory,
-                             std::unique_ptr<linux::Network> network, posix::EventLoop loop)
+EngineProcess::EngineProcess(EngineArguments arguments, ipc::Channel guardian, const config::Config& config,
+                             posix::Mapping memory, std::unique_ptr<linux::Network> network, posix::EventLoop loop)
     : memory_(std::move(memory)),
       network_(std::move(network)),
       loop_(std::move(loop)),
-      guardian_(std::move(arguments.guardian), ipc::Process::kEngine, ipc::Process::kGuardian),
+      guardian_(std::move(guardian)),
       ports_(*ipc::BoardWriter::open(memory_.bytes()),
              ipc::Channel{std::move(arguments.steward), ipc::Process::kEngine, ipc::Process::kSteward},
              ipc::Channel{std::move(arguments.scribe), ipc::Process::kEngine, ipc::Process::kScribe}),
@@ -151,12 +175,15 @@ Result<void> EngineProcess::watch(ipc::Channel& channel, void (EngineProcess::*r
   return loop_.add(channel.fd(), EPOLLIN, [this, receive](std::uint32_t) { (this->*receive)(); });
 }
 
-Result<void> EngineProcess::start(bool adopt, bool drained, std::optional<Instant> frozen_until) {
+Result<void> EngineProcess::start(bool adopt, bool drained, std::optional<Instant> frozen_until,
+                                  std::vector<ipc::Incoming> heard) {
   if (auto added = loop_.add(network_->poll_fd(), EPOLLIN, [](std::uint32_t) {}); !added) return added;
   if (auto added = watch(guardian_, &EngineProcess::receive_guardian); !added) return added;
   if (auto added = watch(ports_.steward(), &EngineProcess::receive_steward); !added) return added;
   if (auto added = watch(ports_.scribe(), &EngineProcess::receive_scribe); !added) return added;
   const Instant now = posix::now();
+  now_ = now;
+  for (ipc::Incoming& one : heard) on_guardian(std::move(one));
   ports_.board().begin(::getpid());
   ports_.board().heartbeat(now);
   std::vector<ports::AdoptedInstance> adopted;
@@ -180,6 +207,7 @@ Instant EngineProcess::next_wake(Instant now) const {
   if (const auto due = engine_.next_alert()) wake = std::min(wake, *due);
   if (const auto due = network_->next_wakeup()) wake = std::min(wake, *due);
   if (release_deadline_) wake = std::min(wake, *release_deadline_);
+  if (step_aside_by_ && !release_deadline_) wake = std::min(wake, *step_aside_by_);
   if (const auto due = ports_.reports_due()) wake = std::min(wake, *due);
   if (const auto due = plugins_.next_deadline()) wake = std::min(wake, *due);
   return std::max(wake, now);
@@ -248,6 +276,7 @@ Result<void> EngineProcess::run() {
     if (const auto ready = loop_.wait(next_wake(posix::now())); !ready) return Unexpected<Error>{ready.error()};
     const Instant now = posix::now();
     turn(now);
+    if (step_aside_by_ && may_step_aside(posix::now())) step_aside(posix::now());
     if (!release_deadline_) continue;
     if (engine_.finished() || now >= *release_deadline_) release();
   }
@@ -261,6 +290,27 @@ void EngineProcess::release() {
   ports_.flush_reports();
   guardian_.send(ipc::Goodbye{});
   done_ = true;
+}
+
+/// A successor needs a moment before it can send the next advert: that moment is one in which none is due. With very
+/// many routers there is none, and any will do.
+bool EngineProcess::may_step_aside(Instant now) const {
+  if (release_deadline_) return false;
+  if (now >= *step_aside_by_) return true;
+  if (ports_.reports_due() || ports_.scribe_owes()) return false;
+  const Nanos room = std::clamp<Nanos>(engine_.shortest_active_down_interval() / 12, milliseconds{5}, milliseconds{50});
+  const auto due = engine_.next_deadline();
+  return !due || *due - now >= room;
+}
+
+/// Nothing is released and no destructor runs: the kernel closes the sockets, and what the address worker has begun is
+/// what the successor finds.
+void EngineProcess::step_aside(Instant now) {
+  ports_.flush_reports();
+  survey(now);
+  guardian_.send(ipc::SteppedAside{});
+  for (ipc::Channel* channel : {&guardian_, &ports_.steward(), &ports_.scribe()}) channel->flush();
+  ::_exit(0);
 }
 
 template <class Handler>
@@ -299,6 +349,11 @@ void EngineProcess::on_guardian(ipc::Incoming incoming) {
     if (release_deadline_) return;
     release_deadline_ = now_ + kReleaseLimit + leaving_limit_;
     engine_.shutdown(now_);
+    return;
+  }
+  if (std::holds_alternative<ipc::StepAside>(incoming.message)) {
+    const Nanos patience = std::clamp<Nanos>(engine_.shortest_active_down_interval(), milliseconds{100}, seconds{1});
+    step_aside_by_ = now_ + patience;
     return;
   }
   if (const auto* down = std::get_if<ipc::PluginHostDown>(&incoming.message)) return plugins_.on_host_down(now_, *down);
@@ -393,37 +448,38 @@ void EngineProcess::on_trouble(Instant now, linux::Trouble trouble, int sys_errn
   }
 }
 
+int engine_failed(const Error& error) {
+  log::error("engine_failed", {}, error.message());
+  return 1;
+}
+
 }  // namespace
 
 int run_engine(EngineArguments arguments) {
   posix::set_timer_slack(Nanos{1});
   auto config = read_config(arguments.configuration.get());
-  if (!config) {
-    log::error("engine_failed", {}, config.error().message());
-    return 1;
-  }
+  if (!config) return engine_failed(config.error());
   raise_priority(config->daemon);
   auto memory = posix::Mapping::read_write(arguments.board.get());
+  if (!memory) return engine_failed(memory.error());
+  auto loop = posix::EventLoop::create();
+  if (!loop) return engine_failed(loop.error());
+  ipc::Channel guardian{std::move(arguments.guardian), ipc::Process::kEngine, ipc::Process::kGuardian};
+  std::vector<ipc::Incoming> heard;
+  if (arguments.stand_by && !stand_by(guardian, heard)) return 0;
   linux::NetworkOptions options;
   options.runtime_dir = arguments.runtime_dir.get();
   auto network = linux::Network::open(options);
-  auto loop = posix::EventLoop::create();
-  for (const Error* error :
-       {memory ? nullptr : &memory.error(), network ? nullptr : &network.error(), loop ? nullptr : &loop.error()}) {
-    if (error == nullptr) continue;
-    log::error("engine_failed", {}, error->message());
-    return 1;
-  }
+  if (!network) return engine_failed(network.error());
   const bool adopt = arguments.adopt;
   const bool drained = arguments.drained;
   const std::optional<Instant> frozen_until = arguments.frozen_until;
-  EngineProcess process{std::move(arguments), *config, std::move(*memory), std::move(*network), std::move(*loop)};
+  EngineProcess process{std::move(arguments), std::move(guardian), *config,
+                        std::move(*memory),   std::move(*network), std::move(*loop)};
   *config = config::Config{};  // the engine has its own copy
-  auto ended = process.start(adopt, drained, frozen_until);
+  auto ended = process.start(adopt, drained, frozen_until, std::move(heard));
   if (ended) ended = process.run();
-  if (ended) return 0;
-  log::error("engine_failed", {}, ended.error().message());
-  return 1;
+  return ended ? 0 : engine_failed(ended.error());
 }
 
 }  // namespace baton::daemon

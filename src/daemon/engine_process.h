@@ -29,7 +29,8 @@ struct EngineArguments {
   posix::Fd runtime_dir;
   std::vector<HeldMembership> memberships;
   std::vector<HeldPlugin> plugins;
-  bool adopt = false;  ///< continue what the board says; otherwise start anew: step down, listen
+  bool stand_by = false;  ///< of a predecessor that still runs: prepare everything, then wait for its end (TakeOver)
+  bool adopt = false;     ///< continue what the board says; otherwise start anew: step down, listen
   bool drained = false;
   std::optional<Instant> frozen_until;  ///< by an operator's word before the start
 };

@@ -81,6 +81,13 @@ int Guardian::run() {
   // What a plugin leaves behind comes to us.
   ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   planned_wake_ = posix::now();
+  if (phase_ == Phase::kStarting) start_all();
+  if (reexec_) prepare_successor();
+  while (!done_) turn();
+  return exit_status_;
+}
+
+void Guardian::start_all() {
   arm_watchdog();
   start_scribe();
   // The scribe knows whether this host was drained before the reboot; an engine must not wait for a broken disk,
@@ -89,14 +96,11 @@ int Guardian::run() {
   while (!recovered_ && !done_ && phase_ == Phase::kStarting && posix::now() < limit) {
     if (!loop_.turn(limit)) break;
   }
-  if (phase_ == Phase::kStarting) {
-    phase_ = Phase::kRunning;
-    start_engine(false);
-    start_steward();
-    take_fleet(fleet_);
-  }
-  while (!done_) turn();
-  return exit_status_;
+  if (phase_ != Phase::kStarting) return;
+  phase_ = Phase::kRunning;
+  start_engine(false);
+  start_steward();
+  take_fleet(fleet_);
 }
 
 Instant Guardian::next_wake() const {
@@ -109,8 +113,10 @@ Instant Guardian::next_wake() const {
     sooner(std::max(beat + heartbeat_limit(), grace_until_));
   }
   for (const Worker& one : workers_) {
-    if (one.restart_at) sooner(*one.restart_at);
+    if (one.restart_at && !successor_.child.running()) sooner(*one.restart_at);
+    if (one.replace_by) sooner(*one.replace_by);
   }
+  if (const auto due = reexec_due()) sooner(*due);
   if (reader_) sooner(reader_deadline_);
   if (applying_) sooner(applying_->deadline);
   if (unconfirmed_ && phase_ != Phase::kStopping) sooner(unconfirmed_->deadline);
@@ -137,6 +143,7 @@ void Guardian::turn() {
   watch_heartbeat(now, lateness);
   for (const Process process : {Process::kEngine, Process::kSteward, Process::kScribe}) {
     if (!worker(process).restart_at || *worker(process).restart_at > now) continue;
+    if (successor_.child.running()) continue;  // it knows the ones that there are
     worker(process).restart_at.reset();
     if (process != Process::kEngine) start_side_process(process);
     if (process == Process::kEngine && phase_ == Phase::kRunning) start_engine(board_is_fresh(now));
@@ -148,6 +155,7 @@ void Guardian::turn() {
     applying_.reset();
   }
   watch_rollback(now);
+  tick_reexec(now);
   hosts_.tick(now);
   if (stop_deadline_ && now >= *stop_deadline_) finish_stop();
   feed_watchdog(posix::now());
@@ -291,6 +299,7 @@ void Guardian::engine_died(int status) {
     applying_.reset();
   }
   rolled_by_.reset();  // the next one starts with what is in force
+  drop_successor();    // it was to follow this very one
   if (phase_ != Phase::kRunning) return;
   const AfterDeath next = deaths_.died(now);
   log::error("engine_died", {{"status", status < 0 ? "hung up" : posix::describe_wait_status(status)}});
@@ -312,9 +321,23 @@ void Guardian::engine_died(int status) {
 void Guardian::start_engine(bool adopt) {
   if (!adopt) clear_board();
   adopting_ = adopt;
-  EngineArguments arguments;
   posix::Fd steward = end_for(Process::kEngine, Process::kSteward);
   posix::Fd scribe = end_for(Process::kEngine, Process::kScribe);
+  auto started = spawn_engine(worker(Process::kEngine), std::move(steward), std::move(scribe), adopt, false);
+  if (started) started = watch_worker(Process::kEngine);
+  if (!started) {
+    log::error("engine_not_started", {}, started.error().message());
+    // No process could be made (F50): that is no death of an engine, and is tried again.
+    worker(Process::kEngine).restart_at = posix::now() + kStartRetry;
+    return;
+  }
+  pulse_ = Pulse{worker(Process::kEngine).child.pid()};
+  pulse_.note();
+  starving_ = false;
+}
+
+Result<void> Guardian::spawn_engine(Worker& place, posix::Fd steward, posix::Fd scribe, bool adopt, bool stand_by) {
+  EngineArguments arguments;
   std::vector<int> keep{
       steward.get(),       scribe.get(), board_.get(), configuration_.get(), premises_.runtime_dir.get(),
       premises_.lock.get()};
@@ -345,24 +368,18 @@ void Guardian::start_engine(bool adopt) {
     }
     arguments.plugins = hosts_.take_held();
     arguments.adopt = adopt;
+    arguments.stand_by = stand_by;
     arguments.drained = drained_;
     arguments.frozen_until = frozen_until_;
     return run_engine(std::move(arguments));
   };
-  if (auto started = start_worker(Process::kEngine, body, keep); !started) {
-    log::error("engine_not_started", {}, started.error().message());
-    // No process could be made (F50): that is no death of an engine, and is tried again.
-    worker(Process::kEngine).restart_at = posix::now() + kStartRetry;
-    return;
-  }
-  pulse_ = Pulse{worker(Process::kEngine).child.pid()};
-  pulse_.note();
-  starving_ = false;
+  return spawn_worker(place, Process::kEngine, body, keep);
 }
 
 /// Three deaths in a minute: whatever kills it would kill the next one too, and the addresses must not flap.
 void Guardian::stay_down() {
   phase_ = Phase::kStayDown;
+  if (reexec_) reexec_failed("engine", "it died three times within a minute");
   run_last_resort_child();
   mark_board_down();
   memberships_.clear();
@@ -438,6 +455,7 @@ void Guardian::begin_stop() {
 /// The engine is gone, or must go now; then the others, who still write down what it said last.
 void Guardian::finish_stop() {
   stop_deadline_.reset();
+  drop_successor();
   Worker& engine = worker(Process::kEngine);
   if (engine.child.running()) {
     log::error("engine_hung", {}, "it did not release in time");

@@ -11,11 +11,13 @@
 
 #include "daemon/config_child.h"
 #include "daemon/deaths.h"
+#include "daemon/inheritance.h"
 #include "daemon/notify.h"
 #include "daemon/options.h"
 #include "daemon/plugin_hosts.h"
 #include "daemon/premises.h"
 #include "daemon/pulse.h"
+#include "daemon/self_check.h"
 #include "daemon/watchdog.h"
 #include "ipc/channel.h"
 #include "ipc/state_board.h"
@@ -29,10 +31,14 @@ class Guardian {
  public:
   /// `first`: the valid configuration to start with.
   static Result<std::unique_ptr<Guardian>> create(const Options& options, Premises premises, ConfigAnswer first);
+  /// Goes on where the program before this one was: everything runs. `inheritance`: the memfd that it left. If that
+  /// cannot be done this process becomes the old program again; the error is that this cannot be done either.
+  static Result<std::unique_ptr<Guardian>> resume(const Options& options, int inheritance);
 
   /// Looks after the writer of the log file, if there is one.
   void hold_log_writer(posix::Child writer);
-  /// Starts everything, runs until a signal asks for the end. Exit status of the daemon.
+  /// Starts everything that does not run yet, and looks after it until a signal asks for the end. Exit status of the
+  /// daemon.
   int run();
 
  private:
@@ -44,6 +50,7 @@ class Guardian {
     Instant started{};
     Nanos back_off{0};
     std::optional<Instant> restart_at;
+    std::optional<Instant> replace_by;  ///< asked to end, for a new one; killed then
   };
   struct ReloadWish {
     std::uint64_t nonce = 0;
@@ -52,16 +59,42 @@ class Guardian {
   };
   /// Of the Configuration that takes the engine back: the steward's own are counted up from 1.
   static constexpr std::uint64_t kRollbackNonce = ~std::uint64_t{0};
+  /// A re-exec under way (reexec.cc).
+  struct Reexec {
+    enum class Step {
+      kSelfCheck,  ///< the new program is asked whether it could run here
+      kPrepare,    ///< we are it; an engine of ours prepares, the old one has the role
+      kStepAside,  ///< the old one ends between two adverts
+      kTakeOver,   ///< ours continues
+      kScribe,     ///< then the side processes
+      kSteward,
+    };
+    Step step = Step::kSelfCheck;
+    std::uint64_t nonce = 0;
+    Instant began{};
+    std::optional<Instant> deadline;  ///< of the step
+    std::string from;                 ///< version
+    posix::Fd program;                ///< to go over to; after that, to return to
+    std::optional<SelfCheck> check;
+    bool prepared = false;
+    posix::Fd steward_end;  ///< of the new engine's connections, told when it takes over
+    posix::Fd scribe_end;
+  };
   struct Applying {
     ReloadWish wish;
     ConfigAnswer answer;
     Instant deadline{};
   };
 
+  struct Resumed;
+  static Result<Resumed> look_at(const Options& options, ConstBytes inheritance);
+  static std::unique_ptr<Guardian> take_up(const Options& options, Resumed resumed);
+
   Guardian(const Options& options, Premises premises, ConfigAnswer first, posix::EventLoop loop, posix::Fd signals,
            posix::Fd board, posix::Mapping memory);
 
   // guardian.cc: the loop and the engine's life.
+  void start_all();
   Instant next_wake() const;
   void turn();
   void on_signal(int number);
@@ -71,6 +104,7 @@ class Guardian {
   void bury(posix::Child child);
   void engine_died(int status);
   void start_engine(bool adopt);
+  Result<void> spawn_engine(Worker& place, posix::Fd steward, posix::Fd scribe, bool adopt, bool stand_by);
   bool board_is_fresh(Instant now) const;
   bool board_says_drained() const;
   std::optional<Instant> board_says_frozen() const;
@@ -85,10 +119,42 @@ class Guardian {
   void tell_roles(Instant now);
   void status(const std::string& text);
 
+  // reexec.cc
+  void wish_reexec(std::uint64_t nonce);
+  std::string why_not_now() const;
+  Result<void> start_self_check(Reexec& reexec);
+  std::string instance_under_way() const;
+  void on_self_check();
+  Inheritance leave() const;
+  void inherit(Inheritance left, bool read_anew);
+  void inherit_worker(Process process, const LeftWorker& left);
+  void go_over(const std::string& version);
+  Error hand_over(const Inheritance& left, int program, const std::string& failure);
+  void prepare_successor();
+  Result<void> start_successor();
+  void on_successor();
+  void successor_died(const std::string& how);
+  void drop_successor();
+  void let_step_aside(Instant now);
+  void on_stepped_aside();
+  std::optional<Instant> reexec_due() const;
+  void tick_reexec(Instant now);
+  void return_to_old(const std::string& why);
+  void on_taken_over();
+  void renew_steward();
+  void reexec_failed(const std::string& step, const std::string& why);
+  void answer_reexec(std::uint64_t nonce, bool done, bool busy, const std::string& sentence);
+  bool replace_side_process(Process process);
+  void reexec_over();
+  bool side_process_replaced(Process process);
+
   // workers.cc: children and what they say.
   Worker& worker(Process process) { return workers_.at(static_cast<std::size_t>(process)); }
   posix::Fd end_for(Process self, Process peer);
   void forget_ends(Process dead);
+  Result<void> spawn_worker(Worker& place, Process process, const std::function<int(posix::Fd guardian)>& body,
+                            std::vector<int> keep);
+  Result<void> watch_worker(Process process);
   Result<void> start_worker(Process process, const std::function<int(posix::Fd guardian)>& body, std::vector<int> keep);
   void start_side_process(Process process);
   void start_scribe();
@@ -198,6 +264,9 @@ class Guardian {
   std::optional<Unconfirmed> unconfirmed_;
   std::optional<Instant> rolled_by_;  ///< the engine has been told to go back, and has not answered yet
   bool rolled_back_ = false;          ///< and nothing was reloaded since
+
+  std::optional<Reexec> reexec_;
+  Worker successor_;  ///< an engine that stands by
 
   PluginHosts hosts_;
 };

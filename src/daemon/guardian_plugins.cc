@@ -24,6 +24,8 @@ std::set<pid_t> Guardian::own_children() const {
   for (const posix::Child& child : dying_) own.insert(child.pid());
   if (log_writer_.running()) own.insert(log_writer_.pid());
   if (reader_) own.insert(reader_->pid());
+  if (successor_.child.running()) own.insert(successor_.child.pid());
+  if (reexec_ && reexec_->check) own.insert(reexec_->check->pid());
   return own;
 }
 

@@ -10,6 +10,7 @@
 #include "daemon/log_writer.h"
 #include "daemon/options.h"
 #include "daemon/premises.h"
+#include "daemon/self_check.h"
 #include "log/log.h"
 #include "posix/process.h"
 
@@ -45,6 +46,12 @@ int start(const Options& options) {
   return (*guardian)->run();
 }
 
+/// This process was another program until now; everything runs.
+int resume(const Options& options, int inheritance) {
+  auto guardian = Guardian::resume(options, inheritance);
+  return guardian ? (*guardian)->run() : complain(guardian.error());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,7 +66,9 @@ int main(int argc, char** argv) {
     if (options->show_help) return std::fputs(usage().c_str(), stdout) < 0 ? kFailed : 0;
     if (options->show_version) return std::printf("batond %s\n", kVersion) < 0 ? kFailed : 0;
     if (options->check_only) return check_configuration(*options) ? 0 : kConfigInvalid;
-    return start(*options);
+    if (options->self_check) return run_self_check(*options);
+    const int inheritance = inherited_descriptor();
+    return inheritance < 0 ? start(*options) : resume(*options, inheritance);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "batond: %s\n", error.what());
     return kFailed;

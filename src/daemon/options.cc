@@ -20,13 +20,15 @@ Result<std::string> short_host_name() {
 
 Result<Options> parse_options(std::span<char* const> arguments) {
   Options options;
+  options.arguments.assign(arguments.begin(), arguments.end());
   for (std::size_t i = 1; i < arguments.size(); ++i) {
     const std::string_view whole = arguments[i];
     const std::size_t equals = whole.find('=');
     const std::string_view name = whole.substr(0, equals);
-    if (name == "--check" || name == "--version" || name == "--help" || name == "-h") {
+    if (name == "--check" || name == "--selfcheck" || name == "--version" || name == "--help" || name == "-h") {
       if (equals != std::string_view::npos) return fail("option takes no value", 0, std::string{name});
       options.check_only |= name == "--check";
+      options.self_check |= name == "--selfcheck";
       options.show_version |= name == "--version";
       options.show_help |= name == "--help" || name == "-h";
       continue;
@@ -63,6 +65,7 @@ std::string usage() {
          "      --state-dir DIR   history and intent (/var/lib/baton)\n"
          "      --plugin-dir DIR  plugins (/usr/lib/baton/plugins)\n"
          "      --check           read the configuration, say what is wrong with it, and end\n"
+         "      --selfcheck       say whether this program could run here, and end\n"
          "      --version         print the version and end\n"
          "  -h, --help            print this and end\n"
          "\n"

@@ -3,6 +3,7 @@
 
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 
@@ -18,8 +19,10 @@ struct Options {
   std::string state_dir = "/var/lib/baton";
   std::string plugin_dir;  ///< "" = beside this program as built, else /usr/lib/baton/plugins
   bool check_only = false;
+  bool self_check = false;
   bool show_version = false;
   bool show_help = false;
+  std::vector<std::string> arguments = {};  ///< all words as they were given, the program's name first
 };
 
 /// Error: an unknown option, a missing value, or words that belong to no option.

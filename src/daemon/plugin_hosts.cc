@@ -29,6 +29,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr const char* kSettingsChanged = "its settings have changed";
+constexpr const char* kRenewed = "it goes over to the program that is on disk now";
 constexpr int kNotStarted = -1;  ///< PluginHostDown's wait status of what never ran
 /// Whoever ends in a way that is no death starts again at once, but not in a circle that only starts processes.
 constexpr Nanos kShortestLife = milliseconds{500};
@@ -104,7 +105,7 @@ void PluginHosts::set_fleet(Instant now, std::vector<ipc::HostOrder> orders) {
     place.deaths.clear();
     place.back_off = Nanos{0};
     if (place.child.running() && key.second == ipc::HostKind::kAct) {
-      let_finish(now, place, longest_act);
+      let_finish(now, place, longest_act, kSettingsChanged);
     } else if (place.child.running()) {
       begin_end(now, place, kSettingsChanged);
     } else {
@@ -143,14 +144,14 @@ void PluginHosts::end(Instant now, const ipc::PluginHostEnd& end) {
 
 /// It is asked nothing any more, and ends by itself when the act that it is at is done: what is half-way would be worse
 /// than what was right a moment ago. The engine asks the next one.
-void PluginHosts::let_finish(Instant now, Place& place, Nanos longest_act) {
+void PluginHosts::let_finish(Instant now, Place& place, Nanos longest_act, const char* why) {
   if (place.kill_at) return;
   log::info("plugin_host_ended",
             {{"plugin", place.order.section}, {"kind", "act"}, {"pid", std::to_string(place.child.pid())}},
-            "its settings have changed: it ends when what it does is done");
+            why + std::string{": it ends when what it does is done"});
   ::shutdown(place.engine_end.get(), SHUT_WR);
   place.kill_at = now + longest_act + kCloseGrace;
-  place.why_ended = kSettingsChanged;
+  place.why_ended = why;
 }
 
 void PluginHosts::begin_end(Instant now, Place& place, const std::string& why, Nanos grace) {
@@ -308,6 +309,68 @@ std::vector<HeldPlugin> PluginHosts::take_held() {
   return all;
 }
 
+// --- A re-exec -----------------------------------------------------------------------------------------------------
+
+std::vector<LeftHost> PluginHosts::leave() const {
+  std::vector<LeftHost> all;
+  for (const auto& [key, place] : places_) {
+    all.push_back({.order = place.order,
+                   .child = {place.child.pid(), place.child.pidfd()},
+                   .page = place.page.get(),
+                   .page_reader = place.page_reader.get(),
+                   .bell = place.bell.get(),
+                   .engine_end = place.engine_end.get(),
+                   .incarnation = place.incarnation,
+                   .started = place.started,
+                   .back_off = place.back_off,
+                   .unwanted_until = place.unwanted_until,
+                   .start_at = place.start_at,
+                   .kill_at = place.kill_at,
+                   .why_ended = place.why_ended,
+                   .deaths = {place.deaths.begin(), place.deaths.end()},
+                   .given_up = place.given_up,
+                   .late = place.late});
+  }
+  return all;
+}
+
+void PluginHosts::inherit(std::vector<LeftHost> hosts) {
+  for (LeftHost& left : hosts) {
+    const Key key{left.order.section, left.order.kind};
+    Place& place = places_[key];
+    place.order = std::move(left.order);
+    place.unwanted_until = left.unwanted_until;
+    place.page.reset(left.page);
+    place.page_reader.reset(left.page_reader);
+    place.bell.reset(left.bell);
+    place.engine_end.reset(left.engine_end);
+    place.child = posix::Child{left.child.pid, posix::Fd{left.child.pidfd}};
+    place.started = left.started;
+    place.incarnation = left.incarnation;
+    place.start_at = left.start_at;
+    place.kill_at = left.kill_at;
+    place.why_ended = std::move(left.why_ended);
+    place.deaths.assign(left.deaths.begin(), left.deaths.end());
+    place.given_up = left.given_up;
+    place.late = left.late;
+    place.back_off = left.back_off;
+    if (!place.child.running()) continue;
+    const auto added = loop_.add(place.child.pidfd(), EPOLLIN, [this, key](std::uint32_t) { on_end(key); });
+    if (!added) log::error("process_lost", {}, added.error().message());
+  }
+}
+
+void PluginHosts::renew(Instant now) {
+  for (auto& [key, place] : places_) {
+    if (!place.child.running() || place.unwanted_until) continue;
+    if (key.second == ipc::HostKind::kAct) {
+      let_finish(now, place, place.order.deadline, kRenewed);
+    } else {
+      begin_end(now, place, kRenewed);
+    }
+  }
+}
+
 // --- Ending --------------------------------------------------------------------------------------------------------
 
 void PluginHosts::on_end(const Key& key) {
@@ -335,6 +398,10 @@ void PluginHosts::buried(Instant now, Place& place, int status) {
   const Nanos lived = now - place.started;
   if (place.unwanted_until && *place.unwanted_until <= now) return;
   if (exited && WEXITSTATUS(status) == ipc::kHostRecycled && lived >= kShortestLife) {
+    place.start_at = now;
+    return;
+  }
+  if (place.why_ended == kRenewed) {
     place.start_at = now;
     return;
   }

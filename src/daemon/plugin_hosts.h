@@ -15,6 +15,7 @@
 
 #include "base/time.h"
 #include "daemon/engine_plugins.h"
+#include "daemon/inheritance.h"
 #include "ipc/host_order.h"
 #include "ipc/messages.h"
 #include "posix/event_loop.h"
@@ -65,6 +66,11 @@ class PluginHosts {
   std::vector<int> held_descriptors() const;
   std::vector<HeldPlugin> take_held();
   void end(Instant now, const ipc::PluginHostEnd& end);
+  /// For a guardian that goes on as another program: what it is left, and taking that up. Everything keeps running.
+  std::vector<LeftHost> leave() const;
+  void inherit(std::vector<LeftHost> hosts);
+  /// Every host starts anew, from the program and the plugin that are on disk now; an act that runs is let finish.
+  void renew(Instant now);
 
   std::optional<Instant> next_deadline() const;
   void tick(Instant now);
@@ -106,7 +112,7 @@ class PluginHosts {
   void on_end(const Key& key);
   void buried(Instant now, Place& place, int status);
   void failed(Instant now, Place& place, int wait_status, const std::string& sentence);
-  void let_finish(Instant now, Place& place, Nanos longest_act);
+  void let_finish(Instant now, Place& place, Nanos longest_act, const char* why);
   void begin_end(Instant now, Place& place, const std::string& why, Nanos grace = kEndGrace);
   void remove(std::map<Key, Place>::iterator place);
   std::vector<pid_t> strays() const;

@@ -43,14 +43,6 @@ Result<posix::Fd> take_lock() {
   }
 }
 
-Result<void> keep_guardian_capabilities() {
-  if (!posix::missing_capabilities({kWelcomeCapability}).empty()) {
-    return posix::keep_only_capabilities(kGuardianCapabilities);
-  }
-  return posix::keep_only_capabilities(
-      {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_DAC_READ_SEARCH, kWelcomeCapability});
-}
-
 }  // namespace
 
 Result<Users> find_users() {
@@ -77,6 +69,14 @@ Result<void> check_capabilities() {
   }
   if (missing.empty()) return {};
   return fail("missing capability: " + missing + "; start batond as root, or give its service these capabilities");
+}
+
+Result<void> keep_guardian_capabilities() {
+  if (!posix::missing_capabilities({kWelcomeCapability}).empty()) {
+    return posix::keep_only_capabilities(kGuardianCapabilities);
+  }
+  return posix::keep_only_capabilities(
+      {CAP_NET_ADMIN, CAP_NET_RAW, CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_DAC_READ_SEARCH, kWelcomeCapability});
 }
 
 Result<Premises> prepare(const Options& options) {

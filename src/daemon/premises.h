@@ -42,6 +42,8 @@ struct Premises {
 Result<Users> find_users();
 /// Error: names the missing capabilities.
 Result<void> check_capabilities();
+/// Gives up all others; what a program before this one passed on, too.
+Result<void> keep_guardian_capabilities();
 /// In this order: capabilities, users, lock, directories, control socket; then gives up all other capabilities.
 Result<Premises> prepare(const Options& options);
 

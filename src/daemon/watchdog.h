@@ -30,11 +30,15 @@ class Feeder {
   bool nothing_writable() const { return writable_.empty(); }
   /// The configuration is another one: an instance that is no longer on the board is none of Baton's any more.
   void forget() { writable_.clear(); }
+  /// For a guardian that goes on as another program.
+  using Writable = std::map<std::string, Instant, std::less<>>;
+  const Writable& writable() const { return writable_; }
+  void inherit(Writable writable) { writable_ = std::move(writable); }
 
  private:
   Nanos timeout_;
   /// Until when each is granted. Outlives the engine that said so: its successor may know less.
-  std::map<std::string, Instant, std::less<>> writable_;
+  Writable writable_;
 };
 
 class WatchdogDevice {
@@ -43,6 +47,11 @@ class WatchdogDevice {
   static Result<WatchdogDevice> open(const std::string& path, Nanos timeout);
 
   WatchdogDevice() = default;
+  /// One that this process opened before it became this program: armed, and never closed in between.
+  static WatchdogDevice inherit(posix::Fd fd, bool real, const std::string& path) {
+    return {std::move(fd), real, path};
+  }
+  int fd() const { return fd_.get(); }
   bool armed() const { return fd_.valid(); }
   bool real() const { return real_; }
   Result<void> set_timeout(Nanos timeout);

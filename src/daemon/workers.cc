@@ -38,11 +38,16 @@ const char* name_of(ipc::Process process) {
 }  // namespace
 
 ipc::SendStatus Guardian::send(Process process, const ipc::Message& message, std::span<const int> fds) {
+  // Whoever stands by has to know the hosts that are started meanwhile.
+  const bool of_hosts =
+      std::holds_alternative<ipc::PluginHost>(message) || std::holds_alternative<ipc::PluginHostDown>(message);
+  if (process == Process::kEngine && of_hosts && successor_.child.running()) successor_.channel.send(message, fds);
   return worker(process).channel.send(message, fds);
 }
 
 void Guardian::flush_channels() {
   for (Worker& one : workers_) one.channel.flush();
+  successor_.channel.flush();
 }
 
 /// The end of a connection that `self` is started with. The other end goes to the peer, or waits until the peer is
@@ -69,7 +74,7 @@ void Guardian::forget_ends(Process dead) {
   for (auto& row : ends_) row[static_cast<std::size_t>(dead)].reset();
 }
 
-Result<void> Guardian::start_worker(Process process, const std::function<int(posix::Fd guardian)>& body,
+Result<void> Guardian::spawn_worker(Worker& place, Process process, const std::function<int(posix::Fd guardian)>& body,
                                     std::vector<int> keep) {
   auto pair = posix::seqpacket_pair();
   if (!pair) return Unexpected<Error>{pair.error()};
@@ -90,11 +95,21 @@ Result<void> Guardian::start_worker(Process process, const std::function<int(pos
     }
   });
   if (!child) return Unexpected<Error>{child.error()};
+  place.child = std::move(*child);
+  place.channel = ipc::Channel{std::move(pair->first), Process::kGuardian, process};
+  place.started = posix::now();
+  place.restart_at.reset();
+  return {};
+}
+
+Result<void> Guardian::start_worker(Process process, const std::function<int(posix::Fd guardian)>& body,
+                                    std::vector<int> keep) {
+  if (auto spawned = spawn_worker(worker(process), process, body, std::move(keep)); !spawned) return spawned;
+  return watch_worker(process);
+}
+
+Result<void> Guardian::watch_worker(Process process) {
   Worker& one = worker(process);
-  one.child = std::move(*child);
-  one.channel = ipc::Channel{std::move(pair->first), Process::kGuardian, process};
-  one.started = posix::now();
-  one.restart_at.reset();
   if (auto added = loop_.add(one.child.pidfd(), EPOLLIN, [this, process](std::uint32_t) { on_child_end(process); });
       !added) {
     return added;
@@ -171,7 +186,7 @@ void Guardian::side_process_died(Process process, int status) {
   if (one.channel.open()) loop_.remove(one.channel.fd());
   one.channel.close();
   forget_ends(process);
-  if (phase_ == Phase::kStopping) return;
+  if (phase_ == Phase::kStopping || side_process_replaced(process)) return;
   const Instant now = posix::now();
   const bool lived = now - one.started > kGoodLife;
   one.back_off = lived || one.back_off == Nanos{0} ? kFirstBackOff : std::min(one.back_off * 2, kLongestBackOff);
@@ -221,7 +236,7 @@ void Guardian::on_channel(Process process, std::uint32_t) {
     one.channel.close();
     if (phase_ == Phase::kStopping) return;
     if (process == Process::kEngine && phase_ == Phase::kRunning) return replace_engine();
-    one.child.signal(SIGKILL);
+    if (!one.replace_by) one.child.signal(SIGKILL);
     return;
   }
 }
@@ -235,6 +250,7 @@ void Guardian::on_message(Process process, ipc::Incoming incoming) {
     log::info("engine_ready",
               {{"adopted", adopting_ ? "yes" : "no"}, {"pid", std::to_string(worker(process).child.pid())}});
     if (adopting_) tell_steward(Process::kEngine, Reason::kAdopted, 0);
+    on_taken_over();
   } else if (const auto* membership = std::get_if<ipc::Membership>(&incoming.message)) {
     const auto key = std::pair{membership->interface, membership->family};
     if (incoming.fds.empty()) {
@@ -251,6 +267,10 @@ void Guardian::on_message(Process process, ipc::Incoming incoming) {
     wish_reload({request->nonce, request->dry_run, Nanos{request->confirm_within_ns}});
   } else if (const auto* confirm = std::get_if<ipc::ConfirmRequest>(&incoming.message)) {
     on_confirm(*confirm);
+  } else if (const auto* reexec = std::get_if<ipc::ReexecRequest>(&incoming.message)) {
+    wish_reexec(reexec->nonce);
+  } else if (std::holds_alternative<ipc::SteppedAside>(incoming.message)) {
+    on_stepped_aside();
   } else if (const auto* end = std::get_if<ipc::PluginHostEnd>(&incoming.message)) {
     hosts_.end(posix::now(), *end);
   } else if (const auto* recovered = std::get_if<ipc::Recovered>(&incoming.message)) {

@@ -162,10 +162,10 @@ void fields(Archive& archive, ports::Report& report) {
   archive.number(report.position_age_ns);
 }
 
-// Bodies, without `nonce`, which travels in the header. Terminate, Ready, Goodbye, Configuration and HistoryEnd have
-// none.
+// Bodies, without `nonce`, which travels in the header; some have none.
 template <class Archive, class T>
-requires std::is_empty_v<T> || std::is_same_v<T, Configuration> || std::is_same_v<T, HistoryEnd>
+requires std::is_empty_v<T> || std::is_same_v<T, Configuration> || std::is_same_v<T, HistoryEnd> ||
+    std::is_same_v<T, ReexecRequest>
 void fields(Archive&, T&) {}
 template <class Archive>
 void fields(Archive& archive, ChannelReplaced& message) {
@@ -208,6 +208,12 @@ void fields(Archive& archive, ReloadState& message) {
   archive.number(message.deadline_ns);
   archive.flag(message.rolled_back);
   archive.text(message.news);
+}
+template <class Archive>
+void fields(Archive& archive, ReexecResult& message) {
+  archive.flag(message.done);
+  archive.flag(message.busy);
+  archive.text(message.sentence);
 }
 template <class Archive>
 void fields(Archive& archive, Lifecycle& message) {
@@ -442,17 +448,18 @@ bool allowed(Process from, Process to, const Message& message) {
   switch (from) {
     case Process::kGuardian:
       if (is_any<Terminate, ChannelReplaced>(message)) return true;
-      if (to == Process::kEngine) return is_any<Configuration, PluginHost, PluginHostDown>(message);
+      if (to == Process::kEngine)
+        return is_any<Configuration, PluginHost, PluginHostDown, StepAside, TakeOver>(message);
       if (to == Process::kScribe) return is_any<History, RecordLink>(message);
-      return to == Process::kSteward &&
-             is_any<Configuration, ReloadResult, Lifecycle, PluginHost, PluginHostDown, ConfirmResult, ReloadState>(
-                 message);
+      return to == Process::kSteward && is_any<Configuration, ReloadResult, Lifecycle, PluginHost, PluginHostDown,
+                                               ConfirmResult, ReloadState, ReexecResult>(message);
     case Process::kEngine:
-      if (to == Process::kGuardian) return is_any<Ready, Membership, Reloaded, Goodbye, PluginHostEnd>(message);
+      if (to == Process::kGuardian)
+        return is_any<Ready, Membership, Reloaded, Goodbye, PluginHostEnd, Prepared, SteppedAside>(message);
       if (to == Process::kSteward) return is_any<ReportMessage, CommandResultMessage>(message);
       return to == Process::kScribe && is_any<History, Intent, Remember>(message);
     case Process::kSteward:
-      if (to == Process::kGuardian) return is_any<ReloadRequest, ConfirmRequest>(message);
+      if (to == Process::kGuardian) return is_any<ReloadRequest, ConfirmRequest, ReexecRequest>(message);
       if (to == Process::kEngine) return is_any<CommandMessage, PeerNews, PeerCheck>(message);
       return to == Process::kScribe && is_any<HistoryQuery>(message);
     case Process::kScribe:

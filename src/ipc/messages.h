@@ -4,9 +4,11 @@
 //
 //   guardian -> engine    Configuration(fd) Terminate ChannelReplaced(fd)     engine  -> guardian  Ready Membership(fd)
 //                         PluginHost(fds) PluginHostDown                      Reloaded Goodbye PluginHostEnd
+//                         StepAside TakeOver                                  Prepared SteppedAside
 //   guardian -> steward   Configuration(fd) ReloadResult(fd) Lifecycle        steward -> guardian  ReloadRequest
 //                         ChannelReplaced(fd) Terminate PluginHost(fds)                            ConfirmRequest
-//                         PluginHostDown ConfirmResult ReloadState
+//                         PluginHostDown ConfirmResult ReloadState                                 ReexecRequest
+//                         ReexecResult
 //   guardian -> scribe    ChannelReplaced(fd) Terminate History               scribe  -> guardian  Recovered
 //                         RecordLink(fd)
 //   engine   -> steward   Report CommandResult                                steward -> engine    Command PeerNews
@@ -33,6 +35,8 @@
 
 namespace baton::ipc {
 
+/// During a re-exec the guardian of one program talks to workers of another: a change of any message is another
+/// version.
 inline constexpr std::uint16_t kProtocolVersion = 1;
 inline constexpr std::size_t kMaxMessage = 4096;
 
@@ -161,6 +165,24 @@ struct PeerCheck {
   std::string section;
   bool passes = false;
 };
+/// steward -> guardian: go over to the program that is on disk now.
+struct ReexecRequest {
+  std::uint64_t nonce = 0;
+};
+struct ReexecResult {
+  std::uint64_t nonce = 0;
+  bool done = false;
+  bool busy = false;     ///< not now: to be tried again
+  std::string sentence;  ///< what was done, or which step failed and why
+};
+/// engine -> guardian: it has read what it needs, touches nothing yet, and waits for TakeOver.
+struct Prepared {};
+/// guardian -> engine: its successor is prepared. It ends between two adverts and releases nothing.
+struct StepAside {};
+/// engine -> guardian: its last word; the board has everything.
+struct SteppedAside {};
+/// guardian -> engine, after Prepared: continue what the board says.
+struct TakeOver {};
 struct HistoryQuery {
   std::uint64_t nonce = 0;
   std::uint32_t limit = 0;  ///< newest first are chosen, delivered oldest first
@@ -184,11 +206,12 @@ struct HistoryEnd {
   std::uint64_t nonce = 0;
 };
 
-using Message = std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye,
-                             ReloadRequest, ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage,
-                             CommandResultMessage, History, Intent, IntentRecorded, HistoryQuery, HistoryEntry,
-                             HistoryEnd, PluginHost, PluginHostDown, PluginHostEnd, Remember, Recalled, PeerNews,
-                             PeerCheck, ConfirmRequest, ConfirmResult, ReloadState, RecordLink>;
+using Message =
+    std::variant<Configuration, Terminate, ChannelReplaced, Ready, Membership, Reloaded, Goodbye, ReloadRequest,
+                 ReloadResult, Lifecycle, Recovered, ReportMessage, CommandMessage, CommandResultMessage, History,
+                 Intent, IntentRecorded, HistoryQuery, HistoryEntry, HistoryEnd, PluginHost, PluginHostDown,
+                 PluginHostEnd, Remember, Recalled, PeerNews, PeerCheck, ConfirmRequest, ConfirmResult, ReloadState,
+                 RecordLink, ReexecRequest, ReexecResult, Prepared, StepAside, SteppedAside, TakeOver>;
 
 /// Header and body. REQUIRES that it fits kMaxMessage once texts are cut: long lists and lines are cut, never refused.
 std::vector<std::uint8_t> encode(const Message& message);

@@ -147,6 +147,7 @@ void set_level(Level level) {
 }
 
 void use_pipe(int pipe) { state().pipe = pipe; }
+int pipe_in_use() { return state().pipe; }
 
 std::vector<int> descriptors() {
   std::vector<int> fds;

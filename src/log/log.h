@@ -34,6 +34,8 @@ void set_level(Level level);
 /// Writes into `pipe` instead (to whoever writes the log file) from the next open() on, also after fork; -1: no longer.
 /// Borrowed.
 void use_pipe(int pipe);
+/// What use_pipe() was given; -1: nothing.
+int pipe_in_use();
 /// Descriptors that a child must not close.
 std::vector<int> descriptors();
 

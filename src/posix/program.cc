@@ -16,6 +16,14 @@ namespace {
 
 constexpr int kNoRights = 126;
 constexpr int kNotExecuted = 127;
+/// What the kernel adds to the name of a file that is gone.
+constexpr std::string_view kDeleted = " (deleted)";
+
+std::string own_link() {
+  std::array<char, PATH_MAX> target{};
+  const ssize_t size = ::readlink("/proc/self/exe", target.data(), target.size());
+  return {target.data(), static_cast<std::size_t>(std::max<ssize_t>(size, 0))};
+}
 
 /// `numbers` of the child's descriptors, in two steps so that none is overwritten before it was copied.
 bool place_descriptors(const std::vector<std::pair<int, int>>& descriptors) {
@@ -79,10 +87,30 @@ Result<Child> start_program(const Program& program) {
   });
 }
 
-bool own_program_replaced() {
-  std::array<char, PATH_MAX> target{};
-  const ssize_t size = ::readlink("/proc/self/exe", target.data(), target.size());
-  return size > 0 && std::string_view{target.data(), static_cast<std::size_t>(size)}.ends_with(" (deleted)");
+bool own_program_replaced() { return own_link().ends_with(kDeleted); }
+
+Result<std::string> own_program_path() {
+  std::string link = own_link();
+  if (link.empty()) return fail("find the own program", errno, "/proc/self/exe");
+  if (link.ends_with(kDeleted)) link.resize(link.size() - kDeleted.size());
+  return link;
+}
+
+Error execute(int program, std::vector<std::string> arguments, std::vector<std::string> environment) {
+  ::execveat(program, "", pointers(arguments).data(), pointers(environment).data(), AT_EMPTY_PATH);
+  return {"execute", errno, arguments.empty() ? "" : arguments.front()};
+}
+
+void set_inherited(std::span<const int> descriptors, bool inherited) {
+  for (const int fd : descriptors) ::fcntl(fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
+}
+
+std::vector<std::string> environment_without(const std::string& name) {
+  std::vector<std::string> all;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    if (!std::string_view{*entry}.starts_with(name + "=")) all.emplace_back(*entry);
+  }
+  return all;
 }
 
 }  // namespace baton::posix

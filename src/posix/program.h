@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,5 +29,15 @@ Result<Child> start_program(const Program& program);
 
 /// True if the file that this process was started from is gone: an upgrade has put another one in its place.
 bool own_program_replaced();
+/// Where that file was when this process was started from it; something else may stand there now.
+Result<std::string> own_program_path();
+
+/// Becomes another program, keeping its number, children and the descriptors without close-on-exec. `program`: a
+/// descriptor of the file (O_PATH is enough). `arguments`: all of them, the first is the name. Returns only the error.
+Error execute(int program, std::vector<std::string> arguments, std::vector<std::string> environment);
+/// Whether these descriptors outlive execute().
+void set_inherited(std::span<const int> descriptors, bool inherited);
+/// Of this process: "NAME=VALUE", without those of `name`.
+std::vector<std::string> environment_without(const std::string& name);
 
 }  // namespace baton::posix

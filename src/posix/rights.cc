@@ -85,6 +85,14 @@ Result<void> pass_on_capability(int capability) {
   return {};
 }
 
+Result<void> keep_across_exec(std::initializer_list<int> capabilities) {
+  if (::geteuid() == 0) return {};
+  for (const int capability : capabilities) {
+    if (auto passed = pass_on_capability(capability); !passed) return passed;
+  }
+  return {};
+}
+
 Result<void> drop_to_user(const User& user, std::initializer_list<int> kept, std::vector<gid_t> groups) {
   drop_bounding_set(kept);  // while we still may
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return fail("keep capabilities", errno);

@@ -26,6 +26,8 @@ std::vector<std::string> missing_capabilities(std::initializer_list<int> wanted)
 Result<void> keep_only_capabilities(std::initializer_list<int> kept);
 /// Lets the programs that this process executes have a capability that it has itself (inheritable and ambient).
 Result<void> pass_on_capability(int capability);
+/// Lets these survive execute() for a user that is not root; root has them anyway.
+Result<void> keep_across_exec(std::initializer_list<int> capabilities);
 /// Becomes `user` for good, with exactly these capabilities, no supplementary groups but `groups`, no_new_privs. One
 /// thread. Clears the parent-death signal: ask again afterwards.
 Result<void> drop_to_user(const User& user, std::initializer_list<int> kept, std::vector<gid_t> groups = {});

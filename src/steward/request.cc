@@ -47,6 +47,7 @@ constexpr std::array kVerbs{
     VerbRow{Verb::kUndrain, "undrain", false, 0},
     VerbRow{Verb::kForgive, "forgive", false, kInstance | kDryRun},
     VerbRow{Verb::kFailover, "failover", false, kInstance | kDryRun},
+    VerbRow{Verb::kReexec, "reexec", false, 0},
 };
 
 const VerbRow* find_verb(std::string_view token) {

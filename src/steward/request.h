@@ -36,6 +36,7 @@ enum class Verb : std::uint8_t {
   kUndrain,
   kForgive,
   kFailover,
+  kReexec,
 };
 std::string_view verb_token(Verb verb);
 /// True if answering it changes nothing: group baton-view may ask.

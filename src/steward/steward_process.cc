@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 constexpr Nanos kEnginePatience = 5s;
 constexpr Nanos kScribePatience = 5s;
 constexpr Nanos kReloadPatience = 30s;
+constexpr Nanos kReexecPatience = 60s;
 constexpr std::size_t kMaxReloadResult = 16u << 20;
 constexpr std::size_t kMaxConfiguration = 64u << 20;
 constexpr std::size_t kMaxPending = 64;
@@ -189,6 +190,8 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
     on_confirm_result(*confirmed);
   } else if (const auto* state = std::get_if<ipc::ReloadState>(&incoming.message)) {
     on_reload_state(*state);
+  } else if (const auto* reexec = std::get_if<ipc::ReexecResult>(&incoming.message)) {
+    on_reexec_result(*reexec);
   } else if (const auto* host = std::get_if<ipc::PluginHost>(&incoming.message)) {
     if (host->kind != ipc::HostKind::kProbe || incoming.fds.empty()) return;
     auto page = posix::Mapping::read_only(incoming.fds.front().get());
@@ -201,6 +204,7 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
 void StewardProcess::replace_channel(ipc::Process peer, std::vector<posix::Fd>& fds) {
   if (fds.empty() || (peer != ipc::Process::kEngine && peer != ipc::Process::kScribe)) return;
   ipc::Channel& channel = peer == ipc::Process::kEngine ? engine_ : scribe_;
+  if (channel.open()) on_channel(channel, EPOLLIN);  // the old one's last words
   drop_channel(channel);
   channel = ipc::Channel(std::move(fds.front()), ipc::Process::kSteward, peer);
   if (const auto watched = watch(channel); !watched) {
@@ -280,6 +284,16 @@ void StewardProcess::on_reload_state(const ipc::ReloadState& state) {
   event.report.at = posix::now();
   event.text = state.news;
   publish(std::move(event));
+}
+
+void StewardProcess::on_reexec_result(const ipc::ReexecResult& result) {
+  const auto pending = take_pending(result.nonce);
+  if (!pending) return;
+  if (result.done)
+    return answer(pending->client, answer_line(Verb::kReexec, {{"lines", Json::array({result.sentence})}}));
+  const ExitCode exit = result.busy ? ExitCode::kRefused : ExitCode::kFailed;
+  const char* kept = result.busy ? "refused: " : "the old program goes on: ";
+  answer(pending->client, refusal_line(exit, kept + result.sentence));
 }
 
 void StewardProcess::on_report(const ipc::ReportMessage& message) {
@@ -374,7 +388,8 @@ void StewardProcess::perform(Clients::Id client, const Request& request) {
     case Verb::kEvents: return start_events(client, request);
     case Verb::kHistory: return ask_scribe(client, request);
     case Verb::kReload:
-    case Verb::kConfirm: return ask_guardian(client, request);
+    case Verb::kConfirm:
+    case Verb::kReexec: return ask_guardian(client, request);
     case Verb::kSwitchover: return start_move(client, request, host);
     case Verb::kFreeze:
     case Verb::kThaw:
@@ -403,6 +418,9 @@ void StewardProcess::ask_engine(Clients::Id client, const Request& request) {
 }
 
 void StewardProcess::ask_guardian(Clients::Id client, const Request& request) {
+  if (request.verb == Verb::kReexec) {
+    return ask(guardian_, ipc::ReexecRequest{.nonce = next_nonce_}, client, request, kReexecPatience, "guardian");
+  }
   ipc::Message message = ipc::ConfirmRequest{.nonce = next_nonce_, .revert = request.revert};
   if (request.verb == Verb::kReload) {
     message = ipc::ReloadRequest{

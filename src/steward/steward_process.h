@@ -59,6 +59,7 @@ class StewardProcess {
   void on_confirm_result(const ipc::ConfirmResult& result);
   void on_reload_state(const ipc::ReloadState& state);
   void on_reload_result(const ipc::ReloadResult& result, const std::vector<posix::Fd>& fds);
+  void on_reexec_result(const ipc::ReexecResult& result);
   void on_report(const ipc::ReportMessage& message);
   void on_command_result(const ipc::CommandResultMessage& message);
   void on_history_entry(const ipc::HistoryEntry& entry);

@@ -97,8 +97,9 @@ TEST(BatonctlTest, NoDaemonIsExitThreeWithThePathAndAHint) {
 }
 
 TEST(BatonctlTest, EveryAskingVerbWithoutADaemonIsExitThree) {
-  for (const char* verb : {"status", "explain", "history", "events", "reload", "switchover", "freeze --for 1h", "thaw",
-                           "drain", "undrain", "metrics", "config show", "config diff", "status -w", "events -f"}) {
+  for (const char* verb :
+       {"status", "explain", "history", "events", "reload", "switchover", "freeze --for 1h", "reexec", "thaw", "drain",
+        "undrain", "metrics", "config show", "config diff", "status -w", "events -f"}) {
     EXPECT_EQ(batonctl(std::string{"--runtime-dir /nonexistent/baton "} + verb).exit, 3) << verb;
   }
 }

@@ -34,6 +34,16 @@ TEST(OptionsTest, ValuesComeAfterASpaceOrAnEqualsSign) {
   EXPECT_TRUE(options->check_only);
 }
 
+TEST(OptionsTest, TheWordsAreKeptForTheProgramThatFollows) {
+  const auto options = parse({"--host=db1", "--selfcheck"});
+  ASSERT_TRUE(options.has_value());
+  EXPECT_TRUE(options->self_check);
+  ASSERT_EQ(options->arguments.size(), 3U);
+  EXPECT_EQ(options->arguments[1], "--host=db1");
+  EXPECT_EQ(options->arguments[2], "--selfcheck");
+  EXPECT_EQ(parse({"--selfcheck=yes"}).error().subject, "--selfcheck");
+}
+
 TEST(OptionsTest, WhatIsNotUnderstoodIsNamed) {
   EXPECT_EQ(parse({"--confg", "x"}).error().subject, "--confg");
   EXPECT_EQ(parse({"stray"}).error().subject, "stray");

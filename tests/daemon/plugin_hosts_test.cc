@@ -326,6 +326,44 @@ TEST_F(PluginHostsTest, AnActionThatNobodyLetsGoIsEndedAfterTenMinutes) {
   EXPECT_TRUE(eventually([&] { return hosts_->running() == 0; }));
 }
 
+/// As over an execve: the first object's memory is gone, its descriptors and children are not.
+TEST_F(PluginHostsTest, AnotherProgramsGuardianLooksAfterTheSameHosts) {
+  program("exec sleep 100");
+  fleet({order("db"), order("act", kAct)});
+  ASSERT_EQ(hosts_->running(), 2u);
+  std::vector<LeftHost> left = hosts_->leave();
+  ASSERT_EQ(left.size(), 2u);
+  const auto probe = std::find_if(left.begin(), left.end(), [](const LeftHost& one) { return one.page >= 0; });
+  ASSERT_NE(probe, left.end());
+  const pid_t pid = probe->child.pid;
+  for (const LeftHost& one : left) loop_.remove(one.child.pidfd);
+  static PluginHosts* forgotten = nullptr;  // its end would be the end of its hosts
+  forgotten = hosts_.release();
+  program("exec sleep 200");
+  hosts_->inherit(std::move(left));
+  EXPECT_EQ(hosts_->running(), 2u);
+  const std::size_t told = ups_.size();
+  fleet({order("db"), order("act", kAct)});
+  EXPECT_EQ(ups_.size(), told) << "nothing has changed: nothing is started";
+  ::kill(pid, SIGKILL);
+  ASSERT_TRUE(eventually([&] { return downs_.size() == 1; }));
+  EXPECT_EQ(downs_[0].section, "db");
+  ASSERT_TRUE(eventually([&] { return ups_.size() == told + 1; }));
+  EXPECT_EQ(inodes_.front(), inodes_.back()) << "the page stays the same";
+}
+
+TEST_F(PluginHostsTest, ARenewedHostStartsAnewWithoutADeath) {
+  program("exec sleep 100");
+  fleet({order("db")});
+  ASSERT_EQ(ups_.size(), 1u);
+  for (std::size_t times = 2; times <= 8; ++times) {
+    hosts_->renew(posix::now());
+    ASSERT_TRUE(eventually([&] { return ups_.size() == times; }, seconds{1})) << times;
+    EXPECT_NE(ups_[times - 1].incarnation, ups_[times - 2].incarnation);
+  }
+  EXPECT_THAT(downs_, IsEmpty());
+}
+
 TEST_F(PluginHostsTest, StoppingLeavesNothing) {
   program("trap '' TERM; setsid sleep 1004 & echo ready >> ready; while true; do sleep 1005; done");
   fleet({order("a"), order("b", kAct)});

@@ -145,6 +145,16 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   EXPECT_EQ(round_trip(HistoryQuery{1, 50, "web"}).limit, 50U);
   EXPECT_EQ(round_trip(HistoryEntry{1, 2, 3, "web", full_report()}).wall_clock_ns, 3);
   EXPECT_EQ(round_trip(HistoryEnd{6}).nonce, 6U);
+  EXPECT_EQ(round_trip(ReexecRequest{8}).nonce, 8U);
+  const ReexecResult reexec = round_trip(ReexecResult{9, false, true, "a reload is under way"});
+  EXPECT_EQ(reexec.nonce, 9U);
+  EXPECT_FALSE(reexec.done);
+  EXPECT_TRUE(reexec.busy);
+  EXPECT_EQ(reexec.sentence, "a reload is under way");
+  round_trip(Prepared{});
+  round_trip(StepAside{});
+  round_trip(SteppedAside{});
+  round_trip(TakeOver{});
 }
 
 TEST(MessagesTest, WhatIsSaidOfPluginsSurvives) {
@@ -248,6 +258,12 @@ TEST(MessagesTest, ANonceWhereNoneBelongsIsRefused) {
 }
 
 TEST(MessagesTest, EachDirectionAllowsOnlyItsOwn) {
+  EXPECT_TRUE(allowed(Process::kGuardian, Process::kEngine, StepAside{}));
+  EXPECT_FALSE(allowed(Process::kGuardian, Process::kSteward, StepAside{}));
+  EXPECT_TRUE(allowed(Process::kEngine, Process::kGuardian, SteppedAside{}));
+  EXPECT_FALSE(allowed(Process::kSteward, Process::kGuardian, SteppedAside{}));
+  EXPECT_TRUE(allowed(Process::kSteward, Process::kGuardian, ReexecRequest{}));
+  EXPECT_FALSE(allowed(Process::kEngine, Process::kGuardian, ReexecRequest{}));
   EXPECT_TRUE(allowed(Process::kEngine, Process::kGuardian, Ready{}));
   EXPECT_FALSE(allowed(Process::kSteward, Process::kGuardian, Ready{}));
   EXPECT_TRUE(allowed(Process::kSteward, Process::kEngine, CommandMessage{}));

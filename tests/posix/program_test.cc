@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 
 namespace baton::posix {
@@ -104,6 +105,40 @@ TEST(ProgramTest, WhatGoesWrongAfterTheForkIsAStatus) {
   auto child = start_program(program);
   ASSERT_TRUE(child.has_value());
   EXPECT_EQ(WEXITSTATUS(child->wait()), 126);
+}
+
+TEST(ProgramTest, ExecuteKeepsTheNumberAndWhatIsInheritedAndClosesTheRest) {
+  Pipe out = make_pipe();
+  Pipe kept = make_pipe();
+  Pipe closed = make_pipe();
+  const Fd shell{::open("/bin/sh", O_PATH | O_CLOEXEC)};
+  auto child = spawn([&] {
+    ::dup2(out.writer.get(), 1);
+    set_inherited(std::array{kept.writer.get()}, true);
+    const std::string script = "echo $$ $GIVEN; [ -e /proc/self/fd/" + std::to_string(kept.writer.get()) +
+                               " ] && echo kept; [ -e /proc/self/fd/" + std::to_string(closed.writer.get()) +
+                               " ] || echo closed";
+    execute(shell.get(), {"sh", "-c", script}, {"GIVEN=given", "PATH=/bin"});
+    return 1;
+  });
+  ASSERT_TRUE(child.has_value());
+  const pid_t pid = child->pid();
+  EXPECT_EQ(read_all(out), std::to_string(pid) + " given\nkept\nclosed\n");
+  EXPECT_EQ(WEXITSTATUS(child->wait()), 0);
+}
+
+TEST(ProgramTest, ExecuteReturnsWhyItCouldNot) {
+  const Fd text{::open("/etc/passwd", O_PATH | O_CLOEXEC)};
+  EXPECT_EQ(execute(text.get(), {"batond"}, {}).message(), "execute: batond: Permission denied");
+}
+
+TEST(ProgramTest, TheOwnProgramIsFoundAndTheEnvironmentIsThinned) {
+  EXPECT_TRUE(own_program_path()->ends_with("posix_test")) << *own_program_path();
+  ::setenv("BATON_TEST_A", "1", 1);
+  ::setenv("BATON_TEST_AB", "2", 1);
+  const auto all = environment_without("BATON_TEST_A");
+  EXPECT_EQ(std::count(all.begin(), all.end(), "BATON_TEST_A=1"), 0);
+  EXPECT_EQ(std::count(all.begin(), all.end(), "BATON_TEST_AB=2"), 1);
 }
 
 }  // namespace

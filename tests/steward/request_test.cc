@@ -107,7 +107,8 @@ TEST(RequestTest, OnlyLookingVerbsAreReads) {
        {Verb::kStatus, Verb::kExplain, Verb::kHistory, Verb::kEvents, Verb::kConfig, Verb::kVersion, Verb::kMetrics}) {
     EXPECT_TRUE(only_reads(verb, false)) << verb_token(verb);
   }
-  for (const Verb verb : {Verb::kReload, Verb::kSwitchover, Verb::kFreeze, Verb::kThaw, Verb::kDrain, Verb::kUndrain}) {
+  for (const Verb verb :
+       {Verb::kReload, Verb::kSwitchover, Verb::kFreeze, Verb::kThaw, Verb::kDrain, Verb::kUndrain, Verb::kReexec}) {
     EXPECT_FALSE(only_reads(verb, false)) << verb_token(verb);
   }
   EXPECT_TRUE(only_reads(Verb::kSwitchover, true));

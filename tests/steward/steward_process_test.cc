@@ -341,6 +341,37 @@ TEST_F(StewardProcessTest, AReloadWhileOneWaitsIsRefusedWithTheWayOut) {
   EXPECT_NE(answer["error"].get<std::string>().find("`batonctl confirm --revert`"), std::string::npos);
 }
 
+TEST_F(StewardProcessTest, AReexecIsAskedOfTheGuardianAndItsWordDecidesTheExitCode) {
+  struct Case {
+    bool done;
+    bool busy;
+    int exit;
+    std::string said;
+  };
+  for (const Case& each : {Case{true, false, 0, "it went over"}, Case{false, true, 6, "refused: it went over"},
+                           Case{false, false, 1, "the old program goes on: it went over"}}) {
+    Client client(socket_path());
+    client.write("{\"verb\":\"reexec\"}\n");
+    const auto request = expect<ipc::ReexecRequest>(guardian_);
+    ASSERT_TRUE(request);
+    guardian_.send(ipc::ReexecResult{request->nonce, each.done, each.busy, "it went over"});
+    const Json answer = client.read();
+    EXPECT_EQ(answer.value("exit", 0), each.exit);
+    EXPECT_EQ(each.done ? answer["result"]["lines"][0] : answer["error"], each.said);
+  }
+}
+
+/// Its answer reaches who asked even if the guardian hangs up at once: another steward follows.
+TEST_F(StewardProcessTest, TheAnswerToAReexecIsOutBeforeTheStewardEnds) {
+  Client client(socket_path());
+  client.write("{\"verb\":\"reexec\"}\n");
+  const auto request = expect<ipc::ReexecRequest>(guardian_);
+  ASSERT_TRUE(request);
+  guardian_.send(ipc::ReexecResult{request->nonce, true, false, "it went over"});
+  guardian_.close();
+  EXPECT_EQ(client.read()["result"]["lines"][0], "it went over");
+}
+
 TEST_F(StewardProcessTest, MetricsTellOfLostActivesAndRefusedReloads) {
   InstanceView web = instance_web();
   hear_db2(web.routers[0], 110);
