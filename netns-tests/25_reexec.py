@@ -74,8 +74,14 @@ def gaps(scene, host, since):
     return [after.at - before.at for before, after in zip(frames, frames[1:])]
 
 
+def some_adverts(scene):
+    now = time.time()
+    wait_until(lambda: len(scene.capture.adverts("db1", since=now)) >= 4, 5, "adverts of db1")
+
+
 def undisturbed(scene, since, *daemons):
     """Since then db1 alone spoke and held the address, on time, and no daemon counts a transition or a death."""
+    some_adverts(scene)
     scene.silent("db2", since=since)
     found = gaps(scene, "db1", since)
     assert found and max(found) <= MOST, "gaps of %s ms" % sorted(round(1000 * gap, 1) for gap in found)[-5:]
@@ -85,6 +91,12 @@ def undisturbed(scene, since, *daemons):
         status = daemon.json("status")
         assert status["engine_deaths"] == 0, status["engine_deaths"]
         assert "engine_died" not in daemon.log() and "process_died" not in daemon.log()
+
+
+def runs_old_program(daemon):
+    lines = [line for line in daemon.control("metrics").stdout.splitlines() if line.startswith("baton_running_old_binary ")]
+    assert len(lines) == 1, lines
+    return lines[0].split()[1] == "1"
 
 
 def workers(daemon):
@@ -98,23 +110,21 @@ def test_the_daemon_becomes_the_program_on_disk_and_nobody_notices(scene, progra
     before, first = workers(one), one.process.pid
     transitions = one.transitions()
     install(programs, of_version(program(), "0.1.9"))
-    wait_until(lambda: one.json("status")["running_old_binary"], 3, "the upgrade is seen")
+    wait_until(lambda: runs_old_program(one), 3, "the upgrade is seen")
     began = time.time()
     said = reexec(one)
     assert "from version 0.1.0 to 0.1.9" in said, said
     wait_until(lambda: one.process_of("steward") not in (None, before["steward"]), 3, "a new steward")
-    time.sleep(0.5)
     undisturbed(scene, began - 0.3, one, other)
     assert one.process.pid == first and one.process.poll() is None, "systemd's main process stays"
     after = workers(one)
     assert all(after[name] and after[name] != before[name] for name in before), (before, after)
     for pid in [first, *after.values()]:
         assert os.readlink("/proc/%d/exe" % pid) == os.path.join(programs, "batond")
-    status = one.json("status")
-    assert not status["running_old_binary"] and one.instance()["role"] == "active"
+    assert not runs_old_program(one) and one.instance()["role"] == "active"
     assert one.transitions() == transitions
-    assert one.json("version")["daemon"]["version"] == "0.1.9" if "daemon" in one.json("version") else True
-    assert pinger.longest_gap(began - 0.3) < 0.1
+    assert one.json("version")["daemon"] == "0.1.9"
+    assert pinger.longest_gap(began) < 0.1
     assert proc.process_name(first) == "batond"
 
 
@@ -129,7 +139,7 @@ def test_F94_many_times_under_traffic_without_a_transition(scene, programs):
         reexec(one)
         if turn % 10 == 9:
             reexec(other)
-    time.sleep(0.3)
+    some_adverts(scene)
     found = sorted(gaps(scene, "db1", began))
     print("%d re-execs, %d adverts: gaps in ms: median %.2f, 99 %% %.2f, 99.9 %% %.2f, largest %.2f" % (
         REEXECS, len(found), *[1000 * found[min(len(found) - 1, int(len(found) * part))] for part in (0.5, 0.99, 0.999, 1)]))
@@ -147,7 +157,6 @@ def test_a_standby_goes_over_and_still_takes_over(scene, programs):
     before = workers(other)
     reexec(other)
     wait_until(lambda: other.process_of("steward") not in (None, before["steward"]), 3)
-    time.sleep(0.4)
     undisturbed(scene, began, one, other)
     assert other.instance()["role"] == "backup" and workers(other)["engine"] != before["engine"]
     unplugged = time.time()
@@ -192,7 +201,6 @@ def test_F93_a_broken_program_is_refused_and_the_old_one_goes_on(scene, programs
     refused = one.control("reexec")
     assert refused.returncode == 1 and word in refused.stderr, (refused.returncode, refused.stdout, refused.stderr)
     assert "the old program goes on" in refused.stderr
-    time.sleep(0.4)
     undisturbed(scene, began, one, other)
     assert workers(one) == before and one.instance()["role"] == "active"
     assert "event=reexec_failed" in one.log()
@@ -207,19 +215,16 @@ def test_old_and_new_are_a_pair_whoever_is_which(scene, programs):
     install(programs, of_version(program(), "0.1.9"))
     assert "to 0.1.9" in reexec(other)  # db1 still runs the old one
     undisturbed(scene, began, one, other)
-    wait_until(lambda: [peer["connected"] if "connected" in peer else True for peer in one.json("status").get("peers", [])], 5)
     scene.faults.unplug("db1")
     scene.wait_holder("db2", deadline=2)
     scene.faults.plug("db1")
     scene.wait_holder("db1", deadline=5, settled=0.5)
     second = time.time()
     assert "to 0.1.9" in reexec(one)
-    time.sleep(0.4)
     undisturbed(scene, second, one, other)
     back = time.time()
     install(programs, program())
     assert "from version 0.1.9 to 0.1.0" in reexec(one), "also back: the layouts are the same"
-    time.sleep(0.4)
     undisturbed(scene, back, one, other)
 
 
@@ -241,7 +246,6 @@ def test_a_new_engine_that_dies_before_it_takes_over_leads_back_to_the_old_progr
     killed = wait_until(lambda: second_engine(one, before["engine"]), 10, "the new engine", every=0.0005)
     os.kill(killed, signal.SIGKILL)
     status = asked.wait(10)
-    time.sleep(0.4)
     undisturbed(scene, began, *([other] if status == 0 else [one, other]))
     if status == 0:  # it had taken over already: as after any death of an engine
         assert "event=engine_died" in one.log()
@@ -261,7 +265,6 @@ def test_the_configuration_in_force_goes_along_whatever_the_file_says_now(scene,
         file.write("[nonsense]\n")
     began = time.time()
     reexec(one)
-    time.sleep(0.4)
     undisturbed(scene, began, one, other)
     assert one.json("config", "show")["hash"] == before
     assert one.control("reload").returncode == 5, "and a reload is what reads the file"
@@ -310,17 +313,18 @@ def test_checks_go_on_in_new_processes_and_none_fails(scene, programs):
     one, other = scene.pair(extra=("check = health",), daemon={"programs": programs, "sections": HEALTH, "plugins": plugin_dir()})
 
     def hosts():
-        return {pid for pid in one.pids() if proc.process_name(pid).startswith("baton-plugin")}
+        return {pid for pid in one.pids() if proc.process_name(pid) == "baton-health"}
     wait_until(hosts, 5, "a plugin host")
     before, began = hosts(), time.time()
     for _ in range(5):
         reexec(one)
         time.sleep(0.3)
     wait_until(lambda: hosts() and not hosts() & before, 5, "a new plugin host")
-    time.sleep(0.5)
     undisturbed(scene, began, one, other)
     assert [check["state"] for check in one.json("status")["checks"]] == ["pass"]
-    assert "plugin_host_died" not in one.log() and "event=check" not in one.log().split("event=reexec_begun", 1)[1]
+    assert "plugin_host_died" not in one.log()
+    told = [line for line in one.log().split("event=reexec_begun", 1)[1].splitlines() if "event=check " in line]
+    assert not [line for line in told if " state=pass " not in line], told
 
 
 @pytest.mark.limit(60)
@@ -356,13 +360,16 @@ def test_a_program_that_becomes_another_keeps_no_descriptor_too_many(scene, prog
 
     def open_files():
         return sorted(os.readlink("/proc/%d/fd/%s" % (one.process.pid, fd)).split(":")[0] for fd in os.listdir("/proc/%d/fd" % one.process.pid))
-    reexec(one)
-    time.sleep(0.5)
+    def go_over():
+        steward = one.process_of("steward")
+        reexec(one)
+        wait_until(lambda: one.process_of("steward") not in (None, steward), 3, "a new steward")
+        one.json("status")  # it answers
+    go_over()
     first = open_files()
     for _ in range(3):
-        reexec(one)
-        time.sleep(0.5)
-    assert open_files() == first
+        go_over()
+        wait_until(lambda: open_files() == first, 3, "the same files are open as before")
 
 
 @pytest.mark.limit(60)
@@ -379,5 +386,4 @@ def test_while_something_is_under_way_it_is_put_off(scene, programs):
     assert refused.returncode == 6 and "a reload is under way; try again later" in refused.stderr, refused.stderr
     wait_until(lambda: "event=reloaded" in one.log(), 8, "the reload goes on")
     reexec(one)
-    time.sleep(0.3)
     undisturbed(scene, began, one, other)

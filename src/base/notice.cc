@@ -139,13 +139,13 @@ constexpr auto kTable = std::to_array<Notice>({
      "The flight recorder cannot listen on an interface, or could not write a capture. Transitions are in the history "
      "all the same, without a capture.",
      "Look at the disk of /var/lib/baton, or at CAP_NET_RAW, as the text says; `recorder = 0` turns it off."},
-    {"reexec_failed", "e589bd0b8b029c25ec43b76b5804c68c",
+    {"reexec_failed", "390c3123648f4ca09bbf7c59b5f6a648",
      "`batonctl reexec` did not go through; the step and the reason are in the line. The old program goes on, and no "
      "address has moved.",
      "Mend what the reason names (mostly the new file: `batond --selfcheck`), then `batonctl reexec` again. Where it "
      "says "
      "that only a restart goes over: batonctl drain, systemctl restart baton, batonctl undrain."},
-    {"reexec_no_way_back", "dd031d1246c0a80f6b0b06b8c9e01008",
+    {"reexec_no_way_back", "3d42546f4e3e41a48f8ec7f1a423ec0c",
      "The new program's engine could not take over, and the guardian could not become the old program again. The old "
      "engine goes on, looked after by the new program.",
      "`batonctl reexec` again once the reason in the next line is mended; it moves nothing."},
@@ -190,7 +190,7 @@ constexpr auto kTable = std::to_array<Notice>({
     {"still_frozen", "df97da3bc85e4d6388367b0c0f50959a",
      "An operator froze this host before this start: it takes and gives nothing by itself.",
      "`batonctl thaw`, or wait for the time to end."},
-    {"successor_died", "4097549ec5edb8d13b68940e7e02c892",
+    {"successor_died", "ced49954e46e43f09f449d9cabb20df7",
      "At a re-exec the new engine ended just before it took over. Another one goes on with the state on the board, as "
      "after a death.",
      "Nothing for once; report it if it comes again."},

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
+#include "base/version.h"
 #include "cli/render.h"
 #include "linux/filter_rules.h"
 #include "posix/unix_socket.h"
-#include "steward/version.h"
 
 namespace baton::cli {
 namespace {
@@ -124,7 +124,7 @@ Nanos listening_time(const DoctorFacts& facts) {
 }
 
 void gather(DoctorFacts& facts, const Options& options, Nanos listen, const std::string& unreachable) {
-  facts.own_version = steward::kVersion;
+  facts.own_version = kVersion;
   auto host = linux::survey_host();
   if (host) {
     facts.host = std::move(*host);

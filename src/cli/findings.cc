@@ -26,12 +26,10 @@ constexpr FindingEntry kFindings[] = {
      "Each alarm has its own meaning and remedy in baton-messages(7)."},
     {F::kOldProgram, "old_program", C::kDaemon, S::kWarning,
      "The file of the running program was replaced: what was upgraded is not what runs.",
-     "Let the daemon take up the new one: on the Active host `batonctl drain` first; `systemctl restart baton`; "
-     "`batonctl undrain`."},
+     "`batonctl reexec`: the daemon goes over to the new one, without a failover."},
     {F::kDeletedLibraries, "deleted_libraries", C::kDaemon, S::kWarning,
      "It runs on libraries that were replaced on disk since, as after a security update.",
-     "Let the daemon take up the new ones: on the Active host `batonctl drain` first; `systemctl restart baton`; "
-     "`batonctl undrain`."},
+     "`batonctl reexec`: the daemon starts anew on those on disk, without a failover."},
     {F::kVersionDiffers, "version_differs", C::kDaemon, S::kNote, "The daemon is of another version than this command.",
      "Let the daemon take up the new one: on the Active host `batonctl drain` first; `systemctl restart baton`; "
      "`batonctl undrain`."},

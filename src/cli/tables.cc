@@ -6,6 +6,7 @@
 #include "base/notice.h"
 #include "base/plugin_verb.h"
 #include "base/reason.h"
+#include "base/version.h"
 #include "cli/findings.h"
 #include "cli/terminal.h"
 #include "config/diagnostic.h"
@@ -13,7 +14,6 @@
 #include "ports/ports.h"
 #include "steward/exit_code.h"
 #include "steward/request.h"
-#include "steward/version.h"
 #include "steward/words.h"
 #include "vrrp/packet.h"
 
@@ -244,7 +244,7 @@ void add_verbs(const CLI::App& app, const std::string& before, Json& list) {
 Json tables_json(const CLI::App& app) {
   Json verbs = Json::array();
   add_verbs(app, "", verbs);
-  return {{"version", steward::kVersion},
+  return {{"version", kVersion},
           {"keys", keys()},
           {"codes", codes()},
           {"global_options", options_of(app)},

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/version.h"
 #include "cli/bundle.h"
 #include "cli/load.h"
 #include "cli/output.h"
@@ -17,7 +18,6 @@
 #include "cli/verbs.h"
 #include "posix/fd.h"
 #include "steward/format.h"
-#include "steward/version.h"
 
 namespace baton::cli {
 namespace {
@@ -91,7 +91,7 @@ void ask_for_file(const Options& options, FileArguments& file) {
 }
 
 std::string head_of(const std::string& host, std::time_t now) {
-  std::string text = "Baton " + std::string{steward::kVersion} + ": report of host " + host + ", " + stamp(now) + "\n";
+  std::string text = "Baton " + std::string{kVersion} + ": report of host " + host + ", " + stamp(now) + "\n";
   if (::geteuid() != 0) text += "Made by an ordinary user: root can see more.\n";
   text +=
       "Secrets are left out: contents of password and key files, what a name such as password or token announces,\n"

@@ -2,11 +2,11 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include "base/version.h"
 #include "cli/output.h"
 #include "cli/render.h"
 #include "cli/terminal.h"
 #include "cli/verbs.h"
-#include "steward/version.h"
 
 namespace baton::cli {
 namespace {
@@ -136,7 +136,7 @@ int events(const Options& options, const std::string& instance, bool follow) {
 }
 
 int version(const Options& options) {
-  const std::string own{steward::kVersion};
+  const std::string own{kVersion};
   Json document{{"batonctl", own}, {"daemon", nullptr}};
   if (auto connection = Connection::open(options.runtime_dir)) {
     const auto answer = connection->ask({{"verb", "version"}}, kPatience);

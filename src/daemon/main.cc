@@ -5,6 +5,7 @@
 #include <exception>
 #include <span>
 
+#include "base/version.h"
 #include "daemon/config_child.h"
 #include "daemon/guardian.h"
 #include "daemon/log_writer.h"

@@ -9,8 +9,6 @@
 
 namespace baton::daemon {
 
-inline constexpr const char* kVersion = "0.1.0";
-
 struct Options {
   std::string config_path = "/etc/baton/baton.conf";
   std::string host;  ///< "" = the short host name

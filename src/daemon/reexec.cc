@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <csignal>
 
+#include "base/version.h"
 #include "config/serialize.h"
 #include "daemon/guardian.h"
 #include "daemon/under_way.h"

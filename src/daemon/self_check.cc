@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <set>
 
+#include "base/version.h"
 #include "config/serialize.h"
 #include "daemon/inheritance.h"
 #include "daemon/premises.h"

@@ -6,11 +6,11 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "base/version.h"
 #include "config/config.h"
 #include "engine/engine.h"
 #include "steward/exit_code.h"
 #include "steward/request.h"
-#include "steward/version.h"
 #include "steward/view.h"
 
 namespace baton::steward {

@@ -2,8 +2,8 @@
 
 #include <array>
 
+#include "base/version.h"
 #include "ipc/host_order.h"
-#include "steward/version.h"
 
 namespace baton::steward {
 
@@ -324,7 +324,7 @@ constexpr std::array kFamilies{
                    out.row({{"host", host.host}}, 1);
                  }},
     MetricFamily{{"baton_running_old_binary", kGauge, "", "",
-                  "1: the program that runs is no longer the one on disk, since an upgrade: drain, restart, undrain."},
+                  "1: the program that runs is no longer the one on disk, since an upgrade: `batonctl reexec`."},
                  [](const HostView& host, Text& out) { out.row_flag({}, host.old_binary); }},
     MetricFamily{{"baton_degraded", kGauge, "", "",
                   "1: an alarm is in force, something is not eligible, or the engine does not run."},

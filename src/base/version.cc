@@ -1,0 +1,7 @@
+#include "base/version.h"
+
+namespace baton {
+
+const char* const kVersion = BATON_VERSION;
+
+}  // namespace baton
