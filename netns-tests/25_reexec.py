@@ -94,9 +94,9 @@ def undisturbed(scene, since, *daemons):
 
 
 def runs_old_program(daemon):
-    lines = [line for line in daemon.control("metrics").stdout.splitlines() if line.startswith("baton_running_old_binary ")]
-    assert len(lines) == 1, lines
-    return lines[0].split()[1] == "1"
+    said = daemon.json("status")["running_old_binary"]
+    assert ("baton_running_old_binary %d" % said) in daemon.control("metrics").stdout.splitlines()
+    return said
 
 
 def workers(daemon):

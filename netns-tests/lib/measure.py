@@ -149,7 +149,7 @@ def cpu_share(bench, seconds):
     return {host: (proc.cpu_nanoseconds(found) - before[host]) / 1e9 / passed for host, found in pids.items()}
 
 
-def instances(kind, links=4, interval_ms=100, seconds=15, what=("cpu", "lateness", "memory", "reload", "cut")):
+def instances(kind, links=4, interval_ms=100, seconds=15, what=("cpu", "lateness", "memory", "reload", "reexec", "cut")):
     """Many instances: a dict of the numbers named in `what`."""
     result = {}
     builders = instance_builders(links, interval_ms)
@@ -171,6 +171,8 @@ def instances(kind, links=4, interval_ms=100, seconds=15, what=("cpu", "lateness
             result["late_p99"], result["late_max"] = percentile(late, 0.99), max(late)
         if "reload" in what:
             result["reload_gap"], result["reload_takeovers"] = reload_gap(bench, builders)
+        if "reexec" in what and kind == "baton":
+            result["reexec_gap"], result["reexec_takeovers"] = reexec_gap(bench)
         if "cut" in what:
             result["cut_last"] = cut_all(bench, len(builders))
     return result
@@ -239,6 +241,17 @@ def reload_gap(bench, builders):
     daemon.configure()
     daemon.hang_up()
     time.sleep(5.0)
+    capture.close()
+    return max(gaps(capture)), len([frame for link in capture.files for frame in capture.adverts("db2", link=link)])
+
+
+def reexec_gap(bench):
+    """The Active goes over to the program on disk: the largest gap between its adverts, and adverts of db2."""
+    capture = bench.capture("reexec", "ip proto 112", snap=64)
+    time.sleep(1.0)
+    done = bench.daemons["db1"].control("reexec")
+    assert done.returncode == 0, done.stdout + done.stderr
+    time.sleep(3.0)
     capture.close()
     return max(gaps(capture)), len([frame for link in capture.files for frame in capture.adverts("db2", link=link)])
 

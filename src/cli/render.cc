@@ -158,6 +158,9 @@ std::string render_banners(const Json& status, const Options& options) {
     banner("RELOAD WAITS: rolled back in " + coarse_duration(from_ms(number_of(status, "confirm_within_ms"))) +
            " unless you say `batonctl confirm`");
   }
+  if (is_true(status, "running_old_binary")) {
+    banner("OLD PROGRAM: version " + text_of(status, "version") + " runs, the file is another one (`batonctl reexec`)");
+  }
   if (is_true(status, "rolled_back")) {
     banner("ROLLED BACK: " + text_of(status, "config_path") + " is not what runs (`batonctl config diff`)");
   }

@@ -135,8 +135,11 @@ void Guardian::start_scribe() {
     arguments.state_directory.reset(premises_.state_dir.get());
     arguments.state_path = options_.state_dir;
     arguments.history_limit = facts_.history_limit;
-    arguments.capture = [](posix::Fd socket, const std::string& interface) {
-      return std::make_unique<linux::CaptureSocket>(std::move(socket), interface);
+    arguments.capture = [](posix::Fd socket, const std::string& interface) -> std::unique_ptr<ports::CapturePort> {
+      auto port = linux::CaptureSocket::open(std::move(socket), interface);
+      if (port) return std::move(*port);
+      log::warning("recorder_failed", {{"what", interface}}, port.error().message());
+      return nullptr;
     };
     return scribe::run(std::move(arguments));
   };

@@ -6,19 +6,26 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
+#include <poll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
-#include <array>
+#include <algorithm>
+#include <atomic>
 #include <cerrno>
-#include <ctime>
 
 #include "vrrp/packet.h"
 
 namespace baton::linux {
 namespace {
 
-constexpr int kBufferSize = 2 << 20;  ///< about 2500 small frames in the kernel's accounts
-constexpr std::size_t kBatch = 32;
+/// The kernel writes frames into blocks of shared memory and hands over a block at a time: no call, no wake-up and no
+/// queue for each frame. A small frame takes some 150 bytes.
+constexpr unsigned kBlockSize = 64u << 10;
+constexpr unsigned kBlocks = 8;
+constexpr unsigned kFrameSize = 2048;  ///< only a unit for the kernel's check of the numbers
+/// A block that is not full is handed over after this time.
+constexpr unsigned kHandOver_ms = 50;
 /// It is cut when it is read: a filter that cuts would hide how long the frame was.
 constexpr std::uint32_t kWholeFrame = 0x40000;
 
@@ -58,16 +65,6 @@ constexpr sock_filter kFilter[] = {
     /* 21 */ {kReturn, 0, 0, kWholeFrame},
 };
 
-std::int64_t time_of(msghdr& message) {
-  for (cmsghdr* part = CMSG_FIRSTHDR(&message); part != nullptr; part = CMSG_NXTHDR(&message, part)) {
-    if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_TIMESTAMPNS) continue;
-    timespec time{};
-    std::copy_n(CMSG_DATA(part), sizeof time, reinterpret_cast<unsigned char*>(&time));
-    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-  }
-  return 0;
-}
-
 }  // namespace
 
 Result<posix::Fd> open_capture_socket() {
@@ -79,42 +76,68 @@ Result<posix::Fd> open_capture_socket() {
       ::setsockopt(socket.get(), SOL_SOCKET, SO_LOCK_FILTER, &on, sizeof on) != 0) {
     return fail("attach capture filter", errno);
   }
-  if (::setsockopt(socket.get(), SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) != 0) {
-    return fail("time stamps of the capture socket", errno);
-  }
-  if (::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUFFORCE, &kBufferSize, sizeof kBufferSize) != 0) {
-    ::setsockopt(socket.get(), SOL_SOCKET, SO_RCVBUF, &kBufferSize, sizeof kBufferSize);
+  const int version = TPACKET_V3;
+  tpacket_req3 ring{};
+  ring.tp_block_size = kBlockSize;
+  ring.tp_block_nr = kBlocks;
+  ring.tp_frame_size = kFrameSize;
+  ring.tp_frame_nr = kBlockSize / kFrameSize * kBlocks;
+  ring.tp_retire_blk_tov = kHandOver_ms;
+  if (::setsockopt(socket.get(), SOL_PACKET, PACKET_VERSION, &version, sizeof version) != 0 ||
+      ::setsockopt(socket.get(), SOL_PACKET, PACKET_RX_RING, &ring, sizeof ring) != 0) {
+    return fail("memory of the capture socket", errno);
   }
   return socket;
 }
 
-/// For one recvmmsg. Pages that nothing was read into cost nothing.
-struct CaptureSocket::Buffers {
-  std::array<std::array<std::uint8_t, ports::kSnapLength>, kBatch> bytes;
-  alignas(cmsghdr) std::array<std::array<char, CMSG_SPACE(sizeof(timespec))>, kBatch> control;
-  std::array<sockaddr_ll, kBatch> from;
-  std::array<iovec, kBatch> parts;
-  std::array<mmsghdr, kBatch> headers;
+/// The blocks, in the order in which the kernel fills them, and how far they are read.
+class CaptureSocket::Blocks {
+ public:
+  static constexpr std::size_t kSize = std::size_t{kBlockSize} * kBlocks;
 
-  void prepare() {
-    for (std::size_t i = 0; i < kBatch; ++i) {
-      parts[i] = {bytes[i].data(), bytes[i].size()};
-      headers[i] = {};
-      msghdr& header = headers[i].msg_hdr;
-      header.msg_name = &from[i];
-      header.msg_namelen = sizeof from[i];
-      header.msg_iov = &parts[i];
-      header.msg_iovlen = 1;
-      header.msg_control = control[i].data();
-      header.msg_controllen = control[i].size();
+  /// Of kSize bytes, mapped.
+  explicit Blocks(void* memory) : memory_(static_cast<std::uint8_t*>(memory)) {}
+  ~Blocks() { ::munmap(memory_, kSize); }
+  Blocks(const Blocks&) = delete;
+  Blocks& operator=(const Blocks&) = delete;
+
+  /// The oldest frame that is ours and was not read yet; nullptr: none. Valid until the next call.
+  const tpacket3_hdr* next() {
+    while (true) {
+      tpacket_hdr_v1& block = header();
+      if ((std::atomic_ref{block.block_status}.load(std::memory_order_acquire) & TP_STATUS_USER) == 0) return nullptr;
+      if (read_ < block.num_pkts) {
+        offset_ = read_ == 0 ? block.offset_to_first_pkt : offset_ + next_offset_;
+        ++read_;
+        const auto* frame = reinterpret_cast<const tpacket3_hdr*>(memory_ + number_ * kBlockSize + offset_);
+        next_offset_ = frame->tp_next_offset;
+        return frame;
+      }
+      std::atomic_ref{block.block_status}.store(TP_STATUS_KERNEL, std::memory_order_release);
+      number_ = (number_ + 1) % kBlocks;
+      read_ = 0;
     }
   }
+
+ private:
+  tpacket_hdr_v1& header() { return reinterpret_cast<tpacket_block_desc*>(memory_ + number_ * kBlockSize)->hdr.bh1; }
+
+  std::uint8_t* memory_;
+  std::size_t number_ = 0;         ///< of the block
+  std::uint32_t read_ = 0;         ///< frames of it
+  std::size_t offset_ = 0;         ///< in it, of the frame read last
+  std::uint32_t next_offset_ = 0;  ///< from that frame to the next
 };
 
-CaptureSocket::CaptureSocket(posix::Fd socket, std::string interface)
-    : socket_(std::move(socket)),
-      interface_(std::move(interface)),
-      buffers_(std::make_unique_for_overwrite<Buffers>()) {}
+CaptureSocket::CaptureSocket(posix::Fd socket, std::string interface, std::unique_ptr<Blocks> blocks)
+    : socket_(std::move(socket)), interface_(std::move(interface)), blocks_(std::move(blocks)) {}
+
+Result<std::unique_ptr<CaptureSocket>> CaptureSocket::open(posix::Fd socket, std::string interface) {
+  void* memory = ::mmap(nullptr, Blocks::kSize, PROT_READ | PROT_WRITE, MAP_SHARED, socket.get(), 0);
+  if (memory == MAP_FAILED) return fail("map the memory of the capture socket", errno, interface);
+  auto blocks = std::make_unique<Blocks>(memory);
+  return std::unique_ptr<CaptureSocket>{new CaptureSocket{std::move(socket), std::move(interface), std::move(blocks)}};
+}
 
 CaptureSocket::~CaptureSocket() = default;
 
@@ -134,29 +157,29 @@ bool CaptureSocket::attach() {
 
 std::size_t CaptureSocket::read(std::size_t limit, const std::function<void(const ports::CapturedFrame&)>& take) {
   std::size_t total = 0;
-  while (total < limit) {
-    buffers_->prepare();
-    const auto wanted = static_cast<unsigned>(std::min(kBatch, limit - total));
-    // MSG_TRUNC: the length that a frame had on the wire, not what of it was kept.
-    const int count = ::recvmmsg(socket_.get(), buffers_->headers.data(), wanted, MSG_DONTWAIT | MSG_TRUNC, nullptr);
-    if (count < 0 && (errno == EINTR || errno == ENETDOWN)) continue;  // ENETDOWN is told once
-    if (count <= 0) return total;
-    for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
-      mmsghdr& header = buffers_->headers[i];
-      const std::size_t kept = std::min<std::size_t>(header.msg_len, buffers_->bytes[i].size());
-      take({.wall_clock_ns = time_of(header.msg_hdr),
-            .length = header.msg_len,
-            .outgoing = buffers_->from[i].sll_pkttype == PACKET_OUTGOING,
-            .bytes = ConstBytes{buffers_->bytes[i]}.first(kept)});
+  for (; total < limit; ++total) {
+    const tpacket3_hdr* frame = blocks_->next();
+    if (frame == nullptr) {
+      // An interface that went down is an error of the socket until it is asked for: it would wake us for ever.
+      int error = 0;
+      socklen_t size = sizeof error;
+      ::getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+      break;
     }
-    total += static_cast<std::size_t>(count);
-    if (static_cast<unsigned>(count) < wanted) break;
+    const auto* start = reinterpret_cast<const std::uint8_t*>(frame);
+    const auto* from = reinterpret_cast<const sockaddr_ll*>(start + TPACKET_ALIGN(sizeof *frame));
+    take({.wall_clock_ns = std::int64_t{frame->tp_sec} * 1'000'000'000 + frame->tp_nsec,
+          .length = frame->tp_len,
+          .outgoing = from->sll_pkttype == PACKET_OUTGOING,
+          .bytes = ConstBytes{start + frame->tp_mac, std::min(frame->tp_snaplen, ports::kSnapLength)}});
   }
   return total;
 }
 
+Nanos CaptureSocket::delay() const { return std::chrono::milliseconds{kHandOver_ms + 10}; }
+
 std::uint64_t CaptureSocket::lost() {
-  tpacket_stats counted{};
+  tpacket_stats_v3 counted{};
   socklen_t size = sizeof counted;
   if (::getsockopt(socket_.get(), SOL_PACKET, PACKET_STATISTICS, &counted, &size) != 0) return 0;
   return counted.tp_drops;  // since it was asked last

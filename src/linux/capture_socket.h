@@ -18,19 +18,21 @@ Result<posix::Fd> open_capture_socket();
 class CaptureSocket : public ports::CapturePort {
  public:
   /// `socket` of open_capture_socket().
-  CaptureSocket(posix::Fd socket, std::string interface);
+  static Result<std::unique_ptr<CaptureSocket>> open(posix::Fd socket, std::string interface);
   ~CaptureSocket() override;
 
   int fd() const override { return socket_.get(); }
   bool attach() override;
   std::size_t read(std::size_t limit, const std::function<void(const ports::CapturedFrame&)>& take) override;
+  Nanos delay() const override;
   std::uint64_t lost() override;
 
  private:
-  struct Buffers;
+  class Blocks;
+  CaptureSocket(posix::Fd socket, std::string interface, std::unique_ptr<Blocks> blocks);
   posix::Fd socket_;
   std::string interface_;
-  std::unique_ptr<Buffers> buffers_;
+  std::unique_ptr<Blocks> blocks_;
 };
 
 }  // namespace baton::linux

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "base/bytes.h"
+#include "base/time.h"
 
 namespace baton::ports {
 
@@ -28,6 +29,8 @@ class CapturePort {
   virtual bool attach() = 0;
   /// Hands over at most `limit` frames of those that wait, in order; returns how many. Never blocks.
   virtual std::size_t read(std::size_t limit, const std::function<void(const CapturedFrame&)>& take) = 0;
+  /// How long a frame may be on its way before it can be read.
+  virtual Nanos delay() const = 0;
   /// Frames that the kernel had no room for since the last call.
   virtual std::uint64_t lost() = 0;
 };

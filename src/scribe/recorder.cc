@@ -1,6 +1,7 @@
 #include "scribe/recorder.h"
 
 #include <algorithm>
+#include <thread>
 #include <utility>
 
 #include "base/pcapng.h"
@@ -131,7 +132,11 @@ void Recorder::tick(Instant now) {
 }
 
 void Recorder::finish(Instant now) {
-  if (open_) write(now);
+  if (!open_) return;
+  Nanos longest{0};
+  for (const auto& [interface, link] : links_) longest = std::max(longest, link.port->delay());
+  std::this_thread::sleep_for(longest);  // the last farewell belongs to it
+  write(now);
 }
 
 std::string Recorder::find(std::uint64_t sequence, std::int64_t wall_clock_ns) const {

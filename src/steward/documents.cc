@@ -329,6 +329,7 @@ Json status_document(const HostView& host, std::string_view instance) {
   Json document{{"host", host.host},
                 {"time", utc_time(host.wall_clock_ns)},
                 {"version", kVersion},
+                {"running_old_binary", host.old_binary},
                 {"config_hash", host.config_hash},
                 {"engine", engine_token(host.engine)},
                 {"engine_deaths", host.engine_deaths},

@@ -2,7 +2,6 @@
 #include <algorithm>
 
 #include "posix/clock.h"
-#include "posix/program.h"
 #include "steward/metrics.h"
 #include "steward/steward_process.h"
 
@@ -11,7 +10,6 @@ namespace baton::steward {
 std::string StewardProcess::metrics(MetricsWish wish) const {
   HostView host = view();
   host.tallies = knowledge_.tallies();
-  host.old_binary = posix::own_program_replaced();
   return metrics_text(host, wish);
 }
 

@@ -7,6 +7,7 @@
 #include "config/serialize.h"
 #include "log/log.h"
 #include "posix/clock.h"
+#include "posix/program.h"
 #include "steward/format.h"
 #include "steward/move_plan.h"
 
@@ -475,6 +476,7 @@ void StewardProcess::expire(Instant now) {
 
 HostView StewardProcess::view() const {
   HostView host = knowledge_.view(reader_, config_, arguments_.config_path, posix::now(), posix::wall_clock_ns());
+  host.old_binary = posix::own_program_replaced();
   if (!peer_channel_.enabled()) return host;
   for (const auto& [name, peer] : peer_channel_.peers()) {
     host.peers.push_back(peer);

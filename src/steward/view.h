@@ -103,7 +103,7 @@ struct HostView {
   std::int64_t configured_wall_ns = 0;  ///< when the running configuration was read
   std::optional<Instant> confirm_by;    ///< the running configuration is rolled back then, unless confirmed
   bool rolled_back = false;             ///< the last reload was: the file is not what runs
-  bool old_binary = false;              ///< the program on disk is another one; filled in for metrics only
+  bool old_binary = false;              ///< the program on disk is another one
   std::uint64_t events_lost = 0;        ///< reports that did not reach the steward
   HostNames names;
   Instant now{};

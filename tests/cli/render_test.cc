@@ -110,6 +110,16 @@ TEST(RenderStatusTest, DrainedFrozenAndADeadEngineComeFirst) {
       << text;
 }
 
+TEST(RenderStatusTest, AProgramThatIsNotTheFileAnyMoreIsSaid) {
+  Json status = status_of({kWeb});
+  status["version"] = "0.1.0";
+  status["running_old_binary"] = true;
+  EXPECT_TRUE(
+      render_status(status, {})
+          .starts_with("OLD PROGRAM: version 0.1.0 runs, the file is another one (`batonctl reexec`)\nINSTANCE"))
+      << render_status(status, {});
+}
+
 TEST(RenderStatusTest, AReloadThatWaitsOrWasRolledBackIsSaidFirst) {
   Json status = status_of({kWeb});
   status["confirm_within_ms"] = 37'000;

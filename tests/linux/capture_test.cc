@@ -6,6 +6,7 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -38,7 +39,9 @@ class CaptureTest : public NetnsTest {
     auto socket = open_capture_socket();
     ASSERT_TRUE(socket) << socket.error().message();
     raw_ = socket->get();
-    capture_ = std::make_unique<CaptureSocket>(std::move(*socket), "bt0");
+    auto capture = CaptureSocket::open(std::move(*socket), "bt0");
+    ASSERT_TRUE(capture) << capture.error().message();
+    capture_ = std::move(*capture);
   }
 
   static Bytes frame(std::uint16_t type, std::uint8_t last, std::size_t size = 80) {
@@ -158,6 +161,25 @@ TEST_F(CaptureTest, FindsAnInterfaceThatWasMadeAgain) {
   ASSERT_TRUE(capture_->attach());
   send("bt1", ipv4(112, 5));
   EXPECT_THAT(heard(), ElementsAre(Heard{5, false, 80, 80}));
+}
+
+TEST_F(CaptureTest, HearsEachFrameOnceAndInOrderHoweverManyThereAre) {
+  ASSERT_TRUE(capture_->attach());
+  std::size_t next = 0;
+  for (int turn = 0; turn < 12; ++turn) {  // 6000 frames are more than the kernel's memory holds at once
+    for (std::size_t i = 0; i < 500; ++i) send("bt1", ipv4(112, static_cast<std::uint8_t>((next + i) % 200)));
+    for (const Heard& one : heard()) EXPECT_EQ(one.last, next++ % 200);
+  }
+  EXPECT_EQ(next, 6000u);
+  EXPECT_EQ(capture_->lost(), 0u);
+}
+
+TEST_F(CaptureTest, AnInterfaceThatIsDownWakesNobody) {
+  ASSERT_TRUE(capture_->attach());
+  shell("ip link set bt0 down");
+  capture_->read(1, [](const ports::CapturedFrame&) {});
+  pollfd one{raw_, POLLIN, 0};
+  EXPECT_EQ(::poll(&one, 1, 0), 0);
 }
 
 TEST_F(CaptureTest, CountsWhatTheKernelHadNoRoomFor) {

@@ -43,6 +43,7 @@ class FakePort : public ports::CapturePort {
     }
     return count;
   }
+  Nanos delay() const override { return Nanos{0}; }
   std::uint64_t lost() override { return 0; }
 
  private:

@@ -33,6 +33,7 @@ class OneFrame : public ports::CapturePort {
     take({.wall_clock_ns = 1, .length = 60, .outgoing = true, .bytes = bytes});
     return 1;
   }
+  Nanos delay() const override { return Nanos{0}; }
   std::uint64_t lost() override { return 0; }
 
  private:

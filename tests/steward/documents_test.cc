@@ -27,6 +27,7 @@ TEST(StatusDocumentTest, ActiveInstanceHasExactlyTheDocumentedShape) {
     "host": "db1",
     "time": "2026-11-21T03:00:00.000Z",
     "version": "0.1.0",
+    "running_old_binary": false,
     "config_hash": "c0ffee",
     "engine": "running",
     "engine_deaths": 0,
