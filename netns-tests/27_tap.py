@@ -190,7 +190,7 @@ def test_a_flood_costs_no_advert_and_no_memory(scene):
     print("flood of %d packets in a second; longest gap %.1f ms, scribe grew by %d kB" % (sent, 1000 * gap, grown))
     assert sent > 10_000
     assert gap < 0.125, "an advert each 100 ms"
-    assert grown < 12 * 1024, "rings of 4 MiB, and as much again while a capture is open"
+    assert grown < 12 * 1024, "rings of 3 MiB, and as much again while a capture is open"
     assert not scene.owners.changes(VIP, since=began)
     status = tap.stop()
     summary = tap.lines()[-1]["summary"]

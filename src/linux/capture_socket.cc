@@ -21,7 +21,7 @@ namespace {
 
 /// The kernel writes frames into blocks of shared memory and hands over a block at a time: no call, no wake-up and no
 /// queue for each frame. A small frame takes some 150 bytes.
-constexpr unsigned kBlockSize = 64u << 10;
+constexpr unsigned kBlockSize = 32u << 10;
 constexpr unsigned kBlocks = 8;
 constexpr unsigned kFrameSize = 2048;  ///< only a unit for the kernel's check of the numbers
 /// A block that is not full is handed over after this time.

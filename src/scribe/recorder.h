@@ -23,7 +23,7 @@ namespace baton::scribe {
 struct RecorderLimits {
   /// Bytes of all rings together. A capture takes as much again while it is open, and a few times that for the moment
   /// in which it is written.
-  std::size_t memory = 4u << 20;
+  std::size_t memory = 3u << 20;
   std::size_t interfaces = 64;
   std::size_t frames_per_look = 2048;                   ///< of an interface
   Nanos between_looks = std::chrono::milliseconds{50};  ///< what comes meanwhile waits in the kernel
