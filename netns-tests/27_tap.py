@@ -85,6 +85,13 @@ def test_a_failover_leaves_a_capture_of_both_holders(scene):
     assert other.json("explain", "svc")["instances"][0]["last_transition"]["capture"] == path
 
 
+def test_the_farewell_of_a_stop_is_in_its_capture(scene):
+    one, _ = scene.pair()
+    assert one.stop() == 0
+    path = max(os.path.join(one.state, "captures", name) for name in os.listdir(os.path.join(one.state, "captures")))
+    assert [scene.lab.mac("db1")] in tshark(path, "eth.src", display="vrrp.prio == 0")
+
+
 def test_tap_names_the_rule_of_each_verdict(scene):
     _, other = scene.pair()
     source, mac = scene.lab.ip4("client"), scene.lab.mac("client")

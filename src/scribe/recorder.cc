@@ -1,7 +1,6 @@
 #include "scribe/recorder.h"
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
 #include "base/pcapng.h"
@@ -135,7 +134,8 @@ void Recorder::finish(Instant now) {
   if (!open_) return;
   Nanos longest{0};
   for (const auto& [interface, link] : links_) longest = std::max(longest, link.port->delay());
-  std::this_thread::sleep_for(longest);  // the last farewell belongs to it
+  const Instant until = now + longest;  // the last farewell belongs to it
+  while (posix::now() < until && loop_.turn(until)) continue;
   write(now);
 }
 

@@ -51,7 +51,7 @@ class Recorder {
   /// When tick() is due; nullopt: not until something happens.
   std::optional<Instant> next_deadline() const;
   void tick(Instant now);
-  /// The scribe ends: what is open is written as it stands. Blocks for the ports' delay.
+  /// The scribe ends: what is open is written as it stands. Turns the loop for the ports' delay.
   void finish(Instant now);
 
   /// Full path of the capture of a record; "" if there is none, or not yet.

@@ -319,6 +319,7 @@ int Scribe::run() {
   save_intent();
   history_.save();
   recorder_.finish(posix::now());
+  history_.save();  // what came meanwhile
   return 0;
 }
 
