@@ -23,17 +23,19 @@ constexpr std::int64_t kNoon_ns = 1'795'348'800'000'000'000;  // 2026-11-22 12:0
 struct Waiting {
   std::vector<std::uint8_t> bytes;
   std::int64_t wall_clock_ns = 0;
+  Instant due{};  ///< on its way until then
 };
 
 /// What the test puts into `queue` is on the wire.
 class FakePort : public ports::CapturePort {
  public:
-  FakePort(std::deque<Waiting>& queue, int& attached) : queue_(queue), attached_(attached) {}
+  FakePort(std::deque<Waiting>& queue, int& attached, Nanos delay = Nanos{0})
+      : queue_(queue), attached_(attached), delay_(delay) {}
   int fd() const override { return bell_.get(); }
   bool attach() override { return ++attached_ != 0; }
   std::size_t read(std::size_t limit, const std::function<void(const ports::CapturedFrame&)>& take) override {
     std::size_t count = 0;
-    for (; count < limit && !queue_.empty(); ++count) {
+    for (; count < limit && !queue_.empty() && queue_.front().due <= posix::now(); ++count) {
       const Waiting& one = queue_.front();
       take({.wall_clock_ns = one.wall_clock_ns,
             .length = static_cast<std::uint32_t>(one.bytes.size()),
@@ -43,13 +45,14 @@ class FakePort : public ports::CapturePort {
     }
     return count;
   }
-  Nanos delay() const override { return Nanos{0}; }
+  Nanos delay() const override { return delay_; }
   std::uint64_t lost() override { return 0; }
 
  private:
   posix::Fd bell_{::eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK)};
   std::deque<Waiting>& queue_;
   int& attached_;
+  Nanos delay_;
 };
 
 class RecorderTest : public ::testing::Test {
@@ -65,7 +68,7 @@ class RecorderTest : public ::testing::Test {
     frame[12] = static_cast<std::uint8_t>(type >> 8);
     frame[13] = static_cast<std::uint8_t>(type & 0xFF);
     frame.back() = mark;
-    wire_.push_back({frame, wall_clock_ns});
+    wire_.push_back({frame, wall_clock_ns, {}});
   }
   std::vector<std::string> files() const {
     std::vector<std::string> found;
@@ -175,6 +178,16 @@ TEST_F(RecorderTest, WhatIsOpenIsWrittenAtTheEnd) {
   arrives(0x0800, 1);
   one->transition(t0_, t0_, 3, kNoon_ns, "x");
   one->finish(t0_ + 1ms);
+  EXPECT_THAT(marks(), ElementsAre(1));
+}
+
+TEST_F(RecorderTest, WhatIsOnItsWayAtTheEndIsWaitedFor) {
+  Recorder one{*loop_, directory_.fd(), directory_.path()};
+  one.watch("eth0", 10s, std::make_unique<FakePort>(wire_, attached_, 60ms));
+  one.transition(t0_, t0_, 3, kNoon_ns, "x");
+  arrives(0x0800, 1);
+  wire_.back().due = posix::now() + 50ms;
+  one.finish(posix::now());
   EXPECT_THAT(marks(), ElementsAre(1));
 }
 
