@@ -32,7 +32,8 @@ std::set<pid_t> Guardian::own_children() const {
 /// Strictly decoded all the same: it went through a process that reads what people write.
 void Guardian::take_fleet(const posix::Fd& fleet) {
   const auto bytes = posix::read_sealed(fleet.get(), ipc::kMaxFleetSize);
-  auto orders = bytes ? ipc::decode_fleet(*bytes) : Result<std::vector<ipc::HostOrder>>{Unexpected{bytes.error()}};
+  auto orders =
+      bytes ? ipc::decode_fleet(*bytes) : Result<std::vector<ipc::HostOrder>>{Unexpected<Error>{bytes.error()}};
   if (!orders) {
     log::error("plugins_not_started", {}, orders.error().message());
     return;

@@ -72,7 +72,7 @@ void Guardian::wish_reexec(std::uint64_t nonce) {
     log::info("reexec_put_off", {}, why);
     return answer_reexec(nonce, false, true, why + "; try again later");
   }
-  reexec_.emplace();
+  reexec_.emplace(Reexec{});
   reexec_->nonce = nonce;
   reexec_->began = posix::now();
   reexec_->from = kVersion;
@@ -257,7 +257,7 @@ Result<std::unique_ptr<Guardian>> Guardian::resume(const Options& options, int i
   std::vector<std::string> environment = posix::environment_without(kInheritanceVariable);
   environment.push_back(kInheritanceVariable + ("=" + std::to_string(inheritance)));
   environment.push_back(kFailureVariable + ("=" + resumed.error().message()));
-  return Unexpected{posix::execute(program_to_return_to(*bytes), options.arguments, environment)};
+  return Unexpected<Error>{posix::execute(program_to_return_to(*bytes), options.arguments, environment)};
 }
 
 void Guardian::inherit_worker(Process process, const LeftWorker& left) {
@@ -298,7 +298,7 @@ void Guardian::inherit(Inheritance left, bool read_anew) {
     change_watchdog(left.facts);
     take_fleet(fleet_);
   }
-  reexec_.emplace();
+  reexec_.emplace(Reexec{});
   reexec_->step = Reexec::Step::kPrepare;
   reexec_->nonce = left.nonce;
   reexec_->began = left.asked;
