@@ -330,7 +330,7 @@ TEST_F(PluginHostsTest, AnActionThatNobodyLetsGoIsEndedAfterTenMinutes) {
 TEST_F(PluginHostsTest, AnotherProgramsGuardianLooksAfterTheSameHosts) {
   program("exec sleep 100");
   fleet({order("db"), order("act", kAct)});
-  ASSERT_EQ(hosts_->running(), 2u);
+  ASSERT_TRUE(eventually([&] { return hosts_->running() == 2; }));
   std::vector<LeftHost> left = hosts_->leave();
   ASSERT_EQ(left.size(), 2u);
   const auto probe = std::find_if(left.begin(), left.end(), [](const LeftHost& one) { return one.page >= 0; });
