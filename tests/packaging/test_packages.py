@@ -19,6 +19,7 @@ MOVES = re.compile(r"\b(start|stop|restart|try-restart|reload-or-restart|kill|is
 IN_ROOT = """
 set -e
 mount --make-rprivate /
+mount --bind "$0" "$0"
 mount -t proc proc "$0/proc"; mount -t sysfs sysfs "$0/sys"; mount --rbind /dev "$0/dev"; mount -t tmpfs run "$0/run"
 ip link set lo up
 root=$0
