@@ -2,12 +2,14 @@
 
 BATON_REEXECS=1000 does the long run; by default it is 20.
 """
+import contextlib
 import os
 import shutil
 import signal
 import socket
 import struct
 import tempfile
+import threading
 import time
 
 import pytest
@@ -235,26 +237,70 @@ def second_engine(daemon, known):
     return None
 
 
-@pytest.mark.limit(60)
+def frozen_successor(daemon):
+    """Asks for a re-exec and stops the new engine before it says that it is prepared; (who asked, its pid, the workers of before)."""
+    for _ in range(20):
+        before = workers(daemon)
+        engine, steward = before["engine"], before["steward"]
+        asked = daemon.control_process("reexec")
+        found = wait_until(lambda: second_engine(daemon, engine) or asked.poll() is not None, 10, "a new engine", every=0.0002)
+        if found is not True:
+            os.kill(found, signal.SIGSTOP)
+            try:  # was it prepared already, the old one steps aside within moments
+                wait_until(lambda: not proc.alive(engine) or asked.poll() is not None, 0.5)
+            except AssertionError:
+                return asked, found, before
+            os.kill(found, signal.SIGCONT)
+        assert asked.wait(10) == 0
+        wait_until(lambda: daemon.process_of("steward") not in (None, steward), 3, "a new steward")
+    raise AssertionError("never caught while it prepares")
+
+
+@pytest.mark.limit(90)
 @pytest.mark.alone
 def test_a_new_engine_that_dies_before_it_takes_over_leads_back_to_the_old_program(scene, programs):
     one, other = pair(scene, programs)
-    before = workers(one)
-    began = time.time()
     install(programs, of_version(program(), "0.1.9"))
-    asked = one.control_process("reexec")
-    killed = wait_until(lambda: second_engine(one, before["engine"]), 10, "the new engine", every=0.0005)
-    os.kill(killed, signal.SIGKILL)
-    status = asked.wait(10)
-    undisturbed(scene, began, *([other] if status == 0 else [one, other]))
-    if status == 0:  # it had taken over already: as after any death of an engine
-        assert "event=engine_died" in one.log()
-        return
-    assert status == 1
+    asked, successor, before = frozen_successor(one)
+    began = time.time()
+    os.kill(successor, signal.SIGKILL)
+    assert asked.wait(10) == 1
+    undisturbed(scene, began, one, other)
     assert "event=reexec_failed step=\"new program\"" in one.log() or "new engine" in one.log(), one.log()[-2000:]
     assert workers(one) == before
-    assert os.readlink("/proc/%d/exe" % one.process.pid).endswith("(deleted)"), "the old program again"
-    assert "to 0.1.9" in reexec(one)
+    assert runs_old_program(one) or "to=0.1.9" in one.log()
+    reexec(one)
+
+
+@pytest.mark.limit(90)
+@pytest.mark.alone
+def test_a_stop_comes_first(scene, programs):
+    """SIGTERM while the new engine prepares, which dies then: the old one leaves and releases in order, and nothing is left."""
+    jobs = ["[plugin jobs]", "module = exec", "enter_command = /bin/true", "leave_command = /bin/sleep 1"]
+    one, _ = scene.pair(extra=("follow_up = jobs",), daemon={"programs": programs, "sections": jobs, "plugins": plugin_dir()})
+    asked, successor, _ = frozen_successor(one)
+    began = time.time()
+    one.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: asked.poll() is not None or not proc.alive(successor), 3, "called off")
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(successor, signal.SIGKILL)
+    assert one.process.wait(8) == 0
+    assert "died" not in one.log()
+    assert scene.capture.adverts("db1", since=began, priority=0), "a farewell"
+    scene.wait_holder("db2", deadline=2)
+    assert not proc.alive(successor) and VIP not in [entry["local"] for entry in scene.lab.addresses("db1")]
+    assert asked.wait(10) != 0
+
+
+@pytest.mark.limit(60)
+def test_what_an_operator_says_meanwhile_stays(scene, programs):
+    _, other = pair(scene, programs)
+    assert other.control("drain").returncode == 0
+    asked, successor, _ = frozen_successor(other)
+    assert other.control("undrain").returncode == 0
+    os.kill(successor, signal.SIGCONT)
+    assert asked.wait(15) == 0
+    wait_until(lambda: other.json("status")["drained"] is False and other.instance()["eligible"], 3, "not drained")
 
 
 @pytest.mark.limit(60)
@@ -339,6 +385,18 @@ def test_the_service_manager_and_the_watchdog_see_one_process_that_is_well(scene
     assert manager.recv(4096).decode() == "READY=1"
     scene.wait_holder("db1", deadline=10)
     one.wait_ready()
+    meals = []
+
+    def watch_meals():
+        size, end = os.path.getsize(dog), time.monotonic() + 4
+        while time.monotonic() < end:
+            now = os.path.getsize(dog)
+            if now > size:
+                meals.append(time.monotonic())
+            size = now
+            time.sleep(0.005)
+    watching = threading.Thread(target=watch_meals)
+    watching.start()
     asked = one.control_process("reexec")
     fed, texts, end = [], [], time.monotonic() + 2
     while time.monotonic() < end:
@@ -346,10 +404,10 @@ def test_the_service_manager_and_the_watchdog_see_one_process_that_is_well(scene
         if texts[-1] == "WATCHDOG=1":
             fed.append(time.monotonic())
     assert asked.wait(10) == 0
+    watching.join()
+    assert len(meals) > 3 and max(after - before for before, after in zip(meals, meals[1:])) < 2, "the hardware watchdog's timeout"
     assert max(after - before for before, after in zip(fed, fed[1:])) < 0.4
     assert not [text for text in texts if "STOPPING" in text or "READY" in text or "MAINPID" in text], texts
-    meals = len(open(dog, encoding="ascii").read())
-    wait_until(lambda: len(open(dog, encoding="ascii").read()) > meals, 3, "still fed")
     assert "V" not in open(dog, encoding="ascii").read(), "never closed"
     manager.close()
 

@@ -31,8 +31,7 @@ constexpr FindingEntry kFindings[] = {
      "It runs on libraries that were replaced on disk since, as after a security update.",
      "`batonctl reexec`: the daemon starts anew on those on disk, without a failover."},
     {F::kVersionDiffers, "version_differs", C::kDaemon, S::kNote, "The daemon is of another version than this command.",
-     "Let the daemon take up the new one: on the Active host `batonctl drain` first; `systemctl restart baton`; "
-     "`batonctl undrain`."},
+     "`batonctl reexec`: the daemon goes over to the program on disk."},
     {F::kConfigWarnings, "config_warnings", C::kDaemon, S::kNote,
      "The configuration is valid, but something in it is rarely meant.", "`batonctl check` shows each with its help."},
 

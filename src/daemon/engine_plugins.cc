@@ -551,6 +551,13 @@ void EnginePlugins::serve_act(Instant now, Section& section) {
 
 // --- The turn ------------------------------------------------------------------------------------------------------
 
+bool EnginePlugins::owes_word() const {
+  return std::any_of(sections_.begin(), sections_.end(), [](const auto& each) {
+    const auto& queue = each.second.act.queue;
+    return std::any_of(queue.begin(), queue.end(), [](const Waiting& one) { return one.ticket == 0; });
+  });
+}
+
 void EnginePlugins::dispatch(Instant now, PluginSink& sink) {
   started_ = true;
   if (now < due_) return;

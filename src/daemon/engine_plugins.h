@@ -77,6 +77,8 @@ class EnginePlugins : public ports::PluginPort {
 
   /// Delivers what has come since: news, results, deadlines that are over. Once a turn.
   void dispatch(Instant now, PluginSink& sink);
+  /// Somebody is only to be told of something, which nobody would tell again.
+  bool owes_word() const;
   /// When dispatch() has something to do without anything arriving; nullopt: never.
   std::optional<Instant> next_deadline() const;
 

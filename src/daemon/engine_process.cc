@@ -58,8 +58,8 @@ void raise_priority(const config::Daemon& daemon) {
 
 /// Waits for the end of a predecessor that still runs. Everything that it uses, the journal of addresses for one, is
 /// its own until then, and whatever comes stays in its socket; what the guardian says meanwhile is kept in `heard`.
-/// False: no successor is needed any more.
-bool stand_by(ipc::Channel& guardian, std::vector<ipc::Incoming>& heard) {
+/// Nullopt: no successor is needed any more.
+std::optional<ipc::TakeOver> stand_by(ipc::Channel& guardian, std::vector<ipc::Incoming>& heard) {
   guardian.send(ipc::Prepared{});
   while (true) {
     ipc::Incoming incoming = guardian.receive();
@@ -68,9 +68,9 @@ bool stand_by(ipc::Channel& guardian, std::vector<ipc::Incoming>& heard) {
       ::poll(&ready, 1, -1);
       continue;
     }
-    if (incoming.status != ipc::ReceiveStatus::kMessage) return false;
-    if (std::holds_alternative<ipc::TakeOver>(incoming.message)) return true;
-    if (std::holds_alternative<ipc::Terminate>(incoming.message)) return false;
+    if (incoming.status != ipc::ReceiveStatus::kMessage) return std::nullopt;
+    if (const auto* take_over = std::get_if<ipc::TakeOver>(&incoming.message)) return *take_over;
+    if (std::holds_alternative<ipc::Terminate>(incoming.message)) return std::nullopt;
     heard.push_back(std::move(incoming));
   }
 }
@@ -297,7 +297,7 @@ void EngineProcess::release() {
 bool EngineProcess::may_step_aside(Instant now) const {
   if (release_deadline_) return false;
   if (now >= *step_aside_by_) return true;
-  if (ports_.reports_due() || ports_.scribe_owes()) return false;
+  if (ports_.reports_due() || ports_.scribe_owes() || plugins_.owes_word()) return false;
   const Nanos room = std::clamp<Nanos>(engine_.shortest_active_down_interval() / 12, milliseconds{5}, milliseconds{50});
   const auto due = engine_.next_deadline();
   return !due || *due - now >= room;
@@ -466,7 +466,13 @@ int run_engine(EngineArguments arguments) {
   if (!loop) return engine_failed(loop.error());
   ipc::Channel guardian{std::move(arguments.guardian), ipc::Process::kEngine, ipc::Process::kGuardian};
   std::vector<ipc::Incoming> heard;
-  if (arguments.stand_by && !stand_by(guardian, heard)) return 0;
+  if (arguments.stand_by) {
+    const auto take_over = stand_by(guardian, heard);
+    if (!take_over) return 0;
+    arguments.drained = take_over->drained;
+    arguments.frozen_until.reset();
+    if (take_over->frozen_until_ns != 0) arguments.frozen_until = Instant{Nanos{take_over->frozen_until_ns}};
+  }
   linux::NetworkOptions options;
   options.runtime_dir = arguments.runtime_dir.get();
   auto network = linux::Network::open(options);

@@ -379,7 +379,7 @@ Result<void> Guardian::spawn_engine(Worker& place, posix::Fd steward, posix::Fd 
 /// Three deaths in a minute: whatever kills it would kill the next one too, and the addresses must not flap.
 void Guardian::stay_down() {
   phase_ = Phase::kStayDown;
-  if (reexec_) reexec_failed("engine", "it died three times within a minute");
+  if (reexec_) reexec_failed("engine", "it died three times within a minute", "");
   run_last_resort_child();
   mark_board_down();
   memberships_.clear();
@@ -439,6 +439,7 @@ void Guardian::mark_board_down() {
 void Guardian::begin_stop() {
   if (phase_ == Phase::kStopping) return;
   phase_ = Phase::kStopping;
+  call_off_reexec();
   notifier_.send("STOPPING=1\nSTATUS=Releasing all addresses");
   if (!worker(Process::kEngine).child.running()) {
     finish_stop();

@@ -77,6 +77,8 @@ class Guardian {
     posix::Fd program;                ///< to go over to; after that, to return to
     std::optional<SelfCheck> check;
     bool prepared = false;
+    /// In force before, where this program had to read the files: what the old one goes on with if it comes to that.
+    std::optional<ConfigAnswer> before;
     posix::Fd steward_end;  ///< of the new engine's connections, told when it takes over
     posix::Fd scribe_end;
   };
@@ -135,6 +137,7 @@ class Guardian {
   void on_successor();
   void successor_died(const std::string& how);
   void drop_successor();
+  void call_off_reexec();
   void let_step_aside(Instant now);
   void on_stepped_aside();
   std::optional<Instant> reexec_due() const;
@@ -142,11 +145,13 @@ class Guardian {
   void return_to_old(const std::string& why);
   void on_taken_over();
   void renew_steward();
-  void reexec_failed(const std::string& step, const std::string& why);
+  void reexec_failed(const std::string& step, const std::string& why,
+                     const char* who_goes_on = "the old program goes on: ");
   void answer_reexec(std::uint64_t nonce, bool done, bool busy, const std::string& sentence);
   bool replace_side_process(Process process);
   void reexec_over();
   bool side_process_replaced(Process process);
+  void side_process_renewed(Process process);
 
   // workers.cc: children and what they say.
   Worker& worker(Process process) { return workers_.at(static_cast<std::size_t>(process)); }

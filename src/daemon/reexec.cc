@@ -5,6 +5,7 @@
 // all.
 #include <fcntl.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -34,6 +35,7 @@ constexpr Nanos kStepAsideLimit = seconds{3};
 constexpr Nanos kTakeOverLimit = seconds{10};
 constexpr Nanos kReplaceLimit = seconds{2};
 constexpr std::size_t kMaxSentence = 500;
+constexpr const char* kNewGoesOn = "the new program goes on: ";
 constexpr std::size_t kMaxConfigBytes = 64u << 20;
 
 constexpr std::array kWorkers{ipc::Process::kEngine, ipc::Process::kSteward, ipc::Process::kScribe};
@@ -112,6 +114,7 @@ void Guardian::go_over(const std::string& version) {
   flush_channels();
   Inheritance left = leave();
   const posix::Fd own{::open("/proc/self/exe", O_PATH | O_CLOEXEC)};
+  if (!own.valid()) return reexec_failed("execute", Error{"open /proc/self/exe", errno, {}}.message());
   left.program = own.get();
   log::info("reexec_goes_over", {{"from", kVersion}, {"to", version}});
   const Error error = hand_over(left, reexec_->program.get(), {});
@@ -144,10 +147,11 @@ Inheritance Guardian::leave() const {
   left.version = reexec_->from;
   left.nonce = reexec_->nonce;
   left.asked = reexec_->began;
-  left.facts = facts_;
-  left.configuration = configuration_.get();
-  left.for_steward = for_steward_.get();
-  left.fleet = fleet_.get();
+  const std::optional<ConfigAnswer>& before = reexec_->before;
+  left.facts = before ? before->facts : facts_;
+  left.configuration = before ? before->configuration.get() : configuration_.get();
+  left.for_steward = before ? before->for_steward.get() : for_steward_.get();
+  left.fleet = before ? before->fleet.get() : fleet_.get();
   left.rolled_back = rolled_back_;
   left.board = board_.get();
   left.lock = premises_.lock.get();
@@ -223,20 +227,18 @@ std::unique_ptr<Guardian> Guardian::take_up(const Options& options, Resumed resu
   premises.runtime_dir.reset(left.runtime_dir);
   premises.state_dir.reset(left.state_dir);
   premises.control.reset(left.control);
-  posix::Fd configuration{left.configuration};
-  posix::Fd for_steward{left.for_steward};
-  posix::Fd fleet{left.fleet};
+  ConfigAnswer before;
+  before.facts = left.facts;
+  before.configuration.reset(left.configuration);
+  before.for_steward.reset(left.for_steward);
+  before.fleet.reset(left.fleet);
   const bool read_anew = resumed.configuration.valid;
-  if (!read_anew) {
-    resumed.configuration.facts = left.facts;
-    resumed.configuration.configuration = std::move(configuration);
-    resumed.configuration.for_steward = std::move(for_steward);
-    resumed.configuration.fleet = std::move(fleet);
-  }
+  if (!read_anew) resumed.configuration = std::move(before);
   std::unique_ptr<Guardian> guardian{new Guardian{options, std::move(premises), std::move(resumed.configuration),
                                                   std::move(resumed.loop), std::move(resumed.signals),
                                                   posix::Fd{left.board}, std::move(resumed.memory)}};
   guardian->inherit(std::move(left), read_anew);
+  if (read_anew) guardian->reexec_->before = std::move(before);
   return guardian;
 }
 
@@ -250,7 +252,10 @@ Result<std::unique_ptr<Guardian>> Guardian::resume(const Options& options, int i
     if (auto kept = keep_guardian_capabilities(); !kept) return Unexpected<Error>{kept.error()};
     ::close(inheritance);
     auto guardian = take_up(options, std::move(*resumed));
-    if (!failure.empty()) guardian->reexec_failed("new program", failure);
+    if (!failure.empty()) {
+      guardian->take_fleet(guardian->fleet_);  // the new program may have had another
+      guardian->reexec_failed("new program", failure);
+    }
     return guardian;
   }
   if (!failure.empty()) return Unexpected<Error>{resumed.error()};  // there and back, and no way on
@@ -319,8 +324,6 @@ Result<void> Guardian::start_successor() {
   if (!scribe) return Unexpected<Error>{scribe.error()};
   reexec_->steward_end = std::move(steward->second);
   reexec_->scribe_end = std::move(scribe->second);
-  drained_ = board_says_drained();
-  frozen_until_ = board_says_frozen();
   auto spawned = spawn_engine(successor_, std::move(steward->first), std::move(scribe->first), true, true);
   if (!spawned) return spawned;
   const auto listen = [this](std::uint32_t) { on_successor(); };
@@ -369,6 +372,14 @@ void Guardian::drop_successor() {
   reexec_->deadline = posix::now() + kTakeOverLimit;
 }
 
+/// A stop comes first. An old engine that was told to step aside releases instead; a new one that has taken over is
+/// told to release.
+void Guardian::call_off_reexec() {
+  if (!reexec_ || reexec_->step != Reexec::Step::kPrepare) return;
+  drop_successor();
+  reexec_failed("new engine", "the daemon stops", "");
+}
+
 void Guardian::let_step_aside(Instant now) {
   if (!reexec_->prepared || reexec_->step != Reexec::Step::kPrepare || !instance_under_way().empty()) return;
   reexec_->step = Reexec::Step::kStepAside;
@@ -385,7 +396,10 @@ void Guardian::on_stepped_aside() {
   loop_.remove(successor_.channel.fd());
   loop_.remove(successor_.child.pidfd());
   engine = std::exchange(successor_, {});
-  engine.channel.send(ipc::TakeOver{});
+  drained_ = board_says_drained();
+  frozen_until_ = board_says_frozen();
+  engine.channel.send(ipc::TakeOver{.drained = drained_,
+                                    .frozen_until_ns = frozen_until_ ? frozen_until_->time_since_epoch().count() : 0});
   engine.started = posix::now();
   adopting_ = true;
   reexec_->step = Reexec::Step::kTakeOver;
@@ -415,6 +429,7 @@ void Guardian::on_taken_over() {
   reexec_->step = Reexec::Step::kScribe;
   reexec_->deadline.reset();
   reexec_->program.reset();
+  reexec_->before.reset();
   hosts_.renew(posix::now());
   if (!replace_side_process(Process::kScribe)) renew_steward();
 }
@@ -428,10 +443,10 @@ bool Guardian::replace_side_process(Process process) {
     send(process, ipc::Terminate{});
     return true;
   }
-  // Terminate would make the steward tell the other hosts that this one leaves. The end of its channel does not.
-  loop_.remove(one.channel.fd());
+  // Terminate would make the steward tell the other hosts that this one leaves. The end of its channel does not. What
+  // it has said is read until it ends: closing now could cost it the answer that waits for it.
   one.channel.flush();
-  one.channel.close();
+  ::shutdown(one.channel.fd(), SHUT_WR);
   return true;
 }
 
@@ -441,10 +456,19 @@ bool Guardian::side_process_replaced(Process process) {
   if (!one.replace_by) return false;
   one.replace_by.reset();
   start_side_process(process);
-  if (!reexec_) return true;
-  if (process == Process::kScribe) renew_steward();
-  if (process == Process::kSteward) reexec_over();
+  // A new steward has requests of its own: nobody waits for the answers to the old one's.
+  if (process == Process::kSteward) {
+    for (ReloadWish& wish : wishes_) wish.nonce = 0;
+  }
+  side_process_renewed(process);
   return true;
+}
+
+/// Or it is too slow to wait for: a hung disk holds the scribe, and nothing else. It follows whenever it ends.
+void Guardian::side_process_renewed(Process process) {
+  if (!reexec_) return;
+  if (process == Process::kScribe && reexec_->step == Reexec::Step::kScribe) return renew_steward();
+  if (process == Process::kSteward && reexec_->step == Reexec::Step::kSteward) reexec_over();
 }
 
 /// Last of all, since who asked waits there for the answer.
@@ -472,13 +496,14 @@ std::optional<Instant> Guardian::reexec_due() const {
 }
 
 void Guardian::tick_reexec(Instant now) {
-  for (Worker& one : workers_) {
-    if (one.replace_by && now >= *one.replace_by) {
-      one.child.signal(SIGKILL);
-      one.replace_by = now + kReplaceLimit;
-    }
+  for (const Process process : {Process::kScribe, Process::kSteward}) {
+    Worker& one = worker(process);
+    if (!one.replace_by || now < *one.replace_by) continue;
+    one.child.signal(SIGKILL);
+    one.replace_by = now + kReplaceLimit;
+    side_process_renewed(process);
   }
-  if (!reexec_) return;
+  if (!reexec_ || (phase_ == Phase::kStopping && reexec_->step != Reexec::Step::kSelfCheck)) return;
   using Step = Reexec::Step;
   if (reexec_->step == Step::kPrepare) let_step_aside(now);
   if (!reexec_->deadline || now < *reexec_->deadline) return;
@@ -489,7 +514,7 @@ void Guardian::tick_reexec(Instant now) {
       return return_to_old(why.empty() ? "the new engine was not prepared in time" : why + "; try again later");
     }
     case Step::kStepAside: return replace_engine();
-    case Step::kTakeOver: return reexec_failed("take-over", "the new engine did not say that it is ready");
+    case Step::kTakeOver: return reexec_failed("take-over", "the new engine did not say that it is ready", kNewGoesOn);
     case Step::kScribe:
     case Step::kSteward: return;
   }
@@ -510,14 +535,14 @@ void Guardian::return_to_old(const std::string& why) {
     const Error error = hand_over(left, reexec_->program.get(), why);
     log::error("reexec_no_way_back", {}, error.message());
   }
-  reexec_failed("new engine", why);
+  reexec_failed("new engine", why, kNewGoesOn);
 }
 
 // --- Both ----------------------------------------------------------------------------------------------------------
 
-void Guardian::reexec_failed(const std::string& step, const std::string& why) {
+void Guardian::reexec_failed(const std::string& step, const std::string& why, const char* who_goes_on) {
   log::error("reexec_failed", {{"step", step}}, why);
-  answer_reexec(reexec_->nonce, false, false, step + ": " + why);
+  answer_reexec(reexec_->nonce, false, false, who_goes_on + step + ": " + why);
   reexec_over();
 }
 

@@ -26,7 +26,7 @@ void Guardian::wish_reload(ReloadWish wish) {
 }
 
 void Guardian::start_reader() {
-  if (reader_ || applying_ || reexec_ || wishes_.empty()) return;
+  if (reader_ || applying_ || reexec_ || wishes_.empty() || phase_ == Phase::kStopping) return;
   reading_ = wishes_.front();
   wishes_.pop_front();
   // One at a time: what would come back must be one that somebody has confirmed.

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ namespace {
 constexpr std::size_t kMaxWords = 4096;
 constexpr std::size_t kMaxConfigBytes = 64u << 20;
 constexpr int kNotExecuted = 127;
+constexpr rlim_t kMostPrinted = 1u << 20;
 
 /// What it printed last.
 std::string tail_of(int fd) {
@@ -52,6 +54,8 @@ int become(const SelfCheck::Request& request, int words) {
   std::vector<std::string> arguments = request.arguments;
   arguments.emplace_back("--selfcheck");
   if (auto kept = posix::keep_across_exec(kGuardianCapabilities); !kept) return kNotExecuted;
+  const rlimit most{kMostPrinted, kMostPrinted};  // a broken program may print without end
+  ::setrlimit(RLIMIT_FSIZE, &most);
   const Error error = posix::execute(request.program, arguments, environment);
   std::fprintf(stderr, "%s\n", error.message().c_str());
   return kNotExecuted;
@@ -70,11 +74,15 @@ Result<void> check_modules(const Options& options, const std::vector<LeftHost>& 
   return {};
 }
 
-Result<void> check_configuration_of(const Options& options, int memory) {
-  const auto bytes = posix::read_sealed(memory, kMaxConfigBytes);
+Result<void> check_configuration_of(const Options& options, const Inheritance& all) {
+  const auto bytes = posix::read_sealed(all.configuration, kMaxConfigBytes);
   if (!bytes) return Unexpected<Error>{bytes.error()};
+  if (config::deserialize(*bytes)) return {};
   // Another version writes it down in another way: then it is read from the files, as at a reload.
-  if (config::deserialize(*bytes) || check_configuration(options)) return {};
+  if (all.rolled_back) {
+    return fail("it would read " + options.config_path + ", whose reload was rolled back: mend it and reload first");
+  }
+  if (check_configuration(options)) return {};
   return fail("the configuration in force cannot be taken over, and " + options.config_path + " is not valid");
 }
 
@@ -88,7 +96,7 @@ Result<void> check_inheritance(const Options& options, int memory) {
   if (const auto reader = ipc::BoardReader::open(board->const_bytes()); !reader) {
     return Unexpected<Error>{reader.error()};
   }
-  if (auto checked = check_configuration_of(options, all->configuration); !checked) return checked;
+  if (auto checked = check_configuration_of(options, *all); !checked) return checked;
   return check_modules(options, all->hosts);
 }
 

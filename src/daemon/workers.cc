@@ -189,7 +189,7 @@ void Guardian::side_process_died(Process process, int status) {
   if (one.channel.open()) loop_.remove(one.channel.fd());
   one.channel.close();
   forget_ends(process);
-  if (phase_ == Phase::kStopping || side_process_replaced(process)) return;
+  if (side_process_replaced(process) || phase_ == Phase::kStopping) return;
   const Instant now = posix::now();
   const bool lived = now - one.started > kGoodLife;
   one.back_off = lived || one.back_off == Nanos{0} ? kFirstBackOff : std::min(one.back_off * 2, kLongestBackOff);

@@ -216,6 +216,11 @@ void fields(Archive& archive, ReexecResult& message) {
   archive.text(message.sentence);
 }
 template <class Archive>
+void fields(Archive& archive, TakeOver& message) {
+  archive.flag(message.drained);
+  archive.number(message.frozen_until_ns);
+}
+template <class Archive>
 void fields(Archive& archive, Lifecycle& message) {
   archive.enumerator(message.process, up_to<Process::kScribe>);
   archive.enumerator(message.reason, known_reason);

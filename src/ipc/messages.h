@@ -181,8 +181,12 @@ struct Prepared {};
 struct StepAside {};
 /// engine -> guardian: its last word; the board has everything.
 struct SteppedAside {};
-/// guardian -> engine, after Prepared: continue what the board says.
-struct TakeOver {};
+/// guardian -> engine, after Prepared: continue what the board says. The operator's words may have changed since it was
+/// started.
+struct TakeOver {
+  bool drained = false;
+  std::int64_t frozen_until_ns = 0;  ///< 0 = not frozen
+};
 struct HistoryQuery {
   std::uint64_t nonce = 0;
   std::uint32_t limit = 0;  ///< newest first are chosen, delivered oldest first

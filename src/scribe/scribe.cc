@@ -162,6 +162,7 @@ void Scribe::on_message(ipc::Incoming& incoming) {
 void Scribe::replace(ipc::Process peer, std::vector<posix::Fd>& fds) {
   if (fds.empty() || (peer != ipc::Process::kEngine && peer != ipc::Process::kSteward)) return;
   ipc::Channel& channel = peer == ipc::Process::kEngine ? engine_ : steward_;
+  if (channel.open()) on_channel(channel, EPOLLIN);  // the old one's last words
   drop(channel);
   channel = ipc::Channel(std::move(fds.front()), ipc::Process::kScribe, peer);
   watch(channel);

@@ -122,12 +122,26 @@ void StewardProcess::tell_engine(const PeerView& peer) {
                                 .promise = instance.promise,
                                 .left = peer.engine == kStopped}});
   }
-  for (const auto& [section, said] : peer.checks) {
-    if (said.second <= watched.told) continue;
-    engine_.send(ipc::PeerCheck{.host = peer.host, .section = section, .passes = said.first});
-  }
+  tell_checks(peer, watched.told);
   if (peer.heard_ever) watched.told = std::max(watched.told, peer.heard_at);
   refresh_interest(engine_);
+}
+
+/// Those that were heard later than `since`.
+void StewardProcess::tell_checks(const PeerView& peer, Instant since) {
+  for (const auto& [section, said] : peer.checks) {
+    if (said.second <= since) continue;
+    engine_.send(ipc::PeerCheck{.host = peer.host, .section = section, .passes = said.first});
+  }
+}
+
+/// To a new engine, which would count a relative check that fails here and passes elsewhere as passed until the next
+/// word comes.
+void StewardProcess::tell_checks_again() {
+  const Instant now = posix::now();
+  for (const auto& [name, peer] : peer_channel_.peers()) {
+    if (!peer_channel_.lost(peer, now)) tell_checks(peer, now - PeerChannel::kLostAfter);
+  }
 }
 
 void StewardProcess::watch_peer(const PeerView& peer, Instant now) {

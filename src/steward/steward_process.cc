@@ -213,7 +213,10 @@ void StewardProcess::replace_channel(ipc::Process peer, std::vector<posix::Fd>& 
     channel.close();
     return;
   }
-  if (peer == ipc::Process::kEngine) knowledge_.note_engine_replaced();
+  if (peer == ipc::Process::kEngine) {
+    knowledge_.note_engine_replaced();
+    tell_checks_again();
+  }
   if (peer == ipc::Process::kScribe) knowledge_.note_scribe_replaced();
 }
 
@@ -293,8 +296,7 @@ void StewardProcess::on_reexec_result(const ipc::ReexecResult& result) {
   if (result.done)
     return answer(pending->client, answer_line(Verb::kReexec, {{"lines", Json::array({result.sentence})}}));
   const ExitCode exit = result.busy ? ExitCode::kRefused : ExitCode::kFailed;
-  const char* kept = result.busy ? "refused: " : "the old program goes on: ";
-  answer(pending->client, refusal_line(exit, kept + result.sentence));
+  answer(pending->client, refusal_line(exit, (result.busy ? "refused: " : "") + result.sentence));
 }
 
 void StewardProcess::on_report(const ipc::ReportMessage& message) {

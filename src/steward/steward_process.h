@@ -93,6 +93,8 @@ class StewardProcess {
   PeerReport own_report(const HostView& host) const;
   bool busy(const HostView& host) const;
   void tell_engine(const PeerView& peer);
+  void tell_checks(const PeerView& peer, Instant since);
+  void tell_checks_again();
   void watch_peer(const PeerView& peer, Instant now);
   void raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now);
 

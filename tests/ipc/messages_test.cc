@@ -154,7 +154,7 @@ TEST(MessagesTest, EachTypeComesBackAsItself) {
   round_trip(Prepared{});
   round_trip(StepAside{});
   round_trip(SteppedAside{});
-  round_trip(TakeOver{});
+  round_trip(TakeOver{.drained = true, .frozen_until_ns = 1'000'000'007});
 }
 
 TEST(MessagesTest, WhatIsSaidOfPluginsSurvives) {

@@ -349,7 +349,7 @@ TEST_F(StewardProcessTest, AReexecIsAskedOfTheGuardianAndItsWordDecidesTheExitCo
     std::string said;
   };
   for (const Case& each : {Case{true, false, 0, "it went over"}, Case{false, true, 6, "refused: it went over"},
-                           Case{false, false, 1, "the old program goes on: it went over"}}) {
+                           Case{false, false, 1, "it went over"}}) {
     Client client(socket_path());
     client.write("{\"verb\":\"reexec\"}\n");
     const auto request = expect<ipc::ReexecRequest>(guardian_);
