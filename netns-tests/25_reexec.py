@@ -292,7 +292,8 @@ def test_a_stop_comes_first(scene, programs):
     assert asked.wait(10) != 0
 
 
-@pytest.mark.limit(60)
+@pytest.mark.limit(90)
+@pytest.mark.alone
 def test_what_an_operator_says_meanwhile_stays(scene, programs):
     _, other = pair(scene, programs)
     assert other.control("drain").returncode == 0

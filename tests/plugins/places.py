@@ -1,5 +1,6 @@
 """Where the built programs and plugins are run from. Baton's processes run as users of their own, who cannot enter a home
-directory of mode 0700, and load only plugins that nobody but root could have changed: from such a checkout a copy is used.
+directory of mode 0700, and load only plugins that nobody but root could have changed; a service has a /tmp of its own. From
+such a checkout a copy is used.
 
     BUILD = places.usable("/root/baton/build/release")    # itself, or /var/lib/baton-tests/NAME with bin and lib/baton
 """
@@ -19,6 +20,9 @@ WHO = "baton-check"
 def objection(build, top="/"):
     """Why Baton cannot be run from there, in words; "" if it can. Only what exists is looked at, up to `top`."""
     place = pathlib.Path(os.path.abspath(build))
+    for own in ("/tmp", "/var/tmp"):
+        if place.is_relative_to(own):
+            return f"a service has a {own} of its own"
     for directory in [place, *place.parents]:
         if directory.exists():
             status = directory.stat()

@@ -5,6 +5,7 @@ import ctypes
 import multiprocessing
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -31,10 +32,23 @@ def wait_until(condition, seconds=10.0):
         time.sleep(0.01)
 
 
+_held = []
+
+
 def free_port(family=socket.AF_INET):
-    with socket.socket(family) as one:
-        one.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Nobody listens on it, the kernel gives it to no client, and no other test takes it until this process ends."""
+    while True:
+        port = random.randrange(20000, 32000)  # ip_local_port_range begins at 32768
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind("\0baton-test-port-%d" % port)
+            with socket.socket(family) as one:
+                one.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _held.append(lock)
+        return port
 
 
 class Certificates:

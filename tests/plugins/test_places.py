@@ -37,6 +37,11 @@ def test_a_checkout_that_everybody_may_enter_is_used_as_it_is(checkout):
     assert places.objection(checkout) == "" and places.usable(checkout) == checkout
 
 
+def test_what_is_in_tmp_is_not_seen_by_a_service():
+    assert places.objection("/tmp/baton/build/release") == "a service has a /tmp of its own"
+    assert places.objection("/tmpx") == ""
+
+
 def test_from_a_closed_home_a_copy_is_used_and_the_reason_is_said(checkout):
     home = checkout.parents[2]
     home.chmod(0o700)
