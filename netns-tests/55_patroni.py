@@ -121,5 +121,11 @@ def test_without_patroni_nobody_vouches_for_the_server_and_the_address_leaves(sc
     wait_until(lambda: "db1" not in scene.owners.holders(VIP), 30, "db1 does not hold the address")
     followed.serving("db2", 80)
     os.kill(followed.members["db1"].process.pid, signal.SIGCONT)
-    wait_until(lambda: postgres.runs_as_standby(followed.members["db1"]), 40, "db1 follows")
-    assert scene.owners.holders(VIP) == ["db2"]
+    # A Patroni that was stopped between its look at the store and its word to it takes the lead back. Whoever has it then
+    # has the address, and the other follows.
+
+    def one_leads():
+        leaders = [host for host in HOSTS if postgres.takes_writes(followed.members[host])]
+        follows = [host for host in HOSTS if postgres.runs_as_standby(followed.members[host])]
+        return len(leaders) == 1 and len(follows) == 1 and scene.owners.holders(VIP) == leaders
+    wait_until(one_leads, 40, "the address is where the only primary is")
