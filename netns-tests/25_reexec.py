@@ -237,9 +237,14 @@ def second_engine(daemon, known):
     return None
 
 
-def frozen_successor(daemon):
+def file_of(daemon):
+    return os.stat("/proc/%d/exe" % daemon.process.pid).st_ino
+
+
+def frozen_successor(daemon, before_each=lambda: None):
     """Asks for a re-exec and stops the new engine before it says that it is prepared; (who asked, its pid, the workers of before)."""
     for _ in range(20):
+        before_each()
         before = workers(daemon)
         engine, steward = before["engine"], before["steward"]
         asked = daemon.control_process("reexec")
@@ -260,15 +265,20 @@ def frozen_successor(daemon):
 @pytest.mark.alone
 def test_a_new_engine_that_dies_before_it_takes_over_leads_back_to_the_old_program(scene, programs):
     one, other = pair(scene, programs)
-    install(programs, of_version(program(), "0.1.9"))
-    asked, successor, before = frozen_successor(one)
+    content, files = program(), []
+
+    def another_file():
+        files.append(file_of(one))
+        install(programs, content)
+    asked, successor, before = frozen_successor(one, another_file)
+    assert file_of(one) != files[-1], "it is the new program by now"
     began = time.time()
     os.kill(successor, signal.SIGKILL)
     assert asked.wait(10) == 1
     undisturbed(scene, began, one, other)
     assert "event=reexec_failed step=\"new program\"" in one.log() or "new engine" in one.log(), one.log()[-2000:]
     assert workers(one) == before
-    assert runs_old_program(one) or "to=0.1.9" in one.log()
+    assert file_of(one) == files[-1] and runs_old_program(one), "the old program again"
     reexec(one)
 
 

@@ -135,7 +135,7 @@ int make_report(const Options& options, const ReportArguments& arguments) {
   add_configuration(bundle, loaded, config.file);
   add_plugins(bundle, catalog);
   add_host(bundle);
-  auto written = write_archive(file.fd(), bundle.files(head_of(host, now)), now,
+  auto written = write_archive(file.fd(), path, bundle.files(head_of(host, now)), now,
                                path.ends_with(".tar") ? Compression::kNone : Compression::kGzip);
   if (written) written = file.keep(arguments.force);
   if (!written) return report_trouble({ExitCode::kFailed, written.error().message()}, options);

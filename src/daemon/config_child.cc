@@ -61,9 +61,7 @@ void log_diagnostics(std::span<const config::Diagnostic> diagnostics) {
 }
 
 std::vector<config::ObjectChange> changes_since(int running, const config::Config& fresh) {
-  const auto bytes = posix::read_sealed(running, kMaxConfigBytes);
-  if (!bytes) return {};
-  const auto before = config::deserialize(*bytes);
+  const auto before = read_back(running);
   return before ? config::diff(*before, fresh) : std::vector<config::ObjectChange>{};
 }
 
@@ -175,6 +173,12 @@ Result<ConfigAnswer> take_apart(posix::ReceivedMessage message, ConstBytes bytes
 }
 
 }  // namespace
+
+Result<config::Config> read_back(int configuration) {
+  const auto bytes = posix::read_sealed(configuration, kMaxConfigBytes);
+  if (!bytes) return Unexpected<Error>{bytes.error()};
+  return config::deserialize(*bytes);
+}
 
 Result<ConfigChild> ConfigChild::start(const ConfigRequest& request) {
   auto ends = posix::seqpacket_pair();

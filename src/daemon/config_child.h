@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/time.h"
+#include "config/config.h"
 #include "daemon/options.h"
 #include "log/log.h"
 #include "posix/fd.h"
@@ -49,6 +50,9 @@ struct ConfigRequest {
   int running = -1;        ///< memfd of the running configuration, for the diff; -1: none
   bool to_stderr = false;  ///< diagnostics as text for people; otherwise they are logged
 };
+
+/// What ConfigAnswer::configuration holds. Error: another version's, or none.
+Result<config::Config> read_back(int configuration);
 
 class ConfigChild {
  public:

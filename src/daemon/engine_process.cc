@@ -11,7 +11,7 @@
 #include <utility>
 #include <variant>
 
-#include "config/serialize.h"
+#include "daemon/config_child.h"
 #include "daemon/engine_ports.h"
 #include "daemon/stop_limit.h"
 #include "engine/engine.h"
@@ -28,7 +28,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kMaxConfigBytes = 64u << 20;
 /// Adverts due within the same millisecond leave together (design section 2).
 constexpr Nanos kSlack = milliseconds{1};
 constexpr Nanos kSurveyInterval = milliseconds{200};
@@ -38,12 +37,6 @@ constexpr Nanos kSlowestHeartbeat = milliseconds{500};
 constexpr Nanos kReleaseLimit = seconds{4};
 /// A scribe that owes an answer for so long is silent (F51).
 constexpr Nanos kScribePatience = seconds{5};
-
-Result<config::Config> read_config(int memory) {
-  const auto bytes = posix::read_sealed(memory, kMaxConfigBytes);
-  if (!bytes) return Unexpected<Error>{bytes.error()};
-  return config::deserialize(*bytes);
-}
 
 /// Options that the host may refuse: then the engine runs as any other process, and says so.
 void raise_priority(const config::Daemon& daemon) {
@@ -378,7 +371,7 @@ void EngineProcess::on_guardian(ipc::Incoming incoming) {
 }
 
 void EngineProcess::reload(std::uint64_t nonce, int memory) {
-  const auto config = read_config(memory);
+  const auto config = read_back(memory);
   if (!config) {
     log::error("reload_failed", {}, config.error().message());
     return;
@@ -457,7 +450,7 @@ int engine_failed(const Error& error) {
 
 int run_engine(EngineArguments arguments) {
   posix::set_timer_slack(Nanos{1});
-  auto config = read_config(arguments.configuration.get());
+  auto config = read_back(arguments.configuration.get());
   if (!config) return engine_failed(config.error());
   raise_priority(config->daemon);
   auto memory = posix::Mapping::read_write(arguments.board.get());

@@ -140,6 +140,7 @@ class Guardian {
   void call_off_reexec();
   void let_step_aside(Instant now);
   void on_stepped_aside();
+  bool reexec_goes_on() const;
   std::optional<Instant> reexec_due() const;
   void tick_reexec(Instant now);
   void return_to_old(const std::string& why);
@@ -154,6 +155,7 @@ class Guardian {
   void side_process_renewed(Process process);
 
   // workers.cc: children and what they say.
+  static const char* name_of(Process process);
   Worker& worker(Process process) { return workers_.at(static_cast<std::size_t>(process)); }
   posix::Fd end_for(Process self, Process peer);
   void forget_ends(Process dead);

@@ -8,7 +8,7 @@
 #include <cerrno>
 #include <cstring>
 
-#include "config/serialize.h"
+#include "daemon/config_child.h"
 #include "linux/cleanup.h"
 #include "log/log.h"
 #include "posix/file.h"
@@ -16,8 +16,6 @@
 
 namespace baton::daemon {
 namespace {
-
-constexpr std::size_t kMaxConfigBytes = 64u << 20;
 
 std::string interface_of(const ports::RouterState& router) {
   const auto end = std::find(router.interface.begin(), router.interface.end(), '\0');
@@ -117,9 +115,7 @@ Result<std::vector<Resignation>> prepare(const LastResortArguments& arguments) {
   if (!memory) return Unexpected<Error>{memory.error()};
   const auto board = ipc::BoardReader::open(memory->const_bytes());
   if (!board) return Unexpected<Error>{board.error()};
-  const auto bytes = posix::read_sealed(arguments.configuration, kMaxConfigBytes);
-  if (!bytes) return Unexpected<Error>{bytes.error()};
-  const auto config = config::deserialize(*bytes);
+  const auto config = read_back(arguments.configuration);
   if (!config) return Unexpected<Error>{config.error()};
   return resignations(*board, *config, &mac_of_interface);
 }

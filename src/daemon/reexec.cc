@@ -12,7 +12,6 @@
 #include <csignal>
 
 #include "base/version.h"
-#include "config/serialize.h"
 #include "daemon/guardian.h"
 #include "daemon/under_way.h"
 #include "log/log.h"
@@ -36,14 +35,8 @@ constexpr Nanos kTakeOverLimit = seconds{10};
 constexpr Nanos kReplaceLimit = seconds{2};
 constexpr std::size_t kMaxSentence = 500;
 constexpr const char* kNewGoesOn = "the new program goes on: ";
-constexpr std::size_t kMaxConfigBytes = 64u << 20;
 
 constexpr std::array kWorkers{ipc::Process::kEngine, ipc::Process::kSteward, ipc::Process::kScribe};
-
-bool is_configuration(int memory) {
-  const auto bytes = posix::read_sealed(memory, kMaxConfigBytes);
-  return bytes && config::deserialize(*bytes);
-}
 
 std::string in_milliseconds(Nanos time) { return std::to_string(time / milliseconds{1}) + " ms"; }
 
@@ -123,8 +116,10 @@ void Guardian::go_over(const std::string& version) {
 
 /// Returns only if it cannot be done; then all is as before.
 Error Guardian::hand_over(const Inheritance& left, int program, const std::string& failure) {
-  for (const Worker& one : workers_) {
-    if (one.channel.wants_write()) return {"a process of the daemon does not listen", 0, ""};
+  for (const Process process : kWorkers) {
+    if (workers_[static_cast<std::size_t>(process)].channel.wants_write()) {
+      return {std::string{"the "} + name_of(process) + " does not listen", 0, ""};
+    }
   }
   const auto memory = posix::sealed_memfd("baton-inheritance", encode(left));
   if (!memory) return memory.error();
@@ -206,7 +201,7 @@ Result<Guardian::Resumed> Guardian::look_at(const Options& options, ConstBytes i
   auto signals = posix::signal_fd({SIGTERM, SIGINT, SIGHUP, SIGCHLD});
   if (!signals) return Unexpected<Error>{signals.error()};
   ConfigAnswer configuration;
-  if (!is_configuration(left->configuration)) {
+  if (!read_back(left->configuration)) {
     // Another version writes it down in another way: it is read from the files, as at a reload.
     auto read = read_configuration({options, users->steward, -1, false});
     if (!read) return Unexpected<Error>{read.error()};
@@ -488,8 +483,13 @@ void Guardian::reexec_over() {
   start_reader();
 }
 
+/// A stop comes first: of its steps only the self-check still ends then.
+bool Guardian::reexec_goes_on() const {
+  return reexec_ && (phase_ != Phase::kStopping || reexec_->step == Reexec::Step::kSelfCheck);
+}
+
 std::optional<Instant> Guardian::reexec_due() const {
-  if (!reexec_) return std::nullopt;
+  if (!reexec_goes_on()) return std::nullopt;
   // Prepared, but something is under way: looked at now and then.
   if (reexec_->step == Reexec::Step::kPrepare && reexec_->prepared) return posix::now() + kQuietPause;
   return reexec_->deadline;
@@ -503,7 +503,7 @@ void Guardian::tick_reexec(Instant now) {
     one.replace_by = now + kReplaceLimit;
     side_process_renewed(process);
   }
-  if (!reexec_ || (phase_ == Phase::kStopping && reexec_->step != Reexec::Step::kSelfCheck)) return;
+  if (!reexec_goes_on()) return;
   using Step = Reexec::Step;
   if (reexec_->step == Step::kPrepare) let_step_aside(now);
   if (!reexec_->deadline || now < *reexec_->deadline) return;

@@ -15,7 +15,7 @@
 #include <set>
 
 #include "base/version.h"
-#include "config/serialize.h"
+#include "daemon/config_child.h"
 #include "daemon/inheritance.h"
 #include "daemon/premises.h"
 #include "ipc/module_catalog.h"
@@ -27,7 +27,6 @@ namespace baton::daemon {
 namespace {
 
 constexpr std::size_t kMaxWords = 4096;
-constexpr std::size_t kMaxConfigBytes = 64u << 20;
 constexpr int kNotExecuted = 127;
 constexpr rlim_t kMostPrinted = 1u << 20;
 
@@ -75,9 +74,7 @@ Result<void> check_modules(const Options& options, const std::vector<LeftHost>& 
 }
 
 Result<void> check_configuration_of(const Options& options, const Inheritance& all) {
-  const auto bytes = posix::read_sealed(all.configuration, kMaxConfigBytes);
-  if (!bytes) return Unexpected<Error>{bytes.error()};
-  if (config::deserialize(*bytes)) return {};
+  if (read_back(all.configuration)) return {};
   // Another version writes it down in another way: then it is read from the files, as at a reload.
   if (all.rolled_back) {
     return fail("it would read " + options.config_path + ", whose reload was rolled back: mend it and reload first");

@@ -25,17 +25,17 @@ constexpr Nanos kLongestBackOff = seconds{5};
 /// Who lived this long starts again without a wait.
 constexpr Nanos kGoodLife = seconds{60};
 
-const char* name_of(ipc::Process process) {
+}  // namespace
+
+const char* Guardian::name_of(Process process) {
   switch (process) {
-    case ipc::Process::kGuardian: return "guardian";
-    case ipc::Process::kEngine: return "engine";
-    case ipc::Process::kSteward: return "steward";
-    case ipc::Process::kScribe: return "scribe";
+    case Process::kGuardian: return "guardian";
+    case Process::kEngine: return "engine";
+    case Process::kSteward: return "steward";
+    case Process::kScribe: return "scribe";
   }
   return "?";
 }
-
-}  // namespace
 
 ipc::SendStatus Guardian::send(Process process, const ipc::Message& message, std::span<const int> fds) {
   // Whoever stands by has to know the hosts that are started meanwhile.

@@ -6,7 +6,6 @@
 #include <linux/if_packet.h>
 #include <net/if.h>
 #include <netinet/icmp6.h>
-#include <poll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
