@@ -55,10 +55,12 @@ class Daemon:
 
     def __init__(self, lab, host, services, tag=""):
         self.lab, self.host, self.services = lab, host, list(services)
-        self.directory = os.path.join(lab.directory, "%s-%s%s" % (host, self.kind, tag))
-        os.makedirs(self.directory, exist_ok=True)
-        os.chmod(self.directory, 0o755)
-        self.log_path = os.path.join(self.directory, "log")
+        name = "%s-%s%s" % (host, self.kind, tag)
+        self.directory, self.memory = os.path.join(lab.directory, name), os.path.join(lab.memory, name)
+        for path in (self.directory, self.memory):
+            os.makedirs(path, exist_ok=True)
+            os.chmod(path, 0o755)
+        self.log_path = os.path.join(self.memory, "log")
         self.process = None
         lab.undo.callback(self.end)
 
@@ -238,7 +240,7 @@ class Baton(Daemon):
         self.programs = programs
         self.text, self.daemon_keys, self.environment = config, daemon_keys, environment or {}
         self.sections, self.plugins = list(sections), plugins
-        self.runtime = self.path("run")
+        self.runtime = os.path.join(self.memory, "run")
         self.state = self.path("state")
         self.config = self.path("baton.conf")
         os.makedirs(self.runtime, exist_ok=True)

@@ -21,6 +21,7 @@ class Lab:
         self.clients = list(clients)
         self.links = links
         self.directory = directory
+        self.memory = directory             # for what a daemon keeps under /run: a disk that is written to holds up a rename by seconds
         self.faults = Faults(self)
         self.virtual_mac_host = None        # the host, if any, whose daemon sends from virtual MACs
         self.undo = contextlib.ExitStack()  # what to stop before the namespaces go
@@ -59,8 +60,10 @@ class Lab:
     def up(self):
         if self.directory is None:
             self.directory = tempfile.mkdtemp(prefix=self.prefix + "-", dir="/tmp")
+            self.memory = tempfile.mkdtemp(prefix=self.prefix + "-", dir="/dev/shm")
         os.makedirs(self.directory, exist_ok=True)
-        os.chmod(self.directory, 0o755)
+        for path in (self.directory, self.memory):
+            os.chmod(path, 0o755)
         for name in ["switch"] + self.everybody:
             proc.run("ip", "netns", "add", self.namespace(name))
         for name in ["switch"] + self.everybody:
@@ -99,8 +102,8 @@ class Lab:
             pids = proc.run("ip", "netns", "pids", name, check=False)
             proc.signal_all([int(pid) for pid in pids.stdout.split()], signal.SIGKILL)
             proc.run("ip", "netns", "delete", name, check=False)
-        if self.directory:
-            shutil.rmtree(self.directory, ignore_errors=True)
+        for path in {self.directory, self.memory} - {None}:
+            shutil.rmtree(path, ignore_errors=True)
 
     def __enter__(self):
         try:
