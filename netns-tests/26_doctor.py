@@ -3,10 +3,12 @@ is left in peace."""
 import json
 import os
 import shutil
+import tempfile
 
 import pytest
 
-from lib.daemons import BATON_BIN, Service
+from lib import proc, roles
+from lib.daemons import BATON_BIN, ROOT, Service
 from lib.proc import in_namespace, wait_until
 
 VIP = "10.77.0.50"
@@ -196,6 +198,46 @@ def test_F40_a_group_that_is_eaten_is_found(scene):
     wait_until(lambda: not other.json("status")["peers"][0]["heard"], 10)
     document = examine(other)
     assert "chain input" in finding(document, "firewall_drops_peer_channel")["text"] and "peer_lost" in ids(document)
+
+
+# Five seconds ahead, for the programs that it is preloaded into.
+CLOCK = r"""
+#define _GNU_SOURCE
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+int clock_gettime(clockid_t which, struct timespec* now) {
+  const int failed = (int)syscall(SYS_clock_gettime, which, now);
+  if (!failed && which == CLOCK_REALTIME) now->tv_sec += 5;
+  return failed;
+}
+"""
+
+
+def test_the_peers_clock(scene):
+    keys = roles.daemon_keys(scene)
+    source = os.path.join(scene.lab.directory, "clock.c")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(CLOCK)
+    library = source[:-2] + ".so"
+    proc.run("cc", "-shared", "-fPIC", "-o", library, source, timeout=60)
+    one = scene.start("baton", "db1", Service(priority=200), daemon_keys=keys)
+    other = scene.start("baton", "db2", Service(priority=100), daemon_keys=keys, environment={"LD_PRELOAD": library})
+    wait_until(lambda: all(baton.json("status")["peers"][0]["clock_ahead_ms"] is not None for baton in (one, other)), 10)
+    assert 4000 < one.json("status")["peers"][0]["clock_ahead_ms"] <= 5000
+    found = finding(examine(one), "clock_differs")
+    assert found["subject"] == "db2" and found["text"].endswith(" ms ahead of this host's"), found
+    assert finding(examine(other), "clock_differs")["text"].endswith(" ms behind this host's")
+
+
+def test_a_run_directory_on_a_disk(scene):
+    one = scene.daemon("baton", "db1", Service())
+    with tempfile.TemporaryDirectory(dir=ROOT) as disk:
+        one.runtime = disk
+        one.start().wait_ready()
+        scene.wait_holder("db1")
+        assert finding(examine(one), "runtime_on_disk")["text"] == disk + " is on a disk, not in memory"
+        one.stop()
 
 
 def test_a_program_and_a_library_that_were_replaced(scene):

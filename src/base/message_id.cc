@@ -18,6 +18,8 @@ constexpr auto kTable = std::to_array<MessageKind>({
     {"adverts_rejected", "1ef0c9c29ea54fdf95ac87e4b0bac1d6", {}, {}},
     {"alarm_cleared", "e83c870ce6c043bd9df25baed7c779be", "The alarm @BATON_ALARM@ is over",
      "What had raised the alarm @BATON_ALARM@ is no longer so."},
+    {"announced", "e3640c545e3a41cda1b8d7e009ab731b", "The addresses of @BATON_INSTANCE@ are announced",
+     "Each has been announced since all were installed."},
     {"became_active", "c537962cd4ee427285709dfbf7cac8ea", "@BATON_INSTANCE@ is now Active on this host",
      "From now on this host sends the advertisements of @BATON_INSTANCE@ and takes its addresses. Reason: "
      "@BATON_REASON@."},
@@ -44,7 +46,7 @@ constexpr auto kTable = std::to_array<MessageKind>({
     {"follow_up_failed", "989174169a884ff7912d23657ac678b9", {}, {}},
     {"foreign_owner", "30a11f2506e341ad9e28384789d1c5d5", {}, {}},
     {"holding", "32ac8b00c19f423eabbcc3a21cc50f84", "The addresses of @BATON_INSTANCE@ are complete",
-     "All its addresses are installed and announced, or all are removed."},
+     "All its addresses are installed, or all are removed."},
     {"install_failed", "8157bb894a0448cb904f3bd8c6acc063", {}, {}},
     {"interval_mismatch", "4b4271d5c65241a3bbb2401046377440", {}, {}},
     {"log_lines_dropped", "93ed5035a4d7435cb14aa6f3550bf47d", "@BATON_COUNT@ lines of the log are lost",

@@ -2,6 +2,7 @@
 #include "cli/doctor.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "config/wire.h"
 #include "vrrp/packet.h"
@@ -9,6 +10,8 @@
 namespace baton::cli {
 namespace {
 
+/// A packet that waits for a busy steward looks like a clock that is behind.
+constexpr std::int64_t kClockToleranceMs = 1000;
 constexpr Family kFamilies[] = {Family::kIpv4, Family::kIpv6};
 
 /// All that it would put on the interface.
@@ -327,6 +330,13 @@ void judge_managers(const DoctorFacts& facts, std::vector<Finding>& findings) {
 }
 
 void judge_clock(const DoctorFacts& facts, std::vector<Finding>& findings) {
+  for (const PeerFacts& peer : facts.daemon ? facts.daemon->peers : std::vector<PeerFacts>{}) {
+    const std::int64_t ahead = peer.clock_ahead_ms.value_or(0);
+    if (std::abs(ahead) < kClockToleranceMs) continue;
+    findings.push_back({FindingId::kClockDiffers, peer.host,
+                        "the clock of " + peer.host + " is " + std::to_string(std::abs(ahead)) + " ms " +
+                            (ahead > 0 ? "ahead of" : "behind") + " this host's"});
+  }
   if (facts.host.clock_synchronised == false) {
     findings.push_back({FindingId::kClockUnsynchronised, "", "the clock of this host is not synchronised"});
   }

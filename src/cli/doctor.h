@@ -30,6 +30,7 @@ struct PeerFacts {
   bool stopped = false;
   std::string trouble;
   std::vector<InstanceFacts> instances = {};
+  std::optional<std::int64_t> clock_ahead_ms = {};  ///< its wall clock against this host's
 };
 
 struct AlarmFacts {
@@ -46,6 +47,7 @@ struct DaemonFacts {
   std::vector<linux::SurveyedProcess> processes = {};
   bool other_namespace = false;   ///< than this process
   bool config_is_its_own = true;  ///< false: another file was named
+  std::string runtime_on_disk;    ///< its runtime directory, if that is not in memory
 };
 
 /// Why something was not looked at.

@@ -1,5 +1,7 @@
 #include "cli/doctor_gather.h"
 
+#include <linux/magic.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -39,6 +41,12 @@ pid_t daemon_pid(const std::string& runtime_dir) {
   return other ? other->pid : 0;
 }
 
+bool in_memory(const std::string& directory) {
+  struct statfs file_system {};
+  if (::statfs(directory.c_str(), &file_system) != 0) return true;  // not known
+  return file_system.f_type == TMPFS_MAGIC || file_system.f_type == RAMFS_MAGIC;
+}
+
 void gather_processes(DoctorFacts& facts, const Options& options) {
   DaemonFacts& daemon = *facts.daemon;
   const pid_t pid = daemon_pid(options.runtime_dir);
@@ -61,6 +69,7 @@ void gather_daemon(DoctorFacts& facts, const Options& options, const std::string
                              : Expected<Json, Trouble>{Unexpected<Trouble>{connection.error()}};
     if (answer && is_true(*answer, "ok")) {
       facts.daemon = daemon_facts(answer->value("result", Json::object()));
+      if (!in_memory(options.runtime_dir)) facts.daemon->runtime_on_disk = options.runtime_dir;
       gather_processes(facts, options);
     } else {
       trouble = answer ? text_of(*answer, "error") : answer.error().text;
@@ -108,7 +117,10 @@ DaemonFacts daemon_facts(const Json& status) {
   }
   for (const Json& peer : list_of(status, "peers")) {
     PeerFacts one{
-        text_of(peer, "host"), is_true(peer, "heard"), is_true(peer, "stopped"), text_of(peer, "trouble"), {}};
+        text_of(peer, "host"), is_true(peer, "heard"), is_true(peer, "stopped"), text_of(peer, "trouble"), {}, {}};
+    if (peer.contains("clock_ahead_ms") && peer["clock_ahead_ms"].is_number_integer()) {
+      one.clock_ahead_ms = peer["clock_ahead_ms"].get<std::int64_t>();
+    }
     for (const Json& instance : list_of(peer, "instances")) one.instances.push_back(instance_facts(instance));
     facts.peers.push_back(std::move(one));
   }

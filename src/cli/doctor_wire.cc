@@ -268,6 +268,9 @@ void judge_daemon(const DoctorFacts& facts, std::vector<Finding>& findings) {
   }
   if (!facts.daemon) return;
   const DaemonFacts& daemon = *facts.daemon;
+  if (!daemon.runtime_on_disk.empty()) {
+    findings.push_back({FindingId::kRuntimeOnDisk, "", daemon.runtime_on_disk + " is on a disk, not in memory"});
+  }
   if (daemon.engine != "running") findings.push_back({FindingId::kEngineDown, "", "the engine is " + daemon.engine});
   if (daemon.other_namespace) {
     const std::string pid = daemon.processes.empty() ? "PID" : std::to_string(daemon.processes.front().pid);

@@ -34,6 +34,10 @@ constexpr FindingEntry kFindings[] = {
      "`batonctl reexec`: the daemon goes over to the program on disk."},
     {F::kConfigWarnings, "config_warnings", C::kDaemon, S::kNote,
      "The configuration is valid, but something in it is rarely meant.", "`batonctl check` shows each with its help."},
+    {F::kRuntimeOnDisk, "runtime_on_disk", C::kDaemon, S::kWarning,
+     "The runtime directory is on a disk. The engine writes down there which addresses it holds before it takes them: "
+     "while the disk is busy, that holds up a failover, and the adverts around a reexec, by up to seconds.",
+     "Let it be in a tmpfs, as /run is on all common systems."},
 
     {F::kInterfaceMissing, "interface_missing", C::kInterface, S::kProblem,
      "There is no interface of this name: the instance waits until there is.",
@@ -169,6 +173,10 @@ constexpr FindingEntry kFindings[] = {
      "reapplied. Baton puts them back within a moment.",
      "Nothing, if connections stay as they are; else set managed=0 for the interface."},
 
+    {F::kClockDiffers, "clock_differs", C::kClock, S::kWarning,
+     "The wall clocks of the hosts differ by a second or more. No decision of Baton's uses them, but their logs and "
+     "histories cannot be laid side by side, and certificates may be valid on one of them only.",
+     "Run chrony or systemd-timesyncd on both."},
     {F::kClockUnsynchronised, "clock_unsynchronised", C::kClock, S::kNote,
      "The kernel does not hold the clock for synchronised. No decision of Baton's uses it, but the logs of the hosts "
      "cannot be laid side by side.",

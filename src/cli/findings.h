@@ -41,6 +41,7 @@ enum class FindingId : std::uint8_t {
   kDeletedLibraries,
   kVersionDiffers,
   kConfigWarnings,
+  kRuntimeOnDisk,
   kInterfaceMissing,
   kInterfaceDown,
   kNoCarrier,
@@ -76,6 +77,7 @@ enum class FindingId : std::uint8_t {
   kPeerLost,
   kNetworkdRemoves,
   kNetworkManager,
+  kClockDiffers,
   kClockUnsynchronised,
 };
 

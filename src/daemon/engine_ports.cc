@@ -41,8 +41,7 @@ void EnginePorts::flush_reports() {
     const ReportLine line = report_line(report, context);
     log::write(line.level, line.event, line.fields, line.text);
     steward_.send(ipc::ReportMessage{context.instance, ++sequence_, steward_.dropped(), report});
-    // Holding follows each transition within milliseconds: it is for watchers, not for the history.
-    if (report.kind != ports::EventKind::kHolding) scribe_.send(ipc::History{context.instance, report});
+    if (!ports::for_watchers(report.kind)) scribe_.send(ipc::History{context.instance, report});
   }
 }
 

@@ -19,6 +19,7 @@ std::string_view event_token(ports::EventKind kind) {
     case ports::EventKind::kCheck: return "check";
     case ports::EventKind::kActed: return "acted";
     case ports::EventKind::kMove: return "move";
+    case ports::EventKind::kAnnounced: return "announced";
   }
   return "notice";
 }
@@ -69,9 +70,9 @@ ReportLine report_line(const ports::Report& report, const ReportContext& context
                    (report.kind == ports::EventKind::kCheck && report.probe != ProbeState::kPass) ||
                    (report.kind == ports::EventKind::kActed && report.outcome != VerbStatus::kOk) ||
                    report.move == ports::HandoverPhase::kAborted;
-  const log::Level level = bad                                         ? log::Level::kWarning
-                           : report.kind == ports::EventKind::kHolding ? log::Level::kDebug
-                                                                       : log::Level::kInfo;
+  const log::Level level = bad                                ? log::Level::kWarning
+                           : ports::for_watchers(report.kind) ? log::Level::kDebug
+                                                              : log::Level::kInfo;
   std::string words{reason_words(report.reason)};
   if (report.reason == Reason::kNone) words.clear();
   if (!report.sentence.empty()) words += (words.empty() ? "" : ": ") + std::string{report.sentence.view()};

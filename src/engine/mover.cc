@@ -522,9 +522,7 @@ void Mover::run_timers(Instant now) {
   if (due(kRefresh)) refresh_more(now);
   if (due(kAnnounceRefresh)) repeat_announcements(now, true);
   if (due(kRepeat)) repeat_announcements(now, false);
-  if (due(kAnnounce)) {
-    timers_[kAnnounce] = announcer_.pump(now, vips_, plan_.members, context_.links, context_.ports.frames);
-  }
+  if (due(kAnnounce)) announce_more(now);
   if (due(kAlarm) && alarms_.expire(now, instance_slot_, context_.ports.reports)) touch();
 }
 

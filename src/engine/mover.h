@@ -219,6 +219,7 @@ class Mover {
   void gone(Instant now, Vip& vip);
   void retry_addresses(Instant now);
   void installed(Instant now, std::uint32_t vip);
+  void announce_more(Instant now);
   void repeat_announcements(Instant now, bool refresh);
   void count_gone(Instant now, const Vip& vip);
   std::uint32_t index_of(const Vip& vip) const { return static_cast<std::uint32_t>(&vip - &vips_[0]); }
@@ -260,6 +261,7 @@ class Mover {
   void alarm(Instant now, ports::Alarm alarm, const ports::Report& report, Nanos lasts);
   void alarm_over(Instant now, ports::Alarm alarm);
   void report_holding(Instant now);
+  void report_announced(Instant now);
   void publish_router(std::size_t router);
   void touch();
   Nanos while_heard() const;
@@ -301,6 +303,7 @@ class Mover {
   AddressLifetime lifetime_;
   bool wanted_ = false;  ///< the addresses are to be on the links
   bool held_reported_ = false;
+  std::optional<Instant> unannounced_since_;  ///< all are in the kernel; not each has been announced yet
   std::size_t install_next_ = 0;
   std::size_t refresh_next_ = 0;
   std::size_t refreshes_out_ = 0;

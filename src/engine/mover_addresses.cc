@@ -116,6 +116,7 @@ void Mover::hold(Instant now) {
     Announcer::announce(vips_[i], plan_.members[vips_[i].member], context_.links[vips_[i].link], context_.ports.frames);
   }
   held_reported_ = false;
+  unannounced_since_.reset();
   install_next_ = 0;
   install_more(now);
   if (lifetime_.permanent()) return;
@@ -221,13 +222,14 @@ void Mover::installed(Instant now, std::uint32_t index) {
   const config::Instance& instance = plan_.members[vip.member];
   vip.announcements_left = static_cast<std::uint8_t>(std::max(1u, std::min(instance.announce_count, 255u)));
   announcer_.enqueue(vips_, index);
-  timers_[kAnnounce] = announcer_.pump(now, vips_, plan_.members, context_.links, context_.ports.frames);
+  announce_more(now);
   const Nanos pause = std::max(instance.announce_delay, Announcer::kLeastRepeatPause);
   if (vip.announcements_left > 0 || vip.queued) timers_[kRepeat] = std::min(timers_[kRepeat], now + pause);
   if (instance.announce_refresh > Nanos{0} && timers_[kAnnounceRefresh] == kNever) {
     timers_[kAnnounceRefresh] = now + instance.announce_refresh;
   }
   report_holding(now);
+  report_announced(now);
 }
 
 void Mover::remove_result(Instant now, Vip& vip, const ports::AddressResult& result) {
@@ -391,6 +393,11 @@ void Mover::on_dump_end(Instant now) {
 
 // ---- Announcing again ---------------------------------------------------------------------------------------------
 
+void Mover::announce_more(Instant now) {
+  timers_[kAnnounce] = announcer_.pump(now, vips_, plan_.members, context_.links, context_.ports.frames);
+  report_announced(now);
+}
+
 void Mover::repeat_announcements(Instant now, bool refresh) {
   if (!wanted_) return;
   bool more = false;
@@ -405,7 +412,7 @@ void Mover::repeat_announcements(Instant now, bool refresh) {
   const config::Instance& first = plan_.members.front();
   if (refresh && first.announce_refresh > Nanos{0}) timers_[kAnnounceRefresh] = now + first.announce_refresh;
   if (more) timers_[kRepeat] = now + std::max(first.announce_delay, Announcer::kLeastRepeatPause);
-  timers_[kAnnounce] = announcer_.pump(now, vips_, plan_.members, context_.links, context_.ports.frames);
+  announce_more(now);
 }
 
 /// Somebody else announces an address that we hold: say again where it is, at most once a second.

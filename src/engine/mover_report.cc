@@ -111,6 +111,17 @@ void Mover::report_holding(Instant now) {
   report.at = now;
   report.duration_ns = (now - since_).count();
   context_.ports.reports.report(report);
+  unannounced_since_ = all ? std::optional{now} : std::nullopt;
+}
+
+void Mover::report_announced(Instant now) {
+  if (!wanted_ || !unannounced_since_ || !announcer_.idle()) return;
+  ports::Report report = report_about(nullptr);
+  report.kind = ports::EventKind::kAnnounced;
+  report.to = State::kActive;
+  report.at = now;
+  report.duration_ns = (now - *std::exchange(unannounced_since_, std::nullopt)).count();
+  context_.ports.reports.report(report);
 }
 
 void Mover::publish(Instant) {

@@ -116,7 +116,7 @@ constexpr auto known_reason = [](Reason reason) {
   return reason == Reason::kNone || (reason <= Reason::kTooManyDeaths && reason_token(reason) != "unknown");
 };
 constexpr auto known_event = [](ports::EventKind kind) {
-  return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kMove;
+  return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kAnnounced;
 };
 constexpr auto known_outcome = [](VerbStatus status) { return valid(status); };
 constexpr auto known_family = [](Family family) { return family == Family::kIpv4 || family == Family::kIpv6; };

@@ -96,11 +96,14 @@ enum class EventKind : std::uint8_t {
   kAlarm = 2,         ///< begins
   kAlarmCleared = 3,  ///< ends
   kNotice = 4,
-  kHolding = 5,  ///< all addresses installed and announced, or all removed
-  kCheck = 6,    ///< a check changed its settled state, after `rise` or `fall` results: Report::plugin says which
-  kActed = 7,    ///< a plugin was asked to act, and this came of it
-  kMove = 8,     ///< a planned move: what this host now says about it (ports/handover.h)
+  kHolding = 5,    ///< all addresses installed, or all removed
+  kCheck = 6,      ///< a check changed its settled state, after `rise` or `fall` results: Report::plugin says which
+  kActed = 7,      ///< a plugin was asked to act, and this came of it
+  kMove = 8,       ///< a planned move: what this host now says about it (ports/handover.h)
+  kAnnounced = 9,  ///< each address has been announced once since all were installed; duration_ns: since then
 };
+/// They follow each transition within milliseconds: not for the history.
+constexpr bool for_watchers(EventKind kind) { return kind == EventKind::kHolding || kind == EventKind::kAnnounced; }
 enum class Alarm : std::uint8_t {
   kNone = 0,
   kVipMismatch = 1,       ///< R-14, F06: the other's address list differs; old keepalived then goes MASTER beside us

@@ -297,6 +297,8 @@ Json peer_documents(const HostView& host) {
     document["heard_ms"] = peer.heard_ever ? Json(milliseconds(host.now - peer.heard_at)) : Json(nullptr);
     document["same_config"] = peer.lost ? Json(nullptr) : Json(peer.config_hash == host.config_hash);
     document["trouble"] = nullable(peer.trouble);
+    const bool clock_known = !peer.lost && peer.clock_ahead;
+    document["clock_ahead_ms"] = clock_known ? Json(milliseconds(*peer.clock_ahead)) : Json(nullptr);
     document["stopped"] = peer.engine == kStopped;
     Json instances = Json::array();
     for (const auto& [name, said] : peer.instances) {

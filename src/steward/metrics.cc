@@ -186,6 +186,7 @@ void instance_number(const HostView& host, Text& out, Value value) {
 void failover_duration(const HostView& host, Text& out) {
   out.row_histogram({{"phase", "detect"}}, host.tallies.detect);
   out.row_histogram({{"phase", "vip"}}, host.tallies.vip);
+  out.row_histogram({{"phase", "garp"}}, host.tallies.garp);
   out.row_histogram({{"phase", "promote"}}, host.tallies.promote);
 }
 
@@ -366,7 +367,7 @@ constexpr std::array kFamilies{
     MetricFamily{
         {"baton_failover_duration_seconds", kHistogram, "seconds", "phase",
          "Parts of a failover. detect: from the last advert of the lost Active to being Active; vip: from there "
-         "to the last address, announced; promote: of the database."},
+         "to the last address in the kernel; garp: from there until each is announced; promote: of the database."},
         failover_duration},
     // Instances and groups.
     MetricFamily{{"baton_instance_state", kGauge, "", "instance, interface, vrid, af, state",

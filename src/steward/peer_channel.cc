@@ -238,6 +238,7 @@ void PeerChannel::note(PeerView& view, PeerReport report, Instant now) const {
     view.instances[name] = {std::move(instance), now};
   }
   for (const auto& [section, passes] : report.checks) view.checks[section] = {passes, now};
+  if (report.wall_clock_ns) view.clock_ahead = Nanos{*report.wall_clock_ns - posix::wall_clock_ns()};
   std::erase_if(view.instances, [&](const auto& each) { return now - each.second.second > kLostAfter; });
   if (report.wish.of == own_host_) {
     view.wish = std::move(report.wish);

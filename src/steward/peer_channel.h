@@ -33,8 +33,9 @@ struct PeerView {
   std::uint64_t session = 0;                               ///< of its steward
   Wish wish;                                               ///< its last one of this host
   Instant wish_at{};
-  WishAnswer answer;    ///< its last one to this host
-  std::string trouble;  ///< why what comes from its addresses is refused; "" = it is not
+  WishAnswer answer;                 ///< its last one to this host
+  std::optional<Nanos> clock_ahead;  ///< its wall clock against ours, give or take what a packet takes
+  std::string trouble;               ///< why what comes from its addresses is refused; "" = it is not
 };
 
 class PeerChannel {

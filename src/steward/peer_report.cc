@@ -18,6 +18,7 @@ constexpr std::uint8_t kReport = 1;
 constexpr std::uint8_t kChecks = 2;  ///< the head, then checks
 constexpr std::uint8_t kWish = 3;    ///< the head, then the wish
 constexpr std::uint8_t kAnswer = 4;  ///< the head, then the answer to one wish
+constexpr std::uint8_t kClock = 5;   ///< the head, then the time
 constexpr std::size_t kHashLimit = 64;
 constexpr std::size_t kNameLimit = 64;
 constexpr std::size_t kSentenceLimit = 200;
@@ -218,13 +219,20 @@ std::vector<std::vector<std::uint8_t>> encode(const PeerReport& report) {
     begin(kAnswer);
     append(parts.back(), answer);
   }
+  if (report.wall_clock_ns) {
+    begin(kClock);
+    std::array<std::uint8_t, 8> place;
+    ByteWriter out{place};
+    out.i64(*report.wall_clock_ns);
+    append(parts.back(), out);
+  }
   return parts;
 }
 
 Result<PeerReport> decode_peer_report(ConstBytes bytes) {
   ByteReader in{bytes};
   const std::uint8_t kind = in.u8();
-  if (kind < kReport || kind > kAnswer) return fail("read a peer's report: another kind of message");
+  if (kind < kReport || kind > kClock) return fail("read a peer's report: another kind of message");
   PeerReport report;
   report.config_hash = in.text();
   report.engine = in.u8();
@@ -243,6 +251,12 @@ Result<PeerReport> decode_peer_report(ConstBytes bytes) {
   }
   if (kind == kAnswer && !decode_answer(in, report.answers.emplace_back())) {
     return fail("read a peer's report: an answer does not fit");
+  }
+  if (kind == kClock) {
+    report.wall_clock_ns = in.i64();
+    if (!in.ok() || *report.wall_clock_ns < 0 || in.remaining() > 0) {
+      return fail("read a peer's report: a time does not fit");
+    }
   }
   while (in.remaining() > 0) {
     if (!decode_instance(in, report.instances.emplace_back())) {

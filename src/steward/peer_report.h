@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,7 +76,8 @@ struct PeerReport {
   std::vector<PeerInstance> instances;
   std::vector<std::pair<std::string, bool>> checks = {};  ///< its `relative` ones: section, and whether it passes
   Wish wish = {};
-  std::vector<WishAnswer> answers = {};  ///< each fitted
+  std::vector<WishAnswer> answers = {};            ///< each fitted
+  std::optional<std::int64_t> wall_clock_ns = {};  ///< when it was made, since 1970; never negative
   bool operator==(const PeerReport&) const = default;
 };
 

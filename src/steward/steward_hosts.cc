@@ -64,6 +64,7 @@ PeerReport StewardProcess::own_report(const HostView& host) const {
   report.config_hash = host.config_hash;
   report.engine = static_cast<std::uint8_t>(host.engine);
   report.instances_all = static_cast<std::uint16_t>(host.instances.size());
+  report.wall_clock_ns = host.wall_clock_ns;
   std::map<std::string, bool> relative;
   for (const InstanceView& each : host.instances) {
     for (const CheckUseView& use : each.checks) {

@@ -12,6 +12,8 @@ void Tallies::note_report(const ipc::ReportMessage& message, Instant heard_at) {
     if (lost && heard_at != Instant{}) detect.note(report.at - heard_at);
   } else if (report.kind == ports::EventKind::kHolding && report.to == vrrp::State::kActive) {
     vip.note(Nanos{report.duration_ns});
+  } else if (report.kind == ports::EventKind::kAnnounced) {
+    garp.note(Nanos{report.duration_ns});
   } else if (report.kind == ports::EventKind::kActed && report.verb == PluginVerb::kPromote) {
     ++promotions[{message.instance, report.outcome}];
     if (report.outcome == VerbStatus::kOk) promote.note(Nanos{report.duration_ns});

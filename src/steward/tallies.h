@@ -27,6 +27,7 @@ struct Tallies {
   std::map<std::pair<std::string, ipc::HostKind>, std::uint64_t> restarts;  ///< of plugin hosts, by [plugin] section
   DurationHistogram detect;   ///< from the last advert of a lost Active to being Active
   DurationHistogram vip;      ///< from being Active to the last address in the kernel
+  DurationHistogram garp;     ///< from there until each has been announced once
   DurationHistogram promote;  ///< of promotions that succeeded
 
   /// `heard_at`: when the instance's routers last heard an Active; the clock's epoch = never.

@@ -336,6 +336,7 @@ std::string_view event_token(EventKind kind) {
     case EventKind::kCheck: return "check";
     case EventKind::kActed: return "acted";
     case EventKind::kMove: return "move";
+    case EventKind::kAnnounced: return "announced";
   }
   return "unknown";
 }
@@ -422,8 +423,8 @@ std::string report_sentence(const Report& report, const HostNames& names) {
       if (report.alarm == Alarm::kFollowUpFailed) return "over: no action is failed any more";
       return "over: " + alarm_sentence(report, names);
     case EventKind::kHolding:
-      return report.to == vrrp::State::kActive ? "all addresses are installed and announced"
-                                               : "all addresses are removed";
+      return report.to == vrrp::State::kActive ? "all addresses are installed" : "all addresses are removed";
+    case EventKind::kAnnounced: return "all addresses are announced";
     case EventKind::kCheck: return check_sentence(report);
     case EventKind::kActed: return act_sentence(report);
     case EventKind::kMove: return move_sentence(report, names);

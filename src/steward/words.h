@@ -54,7 +54,7 @@ std::string_view alarm_advice(ports::Alarm alarm);
 /// One line for events and history: "Backup -> Active: no Active was heard for Active_Down_Interval".
 std::string report_sentence(const ports::Report& report, const HostNames& names);
 
-/// "transition", "alarm", "alarm_cleared", "notice", "holding", "check", "acted".
+/// "transition", "alarm", "alarm_cleared", "notice", "holding", "check", "acted", "move", "announced".
 std::string_view event_token(ports::EventKind kind);
 /// "none", "installing", "held", "releasing".
 std::string_view holding_token(ports::HoldingState holding);

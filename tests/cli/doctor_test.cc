@@ -45,7 +45,7 @@ DoctorFacts healthy() {
   facts.ruleset = linux::Ruleset{};
   facts.wire = linux::WireScan{{}, {}, 4s};
   facts.daemon = DaemonFacts{.version = "1", .engine = "running", .instances = {{"web", "active", true}}};
-  facts.daemon->peers = {{"db2", true, false, "", {{"web", "backup", true}}}};
+  facts.daemon->peers = {{"db2", true, false, "", {{"web", "backup", true}}, 12}};
   return facts;
 }
 
@@ -399,6 +399,24 @@ TEST(DoctorTest, NetworkManagersAndTheClock) {
   facts = healthy();
   facts.host.clock_synchronised = false;
   EXPECT_THAT(found(facts), ElementsAre("clock_unsynchronised"));
+}
+
+TEST(DoctorTest, ThePeersClock) {
+  DoctorFacts facts = healthy();
+  facts.daemon->peers[0].clock_ahead_ms = -999;
+  EXPECT_THAT(found(facts), IsEmpty());
+  facts.daemon->peers[0].clock_ahead_ms = -1000;
+  EXPECT_THAT(found(facts), ElementsAre("clock_differs"));
+  EXPECT_EQ(first_text(facts), "the clock of db2 is 1000 ms behind this host's");
+  facts.daemon->peers[0].clock_ahead_ms = 3'600'000;
+  EXPECT_EQ(first_text(facts), "the clock of db2 is 3600000 ms ahead of this host's");
+}
+
+TEST(DoctorTest, ARuntimeDirectoryOnADisk) {
+  DoctorFacts facts = healthy();
+  facts.daemon->runtime_on_disk = "/srv/run";
+  EXPECT_THAT(found(facts), ElementsAre("runtime_on_disk"));
+  EXPECT_EQ(first_text(facts), "/srv/run is on a disk, not in memory");
 }
 
 TEST(DoctorTest, OnlyTheChosenInstancesAreJudgedAndNothingIsSaidTwice) {

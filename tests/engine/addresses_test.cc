@@ -77,6 +77,29 @@ TEST(AddressesTest, WhatSomebodyTakesAwayIsBackAtOnceWithAnAnnouncement) {
   EXPECT_EQ(bench.state(), State::kActive);
 }
 
+TEST(AddressesTest, AnnouncedIsReportedOnceWhenTheLastOfThemIs) {
+  config::Instance three = web();
+  three.addresses = {prefix("192.0.2.1/32"), prefix("192.0.2.2/32"), prefix("192.0.2.3/32")};
+  three.announce_interval = 20ms;
+  Bench bench{with({three})};
+  bench.become_active();
+  const auto announced = [&] {
+    std::vector<std::pair<Nanos, Nanos>> found;  // after becoming Active, and what it says
+    for (const ports::Report& report : bench.doors.reports) {
+      if (report.kind != ports::EventKind::kAnnounced) continue;
+      found.emplace_back(report.at - kStart - 3'609'375us, Nanos{report.duration_ns});
+    }
+    return found;
+  };
+  EXPECT_EQ(bench.doors.announcements.size(), 1u);
+  EXPECT_THAT(announced(), ElementsAre());
+  bench.run_for(39ms);
+  EXPECT_EQ(bench.doors.announcements.size(), 2u);
+  EXPECT_THAT(announced(), ElementsAre());
+  bench.run_for(10s);
+  EXPECT_THAT(announced(), ElementsAre(std::pair<Nanos, Nanos>{40ms, 40ms}));
+}
+
 TEST(AddressesTest, WhatSomebodyTakesAwayIsCounted) {
   Bench bench;
   bench.become_active();

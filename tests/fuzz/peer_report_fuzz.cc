@@ -32,13 +32,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<steward::PeerInstance> again;
   steward::Wish wish;
   std::vector<steward::WishAnswer> answers;
+  std::optional<std::int64_t> wall_clock_ns;
   for (const std::vector<std::uint8_t>& part : steward::encode(*report)) {
     auto read = steward::decode_peer_report(part);
     require(read && read->config_hash == report->config_hash && read->instances_all == report->instances_all);
     std::move(read->instances.begin(), read->instances.end(), std::back_inserter(again));
     std::move(read->answers.begin(), read->answers.end(), std::back_inserter(answers));
     if (read->wish.number != 0) wish = read->wish;
+    if (read->wall_clock_ns) wall_clock_ns = read->wall_clock_ns;
   }
-  require(again == report->instances && wish == report->wish && answers == report->answers);
+  require(again == report->instances && wish == report->wish && answers == report->answers &&
+          wall_clock_ns == report->wall_clock_ns);
   return 0;
 }

@@ -279,6 +279,27 @@ TEST(PeerReportTest, AWishOrAnAnswerThatIsCutOrStrangeIsAnError) {
   EXPECT_FALSE(decode_peer_report(strange).has_value());
 }
 
+TEST(PeerReportTest, TheTimeHasAPartOfItsOwn) {
+  const auto parts =
+      encode({.config_hash = "abc", .instances_all = 1, .instances = {}, .wall_clock_ns = 0x1122334455667788});
+  ASSERT_EQ(parts.size(), 2U);
+  EXPECT_EQ(hex(parts[1]),
+            "05000361626300"
+            "0001"
+            "1122334455667788");
+  EXPECT_EQ(decode_peer_report(parts[0])->wall_clock_ns, std::nullopt);
+  EXPECT_EQ(decode_peer_report(parts[1])->wall_clock_ns, 0x1122334455667788);
+  for (std::size_t size = 0; size < parts[1].size(); ++size) {
+    EXPECT_FALSE(decode_peer_report(ConstBytes{parts[1]}.first(size)).has_value()) << size;
+  }
+  auto longer = parts[1];
+  longer.push_back(0);
+  EXPECT_FALSE(decode_peer_report(longer).has_value());
+  auto negative = parts[1];
+  negative[9] = 0x80;
+  EXPECT_FALSE(decode_peer_report(negative).has_value());
+}
+
 TEST(PeerReportTest, AnAnswerIsCutToWhatFitsAFrame) {
   WishAnswer answer{.to = "db2", .number = 77, .over = true, .lines = {}};
   for (const char letter : {'a', 'b', 'c', 'd'}) answer.lines.push_back(std::string(400, letter));

@@ -57,6 +57,12 @@ TEST(TalliesTest, HoldingAndPromotingTakeTheirReportsTimes) {
   tallies.note_report(message("pg", report), {});
   EXPECT_EQ(tallies.vip.counts[4], 1u);  // up to 2.5 ms
   EXPECT_EQ(tallies.vip.sum_ns, 2'000'000u);
+  report.kind = ports::EventKind::kAnnounced;
+  report.duration_ns = 40'000'000;
+  tallies.note_report(message("pg", report), {});
+  EXPECT_EQ(tallies.garp.counts[8], 1u);  // up to 50 ms
+  EXPECT_EQ(tallies.garp.sum_ns, 40'000'000u);
+  EXPECT_EQ(tallies.vip.sum_ns, 2'000'000u);
   report.kind = ports::EventKind::kActed;
   report.verb = PluginVerb::kPromote;
   report.duration_ns = 700'000'000;
