@@ -16,7 +16,7 @@ diff <(grep -vxE "$only_info" <<<"$logged") \
 # What is told without being wrong has its id and its words in src/base/message_id.cc; alarms are there without words.
 told=$(find src -name '*.cc' ! -path 'src/log/*' -print0 | xargs -0 cat | tr '\n' ' ' |
   grep -oE 'log::info\( *"[a-z_]+"' | sed -E 's/.*"([a-z_]+)"/\1/')
-reports='acted alarm_cleared became_active became_backup became_initialize check holding move notice'
+reports='acted alarm_cleared announced became_active became_backup became_initialize check holding move notice'
 diff <(printf '%s\n' $told $only_info $reports log_lines_dropped | sort -u) \
   <(tr '\n' ' ' <src/base/message_id.cc | grep -oE '\{"[a-z_]+", +"[0-9a-f]{32}", +"' | sed -E 's/\{"([a-z_]+)".*/\1/' | sort) || {
   echo "-> src/base/message_id.cc: a row for what is told (<), none for what is not (>)"
