@@ -45,9 +45,9 @@ struct DaemonFacts {
   std::vector<PeerFacts> peers = {};
   std::vector<AlarmFacts> alarms = {};
   std::vector<linux::SurveyedProcess> processes = {};
-  bool other_namespace = false;   ///< than this process
-  bool config_is_its_own = true;  ///< false: another file was named
-  std::string runtime_on_disk;    ///< its runtime directory, if that is not in memory
+  bool other_namespace = false;      ///< than this process
+  bool config_is_its_own = true;     ///< false: another file was named
+  std::string runtime_on_disk = {};  ///< its runtime directory, if that is not in memory
 };
 
 /// Why something was not looked at.

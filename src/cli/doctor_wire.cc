@@ -195,7 +195,9 @@ void judge_eaten(const DoctorFacts& facts, const config::Instance& instance, con
   const std::string vrid = "VRID " + std::to_string(instance.vrid.value()) + " on " + instance.interface;
   findings.push_back(
       {FindingId::kMulticastEaten, instance.name,
-       heard ? peer.host + " is Active, too: it does not hear this host's adverts for " + vrid
+       heard ? peer.host + " is Active, too, for " + vrid +
+                   ": it does not hear this host's adverts, or a filter on this host's interface keeps Baton from "
+                   "hearing its"
              : peer.host + " says that it is Active, but none of its adverts for " + vrid + " arrive here"});
 }
 

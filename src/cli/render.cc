@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <set>
 
 #include "cli/terminal.h"
 #include "steward/format.h"
@@ -229,6 +230,17 @@ std::string render_data(const Json& instance) {
   return text + "\n";
 }
 
+/// What keeps a peer from taking over; a standby that waits for its turn is fit.
+std::string render_unfit(const Json& instance, const Options& options) {
+  static const std::set<std::string> kOwnRestraint{"no_grant", "promised", "not_primary"};
+  std::string words;
+  for (const Json& reason : list_of(instance, "against")) {
+    if (!reason.is_string() || kOwnRestraint.contains(reason.get<std::string>())) continue;
+    words += (words.empty() ? "" : ", ") + reason.get<std::string>();
+  }
+  return words.empty() ? words : paint(" (cannot take over: " + words + ")", Colour::kBad, options.colour);
+}
+
 /// "db2 (heard on 1 of 1 paths): pg backup, data standby, generation 7, database replica, 0 B behind".
 std::string render_peers(const Json& status, const Options& options) {
   std::string text;
@@ -245,6 +257,7 @@ std::string render_peers(const Json& status, const Options& options) {
     std::string rest;
     for (const Json& instance : list_of(peer, "instances")) {
       rest += (rest.empty() ? " " : "; ") + text_of(instance, "name") + " " + text_of(instance, "role");
+      rest += render_unfit(instance, options);
       const auto data = instance.find("data");
       if (data == instance.end()) continue;
       rest += ", data " + text_of(*data, "role") + ", generation " + std::to_string(number_of(*data, "generation"));

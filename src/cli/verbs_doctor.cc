@@ -155,7 +155,9 @@ std::string summary(const std::vector<Finding>& findings) {
     const std::string part = counted(findings, severity);
     if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
   }
-  return doctor_exit(findings) == 0 ? "nothing wrong" + (text.empty() ? "" : " (" + text + ")") : text;
+  if (doctor_exit(findings) != 0) return text;
+  const std::string all_well = ::geteuid() == 0 ? "nothing wrong" : "nothing wrong in what others than root may see";
+  return all_well + (text.empty() ? "" : " (" + text + ")");
 }
 
 int show(const DoctorFacts& facts, const Options& options) {

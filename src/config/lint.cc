@@ -418,6 +418,14 @@ void lint_preference(const Section& section, const std::vector<std::pair<std::st
   if (entry == section.entries.end()) return;
   const auto first = std::max_element(
       hosts.begin(), hosts.end(), [](const auto& a, const auto& b) { return a.second->priority < b.second->priority; });
+  const auto never = [&](const auto& each) { return &each == &*first || !each.second->preempt; };
+  // A database's role has other ways to move, and preempt = no is the rule there.
+  if (first->second->promote.empty() && std::all_of(hosts.begin(), hosts.end(), never)) {
+    report.add(Code::kNoEffect, entry->value_place,
+               "check: `prefer` takes the role from no working Active while preempt = no on the other hosts",
+               "preempt = yes, or let the check be `required`");
+    return;
+  }
   int gap = -254;
   for (auto other = hosts.begin(); other != hosts.end(); ++other) {
     if (other != first) gap = std::max(gap, reach(*other->second).most - reach(*first->second).least);

@@ -10,9 +10,10 @@ namespace {
 std::string after(const std::string& name, const std::string& what) { return name + ": " + what; }
 
 std::string switchover_line(const Mover& mover, bool dry_run) {
-  const std::string would = dry_run ? "would give up the Active role" : "gives up the Active role";
-  return after(mover.plan().name,
-               would + " (addresses away, then priority 0) and stays Backup until the other router is lost or undrain");
+  const std::string gives = dry_run ? "would give up" : "gives up";
+  const std::string stays = dry_run ? "would stay" : "stays";
+  return after(mover.plan().name, gives + " the Active role (addresses away, then priority 0) and " + stays +
+                                      " Backup until the other router is lost or undrain");
 }
 
 /// With data it takes both hosts: what is said here is only that it has begun.
@@ -58,9 +59,10 @@ CommandResult give_up(Instant now, const Command& command, std::vector<Mover*> c
     result.lines.push_back(switchover_line(*each, command.dry_run));
     if (!command.dry_run) each->switchover(now);
   }
-  result.lines.push_back(
-      "Backups are silent, so it is not known here whether one is there to take over; if none does within "
-      "Active_Down_Interval, this host takes the role back");
+  const std::string known = command.to.empty()
+                                ? "Backups are silent, so it is not known here whether one is there to take over"
+                                : command.to + " is heard on the peer channel and nothing speaks against it";
+  result.lines.push_back(known + "; if nobody takes over within Active_Down_Interval, this host takes the role back");
   return result;
 }
 
@@ -106,6 +108,20 @@ CommandResult take_responsibility(Instant now, const Command& command, const std
   return result;
 }
 
+/// Of thaw and undrain: what they ended, and what they did not.
+std::string again_line(const Mover& mover, const std::string& was, bool dry_run) {
+  const std::string ends = dry_run ? "would no longer be " : "is no longer ";
+  std::string line = after(mover.plan().name, was.empty() ? "nothing to end" : ends + was);
+  if (dry_run) return line;
+  std::string still;
+  for (unsigned number = 1; number < 64; ++number) {
+    const auto reason = static_cast<Reason>(number);
+    if (!mover.against().has(reason)) continue;
+    still += (still.empty() ? "; it still takes no part: " : "; ") + std::string{reason_words(reason)};
+  }
+  return line + (still.empty() ? ", takes part" : still);
+}
+
 }  // namespace
 
 CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
@@ -124,6 +140,14 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
     result.lines.push_back("no instance or group is named '" + command.instance + "'");
     return result;
   }
+  const auto end = [&](auto&& was, auto&& what) {
+    result.accepted = true;
+    for (Mover* each : concerned) {
+      const std::string ended = was(*each);
+      if (!command.dry_run) what(*each);
+      result.lines.push_back(again_line(*each, ended, command.dry_run));
+    }
+  };
   const auto act = [&](const std::string& would, const std::string& does, auto&& what) {
     result.accepted = true;
     for (Mover* each : concerned) {
@@ -147,7 +171,10 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
       return result;
     case Verb::kThaw:
       if (!command.dry_run) context.ports.intents.record("", "thaw");
-      act("would take part again", "takes part again", [&](Mover& each) { each.thaw(now); });
+      end([](const Mover& each) { return each.frozen()          ? "frozen"
+                                         : each.switched_over() ? "yielded"
+                                                                : ""; },
+          [&](Mover& each) { each.thaw(now); });
       return result;
     case Verb::kDrain:
     case Verb::kUndrain: {
@@ -158,9 +185,15 @@ CommandResult Engine::Impl::on_command(Instant now, const Command& command) {
       } else if (!command.dry_run) {
         context.ports.intents.record(command.instance, drain ? "drain" : "undrain");
       }
-      act(drain ? "would give up its role and stay Backup until undrain" : "would take part again",
-          drain ? "gives up its role and stays Backup until undrain" : "takes part again",
-          [&](Mover& each) { each.set_drained(now, drain); });
+      if (drain) {
+        act("would give up its role and stay Backup until undrain", "gives up its role and stays Backup until undrain",
+            [&](Mover& each) { each.set_drained(now, true); });
+      } else {
+        end([](const Mover& each) { return each.drained()         ? "drained"
+                                           : each.switched_over() ? "yielded"
+                                                                  : ""; },
+            [&](Mover& each) { each.set_drained(now, false); });
+      }
       if (concerned.empty()) result.lines.push_back("no instance is running");
       return result;
     }

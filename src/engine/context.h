@@ -57,7 +57,7 @@ struct Context {
   IpAddress address_of(const std::string& name) const;  ///< the first of its [peer] section
   /// By section, then HOST: that its check passes there, and when that was said.
   std::map<std::string, std::map<std::string, std::pair<bool, Instant>>> elsewhere;
-  bool passes_elsewhere(Instant now, const std::string& section) const;
+  bool passes_elsewhere(Instant now, ports::PluginId check) const;
   std::map<std::string, ports::DataRecord> records;  ///< by instance, of an earlier life
   bool guarded = true;                               ///< the watchdog is armed, or none is wanted
   bool recalled = false;                             ///< all of them are here

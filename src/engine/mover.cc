@@ -340,7 +340,9 @@ void Mover::send_advert(Instant now, std::size_t index, Priority priority) {
   }
   router.advertiser.send(context_.ports.frames, priority);
   ++router.counters->advertisement_sent;
-  if (priority == kResignPriority) ++router.counters->priority_zero_pkts_sent;
+  if (priority != kResignPriority) return;
+  ++router.counters->priority_zero_pkts_sent;
+  router.resigned_count = 0;  // the other's next one answers ours
 }
 
 void Mover::transition(Instant now, const vrrp::ReportTransition& change) {

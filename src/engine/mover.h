@@ -101,6 +101,9 @@ class Mover {
   vrrp::State state() const { return group_.state(); }
   bool frozen() const { return facts_.frozen; }
   bool switched_over() const { return facts_.switched_over; }
+  bool drained() const { return facts_.drained; }
+  /// What keeps it from being Active.
+  ReasonSet against() const { return against_; }
   bool releasing() const { return releasing_; }
   std::uint32_t instance_slot() const { return instance_slot_; }
   std::uint32_t first_router_slot() const { return first_router_slot_; }

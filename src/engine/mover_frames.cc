@@ -242,7 +242,7 @@ void Mover::claims_beside_us(Instant now, MacAddress owner) {
   }
 }
 
-/// F11: priority 0 again and again.
+/// F11: priority 0 again and again, while we have never given the role back by ourselves.
 void Mover::resigned(Instant now, Router& router, const vrrp::VrrpFrame& frame) {
   const auto index = static_cast<std::size_t>(&router - routers_.data());
   if (now - router.resigned_last > 3 * group_.router(index).down_interval()) router.resigned_count = 0;

@@ -67,8 +67,8 @@ bool Mover::weigh_checks(Instant now) {
   for (const ports::PluginId id : checks_) checks.push_back(&context_.plugins[id].check);
   const Verdict before = verdict_;
   std::vector<bool> nobody_better;
-  for (const config::CheckReference& check : plan_.election().checks) {
-    nobody_better.push_back(check.relative && !context_.passes_elsewhere(now, check.plugin));
+  for (std::size_t i = 0; i < checks_.size(); ++i) {
+    nobody_better.push_back(plan_.election().checks[i].relative && !context_.passes_elsewhere(now, checks_[i]));
   }
   verdict_ = weigh(plan_.election().checks, checks, nobody_better);
   facts_.check_failed = verdict_.failed;

@@ -52,10 +52,14 @@ std::string Context::host_of(const IpAddress& address) const {
   return others.size() == 1 ? others.front().host : std::string{};
 }
 
-bool Context::passes_elsewhere(Instant now, const std::string& section) const {
-  const auto found = elsewhere.find(section);
+bool Context::passes_elsewhere(Instant now, ports::PluginId check) const {
+  const PluginPlace& here = plugins[check];
+  // What all share shows on another host up to an interval later than here: an older word of it says nothing yet.
+  const Instant comparable = here.check.passes() ? Instant{} : here.check.since() + here.section.interval;
+  const auto found = elsewhere.find(here.section.name);
   return found != elsewhere.end() && std::any_of(found->second.begin(), found->second.end(), [&](const auto& said) {
-           return said.second.first && now - said.second.second <= ports::kPeerLease;
+           const auto& [passes, at] = said.second;
+           return passes && at >= comparable && now - at <= ports::kPeerLease;
          });
 }
 

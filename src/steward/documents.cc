@@ -289,6 +289,14 @@ Json virtual_router_document(const RouterView& router, const InstanceView& insta
 
 namespace {
 
+Json reason_tokens(ReasonSet set) {
+  Json tokens = Json::array();
+  for (unsigned number = 1; number < 64; ++number) {
+    if (set.has(static_cast<Reason>(number))) tokens.push_back(reason_token(static_cast<Reason>(number)));
+  }
+  return tokens;
+}
+
 /// The other hosts as they see themselves; what is older than PeerChannel::kLostAfter is not told any more.
 Json peer_documents(const HostView& host) {
   Json list = Json::array();
@@ -308,7 +316,8 @@ Json peer_documents(const HostView& host) {
                {"role", role_token(instance.state)},
                {"effective_priority", instance.effective_priority},
                {"eligible", instance.against == 0},
-               {"reason", reason_token(ReasonSet::from_bits(instance.against).first())}};
+               {"reason", reason_token(ReasonSet::from_bits(instance.against).first())},
+               {"against", reason_tokens(ReasonSet::from_bits(instance.against))}};
       if (instance.data_role != ports::DataRole::kNone) {
         one["data"] = Json{{"role", ports::data_role_token(instance.data_role)},
                            {"step", ports::step_token(instance.step)},

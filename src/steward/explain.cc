@@ -136,6 +136,8 @@ Json changes_of(const InstanceView& instance, const HostView& host) {
   }
   if (const std::string end = transaction_end(instance); !end.empty()) changes.push_back(end);
   if (barred_by_data(instance)) return changes;
+  // Until that is over, nothing that others do makes it Active.
+  if (instance.state.state == vrrp::State::kBackup && !instance.against().empty()) return changes;
   const RouterView* router = instance.heard_router();
   if (router == nullptr || instance.state.state == vrrp::State::kInitialize) return changes;
   const Json more = instance.state.state == vrrp::State::kActive ? changes_of_active(instance, instance.routers.front())

@@ -82,7 +82,10 @@ std::vector<std::string> objections_of(const PeerView& peer, const PeerInstance*
   if (there == nullptr) return object("does not run this instance"), found;
   if (there->state != vrrp::State::kBackup) object("is " + std::string{state_word(there->state)} + ", not Backup");
   const ReasonSet against = without_own_restraint(ReasonSet::from_bits(there->against));
-  if (!against.empty()) object("may not take it: " + reasons_text(peer.host, against));
+  if (!against.empty()) {
+    const bool undrain = against.has(Reason::kDrained) || against.has(Reason::kSwitchover);
+    object("may not take it: " + reasons_text(peer.host, against) + (undrain ? " (`batonctl undrain` there)" : ""));
+  }
   if (!data) return found;
   if (there->probe != ProbeState::kPass) found.push_back(peer.host + "'s database does not pass its check");
   // Where the database elects for itself, several may be writable.
@@ -173,11 +176,29 @@ std::vector<std::string> already_there(const HostView& host, const std::string& 
   return lines;
 }
 
+namespace {
+
+/// Why none of the others can; "" = one can, or nothing is known of them.
+std::string nobody_takes(const HostView& host, const InstanceView& instance) {
+  std::string why;
+  for (const PeerView& peer : host.peers) {
+    const std::vector<std::string> objections =
+        objections_of(peer, said_by(host, peer, instance), moves_data(instance));
+    if (objections.empty()) return {};
+    for (const std::string& each : objections) why += (why.empty() ? "" : "; ") + each;
+  }
+  return why;
+}
+
+}  // namespace
+
 std::vector<std::string> drain_lines(const HostView& host) {
   std::vector<std::string> lines;
   for (const InstanceView& each : host.instances) {
     if (each.state.state == vrrp::State::kActive) {
       lines.push_back(each.name() + ": " + host.host + " gives up its role and stays Backup until `batonctl undrain`");
+      const std::string why = nobody_takes(host, each);
+      if (!why.empty()) lines.push_back(each.name() + ": NOBODY takes it over: " + why);
       continue;
     }
     std::string holders;
@@ -210,7 +231,7 @@ MoveHolder holder_of(const HostView& host, const std::string& instance, const st
   if (active_here && (!instance.empty() || to != host.host)) return {};
   const std::string not_here =
       host.host + (instance.empty() ? " is Active for nothing" : " is not Active for " + instance);
-  if (holders.empty()) return {.refusal = not_here + ", and no host is heard that is: ask the host that is"};
+  if (holders.empty()) return {.refusal = not_here + ", and no host is heard that is: `batonctl explain` says why"};
   if (holders.size() == 1) return {.host = holders.front()};
   std::string names;
   for (const std::string& each : holders) names += (names.empty() ? "" : " and ") + each;

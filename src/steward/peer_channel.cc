@@ -214,8 +214,9 @@ void PeerChannel::on_packet(Instant now, const IpAddress& from, ConstBytes bytes
     hurry();
     return;
   }
-  peer->heard[from.text()] = now;
   if (verdict == PeerSession::Verdict::kReplay) return;
+  peer->heard[from.text()] = now;
+  if (verdict == PeerSession::Verdict::kCopy) return;
   auto report = decode_peer_report(packet->payload);
   if (!report) return refuse(report.error().message());
   if (!view.heard_ever || now - view.heard_at > kLostAfter) {

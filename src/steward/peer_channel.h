@@ -1,6 +1,6 @@
 // The stewards' own conversation (design section 8): UDP over every configured path to every other host, signed and
 // protected against replay. Decides when to send, who is lost, and what is worth a line in the log; knows nothing of
-// instances. A packet that is not a peer's costs a hash and is counted, never answered.
+// instances. A packet that is not a peer's costs a hash and a line a minute, and is never answered.
 #pragma once
 
 #include <cstdint>

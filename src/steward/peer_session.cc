@@ -14,19 +14,33 @@ PeerPacket PeerSession::make(std::vector<std::uint8_t> payload) {
           .payload = std::move(payload)};
 }
 
+bool PeerSession::is_copy(Instant now, const PeerPacket& packet) const {
+  return packet.counter > older_counter_ && now - fresh_at_ <= kCopyWindow;
+}
+
+void PeerSession::count(Instant now, const PeerPacket& packet) {
+  if (now - turned_at_ >= kCopyWindow) {
+    older_counter_ = newer_counter_;
+    newer_counter_ = peer_counter_;
+    turned_at_ = now;
+  }
+  peer_counter_ = packet.counter;
+  fresh_at_ = now;
+  heard_ = packet.challenge;
+}
+
 PeerSession::Verdict PeerSession::accept(Instant now, const PeerPacket& packet) {
   if (packet.session == peer_session_) {
-    if (packet.counter <= peer_counter_) return Verdict::kReplay;
-    peer_counter_ = packet.counter;
-    heard_ = packet.challenge;
+    if (packet.counter <= peer_counter_) return is_copy(now, packet) ? Verdict::kCopy : Verdict::kReplay;
+    count(now, packet);
     // Of this session, and later than any before: it can only be new, whatever it echoes.
     return Verdict::kFresh;
   }
   if (packet.session == candidate_ && packet.echo == challenge_) {
     peer_session_ = packet.session;
-    peer_counter_ = packet.counter;
+    peer_counter_ = older_counter_ = newer_counter_ = 0;
     candidate_ = 0;
-    heard_ = packet.challenge;
+    count(now, packet);
     return Verdict::kFresh;
   }
   if (packet.session == candidate_) {

@@ -20,7 +20,8 @@ class PeerSession {
   enum class Verdict {
     kFresh,     ///< new, and from the peer as it is now: the payload counts
     kGreeting,  ///< a session that has yet to prove itself: answer it soon
-    kReplay,    ///< seen already (also: the same packet by another path)
+    kCopy,      ///< of a packet that came a moment ago: the same by another path
+    kReplay,    ///< an old one
   };
 
   PeerSession(std::string own_host, std::uint64_t own_session, Random random);
@@ -33,6 +34,10 @@ class PeerSession {
 
  private:
   static constexpr Nanos kChallengePause = std::chrono::milliseconds{100};
+  /// A copy may be so much later than the first; up to twice that is not told apart.
+  static constexpr Nanos kCopyWindow = std::chrono::seconds{1};
+  bool is_copy(Instant now, const PeerPacket& packet) const;
+  void count(Instant now, const PeerPacket& packet);
 
   std::string own_host_;
   std::uint64_t own_session_;
@@ -40,9 +45,13 @@ class PeerSession {
   PeerNonce challenge_;
   PeerNonce heard_{};  ///< the peer's challenge
   std::uint64_t counter_ = 0;
-  std::uint64_t peer_session_ = 0;  ///< proven
-  std::uint64_t peer_counter_ = 0;  ///< its greatest
-  std::uint64_t candidate_ = 0;     ///< has been challenged
+  std::uint64_t peer_session_ = 0;   ///< proven
+  std::uint64_t peer_counter_ = 0;   ///< its greatest
+  std::uint64_t candidate_ = 0;      ///< has been challenged
+  std::uint64_t older_counter_ = 0;  ///< peer_counter_ as it was one or two windows ago
+  std::uint64_t newer_counter_ = 0;  ///< the same at turned_at_
+  Instant turned_at_{};
+  Instant fresh_at_{};
   Instant challenged_at_{};
 };
 

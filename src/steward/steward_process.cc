@@ -177,6 +177,7 @@ void StewardProcess::on_guardian_message(ipc::Incoming& incoming) {
       knowledge_.keep_configured(config_);
       knowledge_.note_configured(posix::wall_clock_ns());
       peer_channel_.configure(config_);
+      forget_peers(posix::now());
       metrics_listener_.configure(config_.daemon.metrics_listen);
     } else {
       log::error("configuration_unreadable", {}, config.error().message());

@@ -96,6 +96,7 @@ class StewardProcess {
   void tell_checks(const PeerView& peer, Instant since);
   void tell_checks_again();
   void watch_peer(const PeerView& peer, Instant now);
+  void forget_peers(Instant now);
   void raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now);
 
   StewardArguments arguments_;

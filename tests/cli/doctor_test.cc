@@ -358,7 +358,9 @@ TEST(DoctorPeersTest, ThePeerAnswersButItsAdvertsDoNotArrive) {
   facts = backup();
   facts.daemon->instances[0].role = "active";  // both are
   EXPECT_THAT(found(facts), ElementsAre("two_actives", "multicast_eaten"));
-  EXPECT_EQ(judge(facts)[1].text, "db2 is Active, too: it does not hear this host's adverts for VRID 7 on eth0");
+  EXPECT_EQ(judge(facts)[1].text,
+            "db2 is Active, too, for VRID 7 on eth0: it does not hear this host's adverts, or a filter on this host's "
+            "interface keeps Baton from hearing its");
   facts.daemon->peers[0].heard = false;
   facts.daemon->peers[0].instances.clear();
   EXPECT_THAT(found(facts), ElementsAre("two_actives", "peer_lost"));

@@ -236,6 +236,8 @@ TEST(Lint, APreferenceThatCanNeverMoveTheRoleIsAWarning) {
   // A negative one takes from who fails: db1 110 - 30 = 80, db2 100.
   EXPECT_THAT(findings(with("check = p prefer=-30\ncheck = q\n")), IsEmpty());
   EXPECT_THAT(findings(with("check = p prefer=-29\ncheck = q\n")), ElementsAre("W008 6:9"));
+  EXPECT_THAT(findings(with("check = p prefer=30\ncheck = q\npreempt = no\n")), ElementsAre("W008 6:9"));
+  EXPECT_THAT(findings(with("check = p prefer=30\ncheck = q\npreempt@db1 = no\n")), IsEmpty());
   EXPECT_THAT(findings(with("check = p\ncheck = q\n")), IsEmpty());
 }
 

@@ -35,6 +35,35 @@ TEST(CommandsTest, UndrainEndsASwitchover) {
   EXPECT_TRUE(bench.against().empty());
 }
 
+TEST(CommandsTest, WhatEndsAndWhatStillHoldsItBackIsSaid) {
+  Bench bench;
+  bench.start();
+  EXPECT_THAT(bench.command({.verb = Verb::kUndrain, .instance = "web"}).lines,
+              ElementsAre("web: nothing to end, takes part"));
+  bench.command({.verb = Verb::kFreeze, .instance = "web", .duration = 60s});
+  bench.command({.verb = Verb::kDrain, .instance = "web"});
+  EXPECT_THAT(bench.command({.verb = Verb::kUndrain, .instance = "web", .dry_run = true}).lines,
+              ElementsAre("web: would no longer be drained"));
+  EXPECT_THAT(bench.command({.verb = Verb::kUndrain, .instance = "web"}).lines,
+              ElementsAre("web: is no longer drained; it still takes no part: frozen by an operator"));
+  EXPECT_THAT(bench.command({.verb = Verb::kThaw, .instance = "web"}).lines,
+              ElementsAre("web: is no longer frozen, takes part"));
+}
+
+TEST(CommandsTest, ASwitchoverSaysWhatIsKnownOfTheOthers) {
+  Bench bench;
+  bench.become_active();
+  const auto last = [&](const std::string& to) {
+    return bench.command({.verb = Verb::kSwitchover, .instance = "web", .dry_run = true, .to = to}).lines.back();
+  };
+  EXPECT_EQ(last(""),
+            "Backups are silent, so it is not known here whether one is there to take over; if nobody takes over "
+            "within Active_Down_Interval, this host takes the role back");
+  EXPECT_EQ(last("db2"),
+            "db2 is heard on the peer channel and nothing speaks against it; if nobody takes over within "
+            "Active_Down_Interval, this host takes the role back");
+}
+
 TEST(CommandsTest, SwitchoverIsRefusedWhereThereIsNothingToGive) {
   Bench bench;
   bench.start();

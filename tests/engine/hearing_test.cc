@@ -237,6 +237,23 @@ TEST(HearingTest, ThreeResignationsInADownIntervalAreAStorm) {
   EXPECT_TRUE(bench.alarmed(Alarm::kResignStorm));
 }
 
+TEST(HearingTest, ResignationsThatAnswerOurOwnAreNoStorm) {
+  Bench bench;
+  bench.become_active();
+  for (int i = 0; i < 4; ++i) {
+    bench.command({.verb = Verb::kSwitchover, .instance = "web"});
+    bench.run_for(200ms);
+    bench.hear({});
+    bench.run_for(200ms);
+    bench.command({.verb = Verb::kUndrain, .instance = "web"});
+    bench.hear({.priority = 0});
+    // Skew_Time: 156/256 of a second.
+    bench.run_for(609'375us);
+    ASSERT_EQ(bench.state(), State::kActive) << i;
+  }
+  EXPECT_FALSE(bench.alarmed(Alarm::kResignStorm));
+}
+
 TEST(HearingTest, BothChecksumFormsHeardAreAnsweredInBothWithAnAlarm) {
   Bench bench;
   bench.become_active();

@@ -170,6 +170,13 @@ TEST(PluginsTest, AFailureThatAllShareMovesNothing) {
   other_says(bench, false);
   answer(bench, ProbeState::kFail, 3);
   EXPECT_EQ(bench.state(), State::kActive);
+  // It may not have noticed yet: the interval is a second.
+  other_says(bench, true);
+  bench.run_for(999ms);
+  other_says(bench, true);
+  EXPECT_EQ(bench.state(), State::kActive);
+  bench.run_for(1ms);
+  answer(bench, ProbeState::kFail);
   other_says(bench, true);
   EXPECT_EQ(bench.state(), State::kBackup);
   EXPECT_TRUE(bench.against().has(Reason::kCheckFailed));
@@ -181,6 +188,8 @@ TEST(PluginsTest, ABetterHostThatFellSilentIsNotBetter) {
   Bench bench{shared()};
   bench.start();
   answer(bench, ProbeState::kFail, 3);
+  bench.run_for(1s);
+  answer(bench, ProbeState::kFail);
   other_says(bench, true);
   ASSERT_TRUE(bench.against().has(Reason::kCheckFailed));
   for (int i = 0; i < 8; ++i) {

@@ -151,7 +151,15 @@ TEST_F(MovePlanTest, WhoHasTheRoleAlreadyNeedsNothing) {
 }
 
 TEST_F(MovePlanTest, WhatDrainMeansIsSaidForEachInstance) {
-  EXPECT_THAT(drain_lines(host), ElementsAre("pg: db1 gives up its role and stays Backup until `batonctl undrain`"));
+  const std::string gives = "pg: db1 gives up its role and stays Backup until `batonctl undrain`";
+  EXPECT_THAT(drain_lines(host), ElementsAre(gives));
+  ReasonSet against;
+  against.set(Reason::kDrained, true);
+  other().against = against.bits();
+  EXPECT_THAT(
+      drain_lines(host),
+      ElementsAre(gives, "pg: NOBODY takes it over: db2 may not take it: db2 is drained (`batonctl undrain` there)"));
+  other().against = 0;
   host.instances.front().state.state = vrrp::State::kBackup;
   EXPECT_THAT(drain_lines(host), ElementsAre("pg: db1 is drained: it does not become Active until `batonctl "
                                              "undrain`; no Active is known"));

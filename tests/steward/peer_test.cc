@@ -109,8 +109,25 @@ TEST_F(PeerSessionTest, NoPacketCountsTwice) {
   const PeerPacket first = one.make({});
   const PeerPacket second = one.make({});
   EXPECT_EQ(two.accept(now, second), Verdict::kFresh);
-  EXPECT_EQ(two.accept(now, second), Verdict::kReplay);
-  EXPECT_EQ(two.accept(now, first), Verdict::kReplay);
+  EXPECT_EQ(two.accept(now, second), Verdict::kCopy);
+  EXPECT_EQ(two.accept(now, first), Verdict::kCopy);
+}
+
+TEST_F(PeerSessionTest, OnlyAFreshPacketHasCopies) {
+  meet();
+  const PeerPacket old = one.make({});
+  EXPECT_EQ(two.accept(now, old), Verdict::kFresh);
+  for (int i = 0; i < 3; ++i) {
+    now += 1s;
+    const PeerPacket next = one.make({});
+    EXPECT_EQ(two.accept(now, next), Verdict::kFresh);
+    EXPECT_EQ(two.accept(now, next), Verdict::kCopy);
+  }
+  EXPECT_EQ(two.accept(now, old), Verdict::kReplay);
+  const PeerPacket last = one.make({});
+  EXPECT_EQ(two.accept(now, last), Verdict::kFresh);
+  now += 1001ms;  // and then the peer is silent
+  EXPECT_EQ(two.accept(now, last), Verdict::kReplay);
 }
 
 TEST_F(PeerSessionTest, ARecordedConversationProvesNothingToARestartedHost) {

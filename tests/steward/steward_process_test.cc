@@ -532,11 +532,23 @@ TEST_F(StewardWithPeersTest, AMoveForWhichNobodyCanBeAskedIsRefusedAndTheEngineN
   Client client(socket_path());
   EXPECT_EQ(client.ask(R"({"verb":"switchover","instance":"web"})").dump(),
             R"({"ok":false,"exit":6,"error":"refused: db1 is not Active for web, and no host is heard that is: )"
-            R"(ask the host that is"})");
+            R"(`batonctl explain` says why"})");
   EXPECT_EQ(client.ask(R"({"verb":"switchover"})")["error"],
-            "refused: db1 is Active for nothing, and no host is heard that is: ask the host that is");
+            "refused: db1 is Active for nothing, and no host is heard that is: `batonctl explain` says why");
   EXPECT_EQ(client.ask(R"({"verb":"switchover","dry_run":true})")["exit"], 6);
   EXPECT_EQ(engine_.receive().status, ipc::ReceiveStatus::kNothing);
+}
+
+TEST_F(StewardWithPeersTest, AHostThatIsNoPeerAnyMoreIsNotLost) {
+  Client client(socket_path());
+  const auto lost = [&] { return client.ask(R"({"verb":"status"})")["result"]["alarms"].dump(); };
+  for (int i = 0; i < 200 && lost() == "[]"; ++i) ::poll(nullptr, 0, 50);  // 3.5 s
+  EXPECT_EQ(lost(), R"(["peer_lost"])");
+  const auto without_key = posix::sealed_memfd("config", config::serialize(configuration()));
+  const int fds[] = {without_key->get()};
+  guardian_.send(ipc::Configuration{}, fds);
+  for (int i = 0; i < 100 && lost() != "[]"; ++i) ::poll(nullptr, 0, 20);
+  EXPECT_EQ(lost(), "[]");
 }
 
 /// Runs `act` in a child process with this uid and these groups; its exit status, or 96 if an expectation of its own
