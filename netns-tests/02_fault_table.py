@@ -6,7 +6,7 @@ import re
 from lib.daemons import ROOT
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-REQUIRED = ([*range(1, 17)] + [18, *range(20, 24), 25, 26, 28, 31, 32, 35, 36, 37, *range(39, 44), 45, 46, 48, 50, 51, 54, *range(56, 62), *range(64, 70), 71, *range(73, 80), 81, 82, 83, 84, *range(85, 89), 90, 92, 93, 94])
+REQUIRED = ([*range(1, 17)] + [18, *range(20, 24), 25, 26, 28, 31, 32, 35, 36, 37, *range(39, 44), 45, 46, 48, 50, 51, 54, *range(56, 62), *range(64, 70), 71, *range(73, 80), 81, 82, 83, 84, *range(85, 89), 90, 92, 93, 94, 96])
 
 
 def rows():
