@@ -5,8 +5,8 @@ import time
 import pytest
 
 from lib import roles
-from lib.proc import wait_until
-from lib.redis_pair import PORT, VIP, WRITE_LEAST, RedisPair
+from lib.proc import hold, wait_until
+from lib.redis_pair import PORT, VIP, WRITE_LEAST, RedisPair, writable
 
 
 def test_the_address_comes_after_the_promotion_and_the_generation_is_in_the_data(scene):
@@ -159,9 +159,21 @@ def test_a_host_that_comes_back_with_writes_of_its_own_stays_out_through_a_resta
     wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "needs_rejoin", 30, "that survives a reboot")
     assert "999999" in "".join(pair.servers["db1"].keys()) and pair.servers["db1"].role() == "slave"
     assert scene.owners.holders(VIP) == ["db2"]
-    # Nobody else is there any more: it still does not come forward.
-    pair.daemons["db2"].kill()
+    # Nobody else is there any more: of the highest priority, it still does not come forward.
+    pair.lose("db2")
     wait_until(lambda: scene.owners.holders(VIP) == [], 10, "nobody holds the address")
+    alone, asked = time.time(), claims(one)
+    hold(lambda: scene.owners.holders(VIP) == [] and not writable(pair.servers["db1"]), 6, "db1 stays out")  # longer than a lease
+    scene.silent("db1", since=alone)
+    assert claims(one) == asked, "it does not even ask"
     assert one.control("forgive", "svc").returncode == 2
+    assert roles.data_of(one)["role"] == "needs_rejoin"
     assert one.control("forgive", "svc", "--i-accept-loss").returncode == 0
-    wait_until(lambda: roles.data_of(one).get("role") != "needs_rejoin", 10, "an operator's word clears it")
+    wait_until(lambda: claims(one) > asked, 20, "an operator's word clears it: nothing else had kept it from asking")
+    assert one.control("failover", "svc", "--force").returncode == 0
+    pair.serving("db1", 30)
+    assert "n:999999" in pair.servers["db1"].keys()
+
+
+def claims(baton):
+    return len([entry for entry in baton.events() if entry.get("verb") == "acquire"])
