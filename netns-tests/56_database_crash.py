@@ -122,7 +122,8 @@ def kill_when_the_address_leaves(pair, host):
 @pytest.mark.limit(240)
 def test_killed_on_the_way_down_the_demotion_is_finished_and_the_other_host_takes_over(scene):
     """Before writes are blocked, after that, when the address leaves, before the database is demoted, after that."""
-    pair = CrashedPair(scene)
+    # Addresses that do not lapse by themselves: what is gone after a restart was deleted by it.
+    pair = CrashedPair(scene, lines=("address_lifetime = permanent",))
     giver, taker = "db1", "db2"
     for line in (("last", "block_writes"), ("first", "block_writes"), "clearing", ("last", "demote"), ("first", "demote")):
         baton, server = pair.daemons[giver], pair.servers[giver]
@@ -140,9 +141,17 @@ def test_killed_on_the_way_down_the_demotion_is_finished_and_the_other_host_take
         assert (record(baton)["role"], record(baton)["dirty"]) == ("active", "yes"), line
         # Between the address and the demotion there may be less than a kill takes.
         assert line == "clearing" or server.role() == ("slave" if line == ("first", "demote") else "master"), line
+        blocked = line[1] == "block_writes"
+        assert (giver in scene.owners.holders(VIP)) == blocked, line
+        role = server.role()
         pair.let_go()
+        pair.stop_at(giver, ("last", "demote"))
         baton.start()
+        # First of all: that waits for nothing that is asked of the database.
         wait_until(lambda: giver not in scene.owners.holders(VIP), 10, "no address is left on " + giver)
+        pair.wait_at(giver, ("last", "demote"))
+        assert server.role() == role, line
+        pair.let_go()
         pair.serving(taker, 40)
         pair.clients.wait_more(50)
         wait_until(lambda: server.upstream()[0] == scene.lab.ip4(taker) and server.linked(), 30, "%s follows %s" % (giver, taker))
