@@ -8,7 +8,7 @@ import pytest
 
 from lib import roles
 from lib.proc import wait_until
-from lib.redis_pair import RedisPair
+from lib.redis_pair import RedisPair, writable
 
 TIMEOUT = 2  # s; an engine that stands still is fed for one more
 
@@ -40,6 +40,10 @@ class Dog:
                 state.update(size=size, since=time.monotonic())
             return time.monotonic() - state["since"] > TIMEOUT
         wait_until(hungry, deadline, "the host is reset")
+
+    def fed_last(self):
+        """When, as the time of day."""
+        return os.stat(self.path).st_mtime
 
 
 def watched_pair(scene):
@@ -80,13 +84,24 @@ def test_a_host_whose_engine_stands_still_is_reset_if_it_has_the_writable_one(sc
 def test_a_host_that_has_lost_its_grant_and_cannot_demote_is_reset_before_another_may_be_granted(scene):
     pair, dogs = watched_pair(scene)
     pair.start()
+    two, server = pair.daemons["db2"], pair.servers["db2"]
+    sampler = pair.until_the_end(roles.Sampler({"db2": lambda: writable(server)}))
+    wait_until(lambda: sampler.samples, 5, "db2 is looked at from the beginning")
     pair.servers["db1"].freeze()  # whatever is asked of it, it does not answer: it may be writable
     scene.faults.unplug("db1")
-    cut = time.monotonic()
+    cut = time.time()
     dogs["db1"].starves(12)
-    print("watchdog: reset %.1f s after the cut" % (time.monotonic() - cut))
+    reset = dogs["db1"].fed_last() + TIMEOUT
     assert "watchdog_unfed" in pair.daemons["db1"].log()
     assert dogs["db2"].fed() < TIMEOUT, "the standby lives on"
+    pair.serving("db2", 40)
+    wait_until(lambda: any(hosts for _, hosts in list(sampler.samples)), 10, "db2 takes writes")
+    sampler.stop()
+    granted, promoted = [next(roles.told_at(entry) for entry in two.events() if entry.get("verb") == verb and entry["result"] == "ok") for verb in ("acquire", "promote")]
+    took_writes = next(at for at, hosts in sampler.samples if hosts)
+    print("watchdog: after the cut: reset %.2f s, db2 granted %.2f s, promoted %.2f s, seen writable %.2f s" % tuple(at - cut for at in (reset, granted, promoted, took_writes)))
+    assert cut < reset < granted, "another was granted %.2f s before db1 would have been reset" % (reset - granted)
+    assert reset < promoted and reset < took_writes
     pair.servers["db1"].thaw()
     wait_until(lambda: pair.servers["db1"].role() == "slave", 30, "db1 is demoted")
     assert dogs["db1"].fed(5) < 5, "and may live on"

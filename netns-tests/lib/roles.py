@@ -164,6 +164,11 @@ def lost_tail(acknowledged, present):
     return missing
 
 
+def told_at(entry):
+    """The time of day of an event."""
+    return datetime.datetime.fromisoformat(entry["time"]).timestamp()
+
+
 def may_not(entry):
     """An event of a host that tried to take the role: the witness says no, or the other host can be asked nothing and not be demoted."""
     return (entry.get("verb"), entry.get("result")) in (("acquire", "refused"), ("fence", "transient")) or entry.get("reason") == "no_grant"
