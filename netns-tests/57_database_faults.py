@@ -234,6 +234,49 @@ def test_F77_a_second_primary_made_by_hand_takes_no_address_and_what_it_took_is_
     assert roles.data_of(pair.daemons["db1"])["generation"] == 1
 
 
+@pytest.mark.limit(150)
+def test_F77_a_second_primary_that_cannot_be_demoted_is_an_alarm_and_nothing_is_moved_until_it_is_mended(scene):
+    """Somebody made db2 writable, and its Baton may not log in to demote it."""
+    pair = calm_pair(scene, peers=True).start()
+    one, two, server = pair.daemons["db1"], pair.daemons["db2"], pair.servers["db2"]
+    writer = pair.writer()
+    writer.wait_more(50)
+    hand_over_possible(one)
+    server.command("ACL", "SETUSER", rs.DRIVE_USER, "resetpass", ">another")
+    began, demoted = time.time(), len(acted(two, "demote"))
+    server.command("REPLICAOF", "NO", "ONE")
+    server.command("SET", "n:999999", "x")
+    assert "role_conflict" not in one.alarms(), "two probes may overlap with a change of roles"
+    wait_until(lambda: "role_conflict" in one.alarms(), 20, "db1 sees that both are writable")
+    assert writable(server) and writable(pair.servers["db1"])
+    told = one.control("status").stdout
+    assert "role_conflict: the database of db2 (10.77.0.2) is writable beside" in told, told
+    # An operator is needed; neither host is moved to, by whomever it is asked for.
+    for host, words in (("db1", "refused: db2 may not take it"), ("db2", "db1: refused: db2 may not take it")):
+        refused = pair.daemons[host].control("switchover", "svc")
+        assert (refused.returncode, words in refused.stderr) == (6, True), refused.stdout + refused.stderr
+        assert "db2's database is no replica" in refused.stderr, refused.stderr
+    forced = two.control("failover", "svc", "--force")
+    assert (forced.returncode, "another host is Active for svc" in forced.stderr) == (6, True), forced.stdout + forced.stderr
+    hold(lambda: "role_conflict" in one.alarms() and writable(server), 5, "nothing ends it but a mended cause", every=0.2)
+    assert scene.owners.holders(VIP) == ["db1"] and not scene.owners.changes(VIP, since=began)
+    assert roles.data_of(one)["generation"] == 1 and acted(two, "promote") == []
+    assert {entry["result"] for entry in acted(two, "demote")[demoted:]} == {"config"}, acted(two, "demote")
+    writer.wait_more(50)
+    server.command("ACL", "SETUSER", rs.DRIVE_USER, "resetpass", ">" + rs.DRIVE_PASSWORD)
+    wait_until(lambda: not writable(server), 70, "db2 takes no writes any more")
+    wait_until(lambda: "role_conflict" not in one.alarms(), 10, "the alarm is over")
+    wait_until(lambda: roles.data_of(two)["role"] == "needs_rejoin", 15, "db2's data is no part of db1's")
+    assert "n:999999" in server.keys() and "n:999999" not in pair.servers["db1"].keys()
+    assert scene.owners.holders(VIP) == ["db1"] and not scene.owners.changes(VIP, since=began)
+    writer.wait_more(50)
+    assert set(writer.stop()) <= pair.numbers("db1")
+
+
+def hand_over_possible(holder):
+    wait_until(lambda: holder.control("switchover", "svc", "--dry-run").returncode == 0, 30, "the other host could take over")
+
+
 @pytest.mark.limit(120)
 def test_F78_when_nobody_is_primary_any_more_the_holder_gives_up_and_who_has_everything_is_promoted(scene):
     pair = calm_pair(scene).start()
