@@ -54,10 +54,9 @@ Instant Announcer::pump(Instant now, VipTable& vips, const std::vector<config::I
     const config::Instance& instance = members[vip.member];
     announce(vip, instance, links[vip.link], port);
     const Nanos pause = instance.announce_interval.value_or(Nanos{0});
-    if (pause > Nanos{0} && !idle()) {
-      not_before_ = now + pause;
-      return not_before_;
-    }
+    if (pause == Nanos{0}) continue;
+    not_before_ = now + pause;  // also for what is queued next: addresses come one by one
+    if (!idle()) return not_before_;
   }
   clear(vips);
   return kNever;

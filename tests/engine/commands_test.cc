@@ -45,7 +45,7 @@ TEST(CommandsTest, WhatEndsAndWhatStillHoldsItBackIsSaid) {
   EXPECT_THAT(bench.command({.verb = Verb::kUndrain, .instance = "web", .dry_run = true}).lines,
               ElementsAre("web: would no longer be drained"));
   EXPECT_THAT(bench.command({.verb = Verb::kUndrain, .instance = "web"}).lines,
-              ElementsAre("web: is no longer drained; it still takes no part: frozen by an operator"));
+              ElementsAre("web: is no longer drained; it still takes no part: this host is frozen"));
   EXPECT_THAT(bench.command({.verb = Verb::kThaw, .instance = "web"}).lines,
               ElementsAre("web: is no longer frozen, takes part"));
 }

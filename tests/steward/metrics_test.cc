@@ -176,8 +176,9 @@ TEST(MetricsTest, WhatReportsAddedUpToIsTold) {
               ElementsAre(R"({instance="web",from="backup",to="active",reason="active_down_expired"} 2)"));
   EXPECT_THAT(rows(text, "baton_promotion_total"), ElementsAre(R"({instance="web",result="refused"} 1)"));
   EXPECT_THAT(rows(text, "baton_plugin_restarts_total"), ElementsAre(R"({plugin="jobs",kind="act"} 7)"));
-  EXPECT_THAT(rows(text, "baton_failover_duration_seconds_sum"),
-              ElementsAre(R"({phase="detect"} 0)", R"({phase="vip"} 0.002)", R"({phase="promote"} 0)"));
+  EXPECT_THAT(
+      rows(text, "baton_failover_duration_seconds_sum"),
+      ElementsAre(R"({phase="detect"} 0)", R"({phase="vip"} 0.002)", R"({phase="garp"} 0)", R"({phase="promote"} 0)"));
 }
 
 CheckView health() {

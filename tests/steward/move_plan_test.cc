@@ -78,7 +78,7 @@ TEST_F(MovePlanTest, AHostThatMayNotServeIsNoSuccessor) {
   ReasonSet against;
   against.set(Reason::kDrained);
   other().against = against.bits();
-  EXPECT_THAT(plan().objections, ElementsAre("db2 may not take it: db2 is drained"));
+  EXPECT_THAT(plan().objections, ElementsAre("db2 may not take it: db2 is drained (`batonctl undrain` there)"));
 }
 
 TEST_F(MovePlanTest, EachObjectionIsNamed) {
@@ -248,15 +248,15 @@ TEST_F(MoveHolderTest, WithoutAPeerChannelNobodyIsAsked) {
 
 TEST_F(MoveHolderTest, AHolderThatIsNotHeardCannotBeAsked) {
   host.peers.front().lost = true;
-  EXPECT_EQ(holder().refusal, "db2 is not Active for pg, and no host is heard that is: ask the host that is");
-  EXPECT_EQ(holder("").refusal, "db2 is Active for nothing, and no host is heard that is: ask the host that is");
+  EXPECT_EQ(holder().refusal, "db2 is not Active for pg, and no host is heard that is: `batonctl explain` says why");
+  EXPECT_EQ(holder("").refusal, "db2 is Active for nothing, and no host is heard that is: `batonctl explain` says why");
 }
 
 TEST_F(MoveHolderTest, AnOldWordOfTheHolderDoesNotCount) {
   host.peers.front().instances["pg"].second = host.now - 3500ms;
   EXPECT_EQ(holder().host, "db1");
   host.peers.front().instances["pg"].second = host.now - 3501ms;
-  EXPECT_EQ(holder().refusal, "db2 is not Active for pg, and no host is heard that is: ask the host that is");
+  EXPECT_EQ(holder().refusal, "db2 is not Active for pg, and no host is heard that is: `batonctl explain` says why");
 }
 
 TEST_F(MoveHolderTest, AmongSeveralHostsItIsTheOneThatHasIt) {
