@@ -93,6 +93,31 @@ def test_the_fake_speaks_scram_with_pymongo(short):
         assert short_of.value.code == 13
 
 
+def test_the_fake_splits_and_joins_again_for_pymongo_and_what_no_majority_had_is_rolled_back(fake):
+    one, other = client(fake.members[0]), client(fake.members[1])
+    assert one.test.rows.insert_one({"_id": 1}).acknowledged
+    fake.members[2].frozen_until = time.monotonic() + 60
+    fake.cut_off(fake.members[0])
+    servers.wait_until(lambda: other.admin.command("hello")["isWritablePrimary"])
+    alone = one.admin.command("hello")
+    assert (alone["isWritablePrimary"], alone["primary"], alone["electionId"] < other.admin.command("hello")["electionId"]) == (True, fake.members[0].name, True)
+    assert [state["health"] for state in one.admin.command("replSetGetStatus")["members"]] == [1.0, 0.0, 0.0]
+    assert [state["state"] for state in other.admin.command("replSetGetStatus")["members"]] == [8, 1, 2]
+    with pytest.raises(pymongo.errors.WriteConcernError):
+        one.test.rows.insert_one({"_id": 2})
+    assert client(fake.members[0], w=1).test.rows.insert_one({"_id": 3}).acknowledged
+    assert other.test.rows.insert_one({"_id": 4}).acknowledged
+    with pytest.raises(pymongo.errors.OperationFailure) as alone:
+        one.admin.command("replSetStepDown", 60)
+    assert alone.value.code == 262
+    fake.join(fake.members[0])
+    assert one.admin.command("hello")["isWritablePrimary"] and fake.primary is fake.members[1], "it has not heard of it yet"
+    fake.step_aside(fake.members[0])
+    back = one.admin.command("hello")
+    assert (back["secondary"], back["primary"]) == (True, fake.members[1].name)
+    assert (set(fake.data["rows"]), fake.rolled_back) == ({1, 4}, [2, 3])
+
+
 # --- roles
 
 def test_primary_is_who_the_majority_names(fake):
@@ -113,8 +138,8 @@ def test_a_secondary_says_who_is_primary_and_how_far_it_is_behind(fake):
 
 
 def test_a_primary_that_was_cut_off_is_none(fake):
-    fake.members[1].sees = ""
-    fake.members[2].sees = fake.members[1].name
+    fake.members[1].names = ""
+    fake.members[2].names = fake.members[1].name
     answer = probe(fake)
     assert (answer.state, answer.role, answer.facts["cause"]) == ("fail", "none", "no_quorum")
     assert "only 1 of 2 members that are needed agree" in answer.sentence
@@ -132,7 +157,7 @@ def test_a_primary_whose_companions_are_gone_is_none(fake):
 
 def test_of_two_primaries_the_one_elected_earlier_is_none(fake):
     fake.elect(fake.members[2])  # and members[0] has not heard of it
-    fake.members[1].sees = fake.members[2].name
+    fake.members[1].names = fake.members[2].name
     answer = probe(fake)
     assert (answer.role, answer.facts["cause"]) == ("none", "stale_primary")
     assert f"{fake.members[2].name} was elected later" in answer.sentence

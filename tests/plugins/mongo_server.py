@@ -7,6 +7,7 @@ shared state. It proves protocol and decisions, not elections or rollback. Teste
         fake.commands("replSetStepDown")   # what was asked for
 """
 import base64
+import copy
 import datetime
 import hashlib
 import hmac
@@ -75,7 +76,7 @@ class Scram:
 
 
 class Member:
-    """One mongod. `state`: 1 primary, 2 secondary, 3 recovering, 7 arbiter, ...; `sees`: the primary that it names, if not the real one;
+    """One mongod. `state`: 1 primary, 2 secondary, 3 recovering, 7 arbiter, ...; `names`: the primary that it names, if not the real one;
     `bind`: where it listens, if not only at its address."""
 
     def __init__(self, fake, index, priority=1, arbiter=False, hidden=False, address="127.0.0.1", port=0, namespace=None, bind=None):
@@ -83,11 +84,13 @@ class Member:
         self.priority, self.arbiter, self.hidden = (0 if arbiter else priority), arbiter, hidden
         self.state = 7 if arbiter else 2
         self.written = 1000
-        self.sees = None
+        self.names = None
         self.frozen_until = 0.0
         self.stepped_down_until = 0.0
         self.silent = False
         self.closing = {}  # command: the connection is cut instead of an answer
+        self.apart = False  # cut off from all the others
+        self.aside = None   # (data, term) of one that was primary when it was cut off, until it has stepped down and is back
         self.alive = False
         self.listener = None
         self.connections = []
@@ -134,6 +137,17 @@ class Member:
     def revive(self):
         self.state = 7 if self.arbiter else 2
         self.listen(self.port)
+
+    def sees(self, other):
+        return other is self or not (self.apart or other.apart)
+
+    @property
+    def data(self):
+        return self.aside[0] if self.aside else self.fake.data
+
+    @property
+    def term(self):
+        return self.aside[1] if self.aside else self.fake.term
 
     def _accept(self, listener):
         while True:
@@ -239,12 +253,12 @@ class Member:
             answer["saslSupportedMechs"] = ["SCRAM-SHA-256"]
         if not fake.name:
             return {**answer, "ismaster": True}
-        leader = self.sees if self.sees is not None else (fake.primary.name if fake.primary else "")
+        leader = self.names if self.names is not None else self._leader()
         answer |= {"setName": fake.name, "setVersion": fake.version, "me": self.name,
                    "hosts": [one.name for one in fake.members if one.priority > 0 and not one.hidden],
                    "passives": [one.name for one in fake.members if one.priority == 0 and not one.arbiter and not one.hidden],
                    "arbiters": [one.name for one in fake.members if one.arbiter],
-                   "lastWrite": {"opTime": {"ts": Timestamp(self.written, 1), "t": fake.term},
+                   "lastWrite": {"opTime": {"ts": Timestamp(self.written, 1), "t": self.term},
                                  "lastWriteDate": datetime.datetime.utcfromtimestamp(self.written)}}
         if self.arbiter:
             answer["arbiterOnly"] = True
@@ -256,28 +270,44 @@ class Member:
 
     _ismaster = _hello
 
+    def _leader(self):
+        """Who is primary as far as it knows: one believes in itself until it has stepped down."""
+        leader = self if self.state == 1 else self.fake.primary
+        return leader.name if leader and self.sees(leader) else ""
+
     def _replsetgetstatus(self, command, session):
         if not self.fake.name:
             raise Refusal(76, "NoReplicationEnabled", "not running with --replSet")
         members = []
         for one in self.fake.members:
-            state = {"_id": one.index, "name": one.name, "health": 1.0 if one.alive else 0.0, "state": one.state}
+            shown = one.state if one is self or one.state != 1 or one is self.fake.primary else 2  # of two primaries the others know the later
+            state = {"_id": one.index, "name": one.name, "health": 1.0 if one.alive and self.sees(one) else 0.0,
+                     "state": shown if self.sees(one) else 8}
             if not one.arbiter:
-                state |= {"optime": {"ts": Timestamp(one.written, 1), "t": self.fake.term},
+                state |= {"optime": {"ts": Timestamp(one.written, 1), "t": self.term},
                           "optimeDate": datetime.datetime.utcfromtimestamp(one.written)}
             if one is self:
                 state["self"] = True
             members.append(state)
         voters = len(self.fake.members)
-        return {"set": self.fake.name, "term": self.fake.term, "myState": self.state, "members": members,
+        return {"set": self.fake.name, "term": self.term, "myState": self.state, "members": members,
                 "majorityVoteCount": voters // 2 + 1, "votingMembersCount": voters}
 
     def _replsetgetconfig(self, command, session):
-        return {"config": {"_id": self.fake.name, "version": self.fake.version, "term": self.fake.term, "protocolVersion": 1,
+        return {"config": {"_id": self.fake.name, "version": self.fake.version, "term": self.term, "protocolVersion": 1,
                            "members": [{"_id": one.index, "host": one.name, "arbiterOnly": one.arbiter, "hidden": one.hidden,
                                         "priority": one.priority, "secondaryDelaySecs": 0, "votes": 1, "tags": {"room": "a"}}
                                        for one in self.fake.members],
                            "settings": {"electionTimeoutMillis": 10000}}}
+
+    def _majority(self):
+        """Whether most members have what it writes."""
+        return not self.aside and sum(one.alive and self.sees(one) for one in self.fake.members) > len(self.fake.members) // 2
+
+    def _written(self, command, answer):
+        if self._majority() or command.get("writeConcern", {}).get("w", "majority") == 1:
+            return answer
+        return {**answer, "writeConcernError": {"code": 64, "codeName": "WriteConcernFailed", "errmsg": "waiting for replication timed out"}}
 
     def _primary_only(self):
         if self.state != 1:
@@ -285,6 +315,8 @@ class Member:
 
     def _replsetreconfig(self, command, session):
         self._primary_only()
+        if not self._majority():
+            raise Refusal(308, "CurrentConfigNotCommittedYet", "Cannot run replSetReconfig because the current config is not majority committed")
         config = command["replSetReconfig"]
         if config["version"] != self.fake.version + 1:
             raise Refusal(103, "NewReplicaSetConfigurationIncompatible", "wrong version")
@@ -305,13 +337,14 @@ class Member:
 
     def _replsetstepdown(self, command, session):
         self._primary_only()
-        ready = [one for one in self.fake.candidates() if one is not self and (one.written >= self.written or not self.fake.stuck)]
+        ready = [one for one in self.fake.candidates() if one is not self and self.sees(one) and (one.written >= self.written or not self.fake.stuck)]
         if not ready:
             raise Refusal(262, "ExceededTimeLimit", "No electable secondaries caught up as of 2026-11-21T13:00:00.000+0000")
         for one in ready:
             one.written = self.written
         self.state, self.election = 2, None
         self.stepped_down_until = time.monotonic() + command["replSetStepDown"]
+        self.fake.roll_back(self)
         self.fake.look_for_primary()
         return {}
 
@@ -330,29 +363,29 @@ class Member:
         return {"conversationId": 1, "done": self.fake.short, "payload": said.encode()}
 
     def _find(self, command, session):
-        found = [one for one in self.fake.data.get(command["find"], {}).values()
+        found = [one for one in self.data.get(command["find"], {}).values()
                  if all(one.get(key) == value for key, value in command["filter"].items())]
         return {"cursor": {"id": 0, "ns": f"{command['$db']}.{command['find']}", "firstBatch": found[:1]}}
 
     def _insert(self, command, session):
         self._primary_only()
-        rows = self.fake.data.setdefault(command["insert"], {})
+        rows = self.data.setdefault(command["insert"], {})
         for one in command["documents"]:
             rows[one["_id"]] = one
         self.written += 1
-        if self.fake.replicates:
+        if self.fake.replicates and not self.aside:
             for one in self.fake.members:
-                one.written = self.written
-        return {"n": len(command["documents"])}
+                one.written = self.written if self.sees(one) else one.written
+        return self._written(command, {"n": len(command["documents"])})
 
     def _update(self, command, session):
         self._primary_only()
-        rows = self.fake.data.setdefault(command["update"], {})
+        rows = self.data.setdefault(command["update"], {})
         for one in command["updates"]:
             row = rows.setdefault(one["q"]["_id"], dict(one["q"]))
             row.update(one["u"]["$set"])
         self.written += 1
-        return {"n": 1, "nModified": 1}
+        return self._written(command, {"n": 1, "nModified": 1})
 
 
 class FakeSet:
@@ -371,6 +404,7 @@ class FakeSet:
                 self.tls.verify_mode = ssl.CERT_REQUIRED
         self.term, self.version, self.log, self.data, self.stuck = 1, 3, [], {}, False
         self.wins = None  # the member that wins whatever else
+        self.rolled_back = []  # what was inserted on a primary that had been cut off, and in the end is not there
         each = [{}] * members if isinstance(members, int) else members
         self.members = []
         for index, keywords in enumerate(each):
@@ -379,7 +413,9 @@ class FakeSet:
 
     @property
     def primary(self):
-        return next((one for one in self.members if one.state == 1), None)
+        """Of several that say so, the one that a majority can see, and that was elected last."""
+        found = [one for one in self.members if one.state == 1]
+        return max((one for one in found if not one.apart), key=lambda one: one.election or ObjectId(bytes(12)), default=None)
 
     def elect(self, member):
         self.term += 1
@@ -388,13 +424,13 @@ class FakeSet:
 
     def candidates(self):
         now = time.monotonic()
-        return [one for one in self.members if one.alive and one.state in (1, 2) and one.priority > 0 and not one.hidden and
+        return [one for one in self.members if one.alive and not one.apart and one.state in (1, 2) and one.priority > 0 and not one.hidden and
                 one.frozen_until <= now and one.stepped_down_until <= now]
 
     def look_for_primary(self):
         def later():
             with self.lock:
-                alive = sum(one.alive for one in self.members)
+                alive = sum(one.alive and not one.apart for one in self.members)
                 if self.primary or alive <= len(self.members) // 2:
                     return
                 ready = self.candidates()
@@ -406,6 +442,39 @@ class FakeSet:
         timer = threading.Timer(self.election_time, later)
         timer.daemon = True
         timer.start()
+
+    def cut_off(self, member, believes=None):
+        """Nobody sees it, and it sees nobody. If it is primary it says so for `believes` seconds more (None: until step_aside); what is written
+        there meanwhile, no majority has. Whoever cuts the wires of the member tells the set here."""
+        with self.lock:
+            member.apart = True
+            if member.state == 1:
+                member.aside = (copy.deepcopy(self.data), self.term)
+        if believes is not None:
+            timer = threading.Timer(believes, self.step_aside, [member])
+            timer.daemon = True
+            timer.start()
+        self.look_for_primary()
+
+    def step_aside(self, member):
+        with self.lock:
+            if member.state == 1 and member.aside:
+                member.state, member.election = 2, None
+            self.roll_back(member)
+
+    def join(self, member):
+        """It sees the others again, and they it. A primary that has not stepped down yet goes on in its belief until then."""
+        with self.lock:
+            member.apart = False
+            self.roll_back(member)
+        self.look_for_primary()
+
+    def roll_back(self, member):
+        if not member.aside or member.apart or member.state == 1:
+            return
+        for name, rows in member.aside[0].items():
+            self.rolled_back += [key for key in rows if key not in self.data.get(name, {})]
+        member.aside, member.written = None, max(one.written for one in self.members if one is not member)
 
     def commands(self, name):
         return [(member, command) for member, asked, command in self.log if asked == name]
