@@ -8,7 +8,7 @@ import pytest
 
 from lib import postgres, roles  # first: they know where the servers are
 from lib.daemons import Service, plugin_dir
-from lib.proc import wait_until
+from lib.proc import hold, wait_until
 
 from patroni_server import PatroniCluster  # noqa: E402
 
@@ -51,6 +51,27 @@ class Followed:
         self.scene.wait_holder(host, VIP, deadline)
         assert self.members[host].is_primary()
 
+    def stays_out(self, host, since):
+        """The host is back and its server follows; it has the higher priority and may preempt, and has not had the address since then."""
+        other = next(one for one in HOSTS if one != host)
+        wait_until(lambda: postgres.runs_as_standby(self.members[host]) and self.members[host].get("/replica")[0] == 200, 90, host + " follows")
+        self.cluster.wait_healthy(60)
+        service = self.daemons[host].services[0]
+        assert service.preempt and service.priority > self.daemons[other].services[0].priority
+        wait_until(lambda: self.role(host) == ("pass", "no"), 20, "%s's check: %s, %s" % (host, *self.role(host)))
+        self.scene.sole(other, seconds=3)
+        assert not self.scene.owners.changes(VIP, host, since), self.scene.owners.changes(VIP, host, since)
+        assert self.members[other].is_primary() and not postgres.takes_writes(self.members[host])
+
+    def role(self, host):
+        """(state, whether its server takes writes) as its check has it."""
+        check = next((one for one in self.daemons[host].json("status").get("checks", []) if one["name"] == "pg"), {})
+        return check.get("state"), ((check.get("latest") or {}).get("facts") or {}).get("writable")
+
+    def same_rows(self):
+        """After the writer's end: no host has a row that the other has not."""
+        wait_until(lambda: self.members["db1"].rows() == self.members["db2"].rows(), 20, "the hosts have the same rows")
+
     def writer(self):
         return self._until_the_end(roles.Writer(self.scene.lab.namespace("client"), lambda timeout: postgres.Client(VIP, timeout)))
 
@@ -79,8 +100,8 @@ def test_the_address_follows_a_switchover_under_load_without_loss(scene):
     assert not missing
 
 
-@pytest.mark.limit(150)
-def test_a_crash_of_the_leader_moves_the_address_to_the_new_one(scene):
+@pytest.mark.limit(300)
+def test_a_crash_of_the_leader_moves_the_address_to_the_new_one_and_it_stays_there_when_the_old_one_returns(scene):
     followed = Followed(scene)
     writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(200)
@@ -90,14 +111,23 @@ def test_a_crash_of_the_leader_moves_the_address_to_the_new_one(scene):
         followed.daemons["db1"].kill()
     followed.serving("db2", 80)
     writer.wait_more(50)
+    returned = time.time()
+    scene.faults.heal()
+    followed.daemons["db1"].start().wait_ready()
+    wait_until(lambda: followed.role("db1")[0] == "fail", 20, "nobody vouches for db1's server")
+    hold(lambda: scene.owners.holders(VIP) == ["db2"], 3, "db1 does not take the address")
+    followed.members["db1"].start()
+    followed.stays_out("db1", returned)
+    writer.wait_more(50)
     writer.stop()
     sampler.stop()
     sampler.never_two()
     point.judge("patroni crash", followed.members["db2"].rows())
+    followed.same_rows()
 
 
-@pytest.mark.limit(150)
-def test_a_leader_that_its_store_does_not_confirm_loses_the_address_and_the_other_has_it_only_once_it_leads(scene):
+@pytest.mark.limit(300)
+def test_a_leader_that_its_store_does_not_confirm_loses_the_address_and_the_other_has_it_once_it_leads_and_keeps_it(scene):
     followed = Followed(scene)
     writer, sampler = followed.writer(), followed.sampler()
     writer.wait_more(100)
@@ -106,12 +136,17 @@ def test_a_leader_that_its_store_does_not_confirm_loses_the_address_and_the_othe
     followed.serving("db2", 80)
     writer.wait_more(50)
     assert not postgres.takes_writes(followed.members["db1"]) and not scene.lab.holds("db1", VIP)
+    healed = time.time()
+    scene.faults.heal()
+    followed.stays_out("db1", healed)
+    writer.wait_more(50)
     writer.stop()
     sampler.stop()
     sampler.never_two()
     both = scene.owners.spans(VIP, lambda holders: len(holders) > 1)
     assert not both, "both held the address for %.3f s" % (both[0][1] - both[0][0])
     point.judge("patroni cut off", followed.members["db2"].rows())
+    followed.same_rows()
 
 
 @pytest.mark.limit(120)
