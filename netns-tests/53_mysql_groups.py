@@ -158,9 +158,9 @@ def test_group_the_address_follows_the_primary_and_nothing_acknowledged_is_lost(
     assert not missing, missing
 
 
-@pytest.mark.limit(200)
+@pytest.mark.limit(300)
 @pytest.mark.lab(hosts=("db1", "db2", "db3"))
-def test_group_a_primary_that_is_cut_off_gives_the_address_up_and_acknowledges_nothing_more(scene, group):
+def test_group_a_primary_that_is_cut_off_gives_the_address_up_acknowledges_nothing_more_and_returns_as_a_secondary(scene, group):
     writer, inside = group.writer(), roles.Writer(scene.lab.namespace("db1"), InsideClient)
     # Cut off, db1's server is not read-only until the group says so, but it acknowledges nothing: a look that asks it hangs.
     sampler = roles.Sampler({host: serves(group, host) for host in group.servers})
@@ -173,12 +173,22 @@ def test_group_a_primary_that_is_cut_off_gives_the_address_up_and_acknowledges_n
     group.serving(new, 5)
     writer.wait_more(50)
     hold(lambda: scene.owners.holders(VIP) == [new], 3, "db1 does not take it back")
+    assert group.check("db1")["latest"]["facts"]["cause"] == "no_quorum"
+    healed = time.time()
+    scene.faults.heal()
+    returns_as_a_secondary(group, "db1", new)
+    restart_to_preempt(group, "db1")
+    wait_until(lambda: group.check("db1").get("state") == "pass", 20, "the check of db1 passes: %s" % group.check("db1"))
+    scene.sole(new, seconds=3)
+    assert not scene.owners.changes(VIP, "db1", healed), scene.owners.changes(VIP, "db1", healed)
+    writer.wait_more(50)
     sampler.stop()
     sampler.never_two()
-    assert group.check("db1")["latest"]["facts"]["cause"] == "no_quorum"
-    acknowledged = [1_000_000 + number for number in inside.stop()]
-    missing = all_there(group, new, writer.stop()) + all_there(group, new, acknowledged)
-    assert not missing, missing
+    acknowledged = writer.stop() + [1_000_000 + number for number in inside.stop()]
+    for host in (new, "db1"):
+        missing = all_there(group, host, acknowledged)
+        assert not missing, (host, missing)
+    wait_until(lambda: group.numbers("db1") == group.numbers(new), 20, "db1 has nothing that %s has not" % new)
 
 
 @pytest.mark.limit(200)
@@ -232,6 +242,22 @@ def test_group_whose_other_members_have_died_serves_again_only_when_a_person_beg
     scene.sole("db1", seconds=1)
     missing = all_there(group, "db1", writer.stop()) + all_there(group, "db3", writer.acknowledged)
     assert not missing, missing
+
+
+def returns_as_a_secondary(followed, host, primary):
+    """It was expelled meanwhile, and joins again by itself."""
+    wait_until(lambda: followed.cluster.online(followed.servers[primary]) == 3, 90, "%s is in the group again" % host)
+    wait_until(lambda: followed.check(host).get("state") == "pass", 30, "the check of %s passes: %s" % (host, followed.check(host)))
+    assert primary_host(followed) == primary and followed.servers[host].value("SELECT @@super_read_only") == 1
+
+
+def restart_to_preempt(followed, host):
+    """Its Baton anew, which knows nothing of before, has the highest priority, and may preempt."""
+    baton = followed.daemons[host]
+    assert baton.stop() == 0
+    baton.services[0].preempt = True
+    assert baton.services[0].priority == max(one.services[0].priority for one in followed.daemons.values())
+    baton.start().wait_ready()
 
 
 def no_majority(followed, host):
