@@ -15,6 +15,13 @@ os.environ.setdefault("BATON_PLUGIN_DIR", plugin_dir())
 
 HOSTS = ("db1", "db2")
 SENTINEL_PORT = 26379
+# Redis acknowledges before the replica has it, and no module can bound what a crash loses (Baton promotes nothing here and reports nothing). What these
+# tests may lose is bounded by how they write: the answer to a client and the stream to the replica leave in the same turn of the server's loop, and
+# the break takes both wires at once. So a writer that waits for each answer may have one write acknowledged that is on no wire to the replica.
+# More are lost only while a turn sends the one and not yet the other, or a packet is behind; for that the machine gets 40 ms, in which a writer
+# with this pause has no more than twenty.
+PAUSE, BEHIND = 0.002, 0.040
+LOST_AT_MOST = round(BEHIND / PAUSE)
 ACL = ("user %s on >%s %s" % (rs.CHECK_USER, rs.CHECK_PASSWORD, rs.FOLLOW_CHECK_RIGHTS), "user %s on >%s %s" % (rs.DRIVE_USER, rs.DRIVE_PASSWORD, rs.FOLLOW_DRIVE_RIGHTS))
 
 
@@ -85,7 +92,7 @@ class Followed:
         assert self.servers[host].role() == "master" and self.named() == host
 
     def writer(self):
-        return self.until_the_end(roles.Writer(self.scene.lab.namespace("client"), Client))
+        return self.until_the_end(roles.Writer(self.scene.lab.namespace("client"), Client, pause=PAUSE))
 
     def sampler(self):
         """Who takes writes and has the address."""
@@ -98,6 +105,18 @@ class Followed:
 
     def numbers(self, host):
         return {int(key[2:]) for key in self.servers[host].keys() if key.startswith("n:")}
+
+    def lost(self, writer, host, since, what):
+        """After the writer's end: of what was acknowledged before `host` had the address only the newest may be missing there, and nothing of later."""
+        acknowledged, present = writer.acknowledged, self.numbers(host)
+        moved = self.scene.owners.changes(VIP, host)[0][0]
+        count = sum(writer.at[number] < moved for number in acknowledged)
+        assert 0 < count < len(acknowledged)
+        missing = roles.lost_tail(acknowledged[:count], present)
+        roles.measure("redis-sentinel " + what, writer, since, len(missing))
+        assert len(missing) <= LOST_AT_MOST, missing
+        later = [number for number in acknowledged[count:] if number not in present]
+        assert not later, "acknowledged by the new primary, and missing there: %s" % later
 
     def check(self, host):
         return next((one for one in self.daemons[host].json("status").get("checks", []) if one["name"] == "redis"), {})
@@ -118,13 +137,10 @@ def test_a_crash_of_the_primarys_host_moves_the_address_to_the_one_that_the_sent
     followed.sentinels["db1"].kill()
     followed.serving("db2", 60)
     writer.wait_more(50)
-    acknowledged = writer.stop()
+    writer.stop()
     sampler.stop()
     sampler.never_two()
-    present = followed.numbers("db2")
-    missing = [number for number in acknowledged if number not in present]
-    roles.measure("redis-sentinel crash", writer, began, len(missing))
-    assert len(missing) <= 20, missing
+    followed.lost(writer, "db2", began, "crash")
 
 
 @pytest.mark.limit(150)
@@ -164,13 +180,10 @@ def test_a_primary_that_only_its_own_sentinel_names_has_no_address_and_gets_none
     wait_until(lambda: followed.cause("db1") == "deposed" or followed.servers["db1"].role() == "slave", 30, "db1 learns of it")
     wait_until(followed.servers["db1"].linked, 60, "db1 is made a replica")
     assert not scene.owners.changes(VIP, "db1", healed) and scene.owners.holders(VIP) == ["db2"]
-    acknowledged = writer.stop()
+    writer.stop()
     sampler.stop()
     sampler.never_two()
-    present = followed.numbers("db2")
-    missing = [number for number in acknowledged if number not in present]
-    roles.measure("redis-sentinel cut off", writer, began, len(missing))
-    assert len(missing) <= 20, missing
+    followed.lost(writer, "db2", began, "cut off")
 
 
 @pytest.mark.limit(150)
