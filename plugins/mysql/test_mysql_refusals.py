@@ -5,6 +5,7 @@ import sys
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
+import mysql_server  # noqa: E402
 from mysql_pair import PairOf, outcome, refusal  # noqa: E402
 from servers import free_port, run, wait_until  # noqa: E402
 
@@ -155,6 +156,35 @@ def test_planned_refused_when_the_position_does_not_come_although_the_link_is_up
     assert answer.status == "refused" and "lacks 2 transactions of the final position" in answer.sentence, answer
     assert pair.db2.value("SELECT @@read_only") == 1
     wait_until(lambda: pair.db2.slave()["Slave_IO_Running"] == "Yes")  # as it was
+
+
+@pytest.mark.parametrize("trouble", ["dead", "frozen", "login"])
+def test_planned_refused_when_the_other_database_cannot_be_asked_though_all_of_it_is_here(pair, trouble):
+    about = dict(target="db1", planned=True, position=pair.act("db1", "block_writes").position)
+    assert pair.act("db2", "drain", **about).status == "ok"
+    assert pair.act("db2", "can_promote", **about).status == "ok"
+    {"dead": pair.db1.kill, "frozen": pair.db1.freeze,
+     "login": lambda: pair.db1.sql("SET sql_log_bin=0", "ALTER USER baton_drive@'%' ACCOUNT LOCK")}[trouble]()
+    answer = pair.act("db2", "can_promote", **about)
+    words = refusal(pair, **about)
+    pair.db1.thaw()
+    assert len(answer.refusals) == 1 and words.startswith("the other database cannot be asked whether it has all that is here: "), answer
+    assert f"127.0.0.1:{pair.db1.port}" in words and pair.db2.slave()["Slave_SQL_Running"] == "Yes"
+
+
+def test_two_that_were_writable_before_there_was_a_generation_are_a_conflict_and_neither_is_taken(tmp_path):
+    with PairOf(tmp_path) as pair:
+        for one in (pair.db1, pair.db2):
+            one.sql("SET sql_log_bin=0", *mysql_server.statements(mysql_server.GRANTS), "SET GLOBAL read_only=0")
+        for host, other in (("db1", "db2"), ("db2", "db1")):
+            answer = pair.act(host, "promote", generation=1, target=other)
+            assert answer.status == "conflict" and "both databases are writable" in answer.sentence, answer
+            assert f"the database of {other} (" in answer.sentence
+        for one in (pair.db1, pair.db2):
+            assert one.value("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_NAME='baton_generation'") == 0
+        pair.db2.sql("SET GLOBAL read_only=1")
+        answer = pair.act("db1", "promote", generation=1, target="db2")
+        assert (answer.status, answer.role, answer.generation) == ("ok", "primary", 1), answer
 
 
 def test_planned_refused_with_little_disk(pair):
