@@ -47,11 +47,14 @@ SHOP = ("CREATE DATABASE shop", "CREATE TABLE shop.orders (n BIGINT PRIMARY KEY)
 
 # An asynchronous pair.
 
-@pytest.fixture
-def pair(root, tmp_path):
+@contextlib.contextmanager
+def mysql_pair(root, directory, *first, **settings):
+    """db1 is the primary of generation 1, db2 its standby. first: statements for both before all others."""
     with contextlib.ExitStack() as stack:
         db1, db2 = (stack.enter_context(MySQL(root, f"db{i}", i)) for i in (1, 2))
-        call = calls(settings_for(tmp_path, [db1, db2]))
+        call = calls(settings_for(directory, [db1, db2], **settings))
+        for one in (db1, db2):
+            one.sql(*first)
         db2.sql("SET GLOBAL super_read_only=1")
         db1.sql(*statements(mysql_root.GRANTS), *SHOP)
         db2.sql(f"CHANGE REPLICATION SOURCE TO SOURCE_HOST='127.0.0.1', SOURCE_PORT={db1.port}, SOURCE_USER='baton_repl', "
@@ -62,6 +65,12 @@ def pair(root, tmp_path):
         answer = call("db2", "demote", target="db1")
         assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
         yield db1, db2, call
+
+
+@pytest.fixture
+def pair(root, tmp_path):
+    with mysql_pair(root, tmp_path) as one:
+        yield one
 
 
 def test_mysql_pair_planned_move_under_load_loses_nothing_and_stays_over_a_restart(pair):
@@ -237,6 +246,129 @@ def test_mysql_pair_refuses_a_standby_that_is_no_copy(pair):
     refusal(call, "the applier has stopped (error 1062)")
     db2.restart("--log-replica-updates=OFF")
     refusal(call, "log_replica_updates is off")
+
+
+def test_mysql_pair_refuses_without_gtid_mode(pair):
+    db1, db2, call = pair
+    db1.kill()
+    assert call("db2", "can_promote", target="db1").status == "ok"
+    for mode in ("ON_PERMISSIVE", "OFF_PERMISSIVE"):
+        if mode == "OFF_PERMISSIVE":  # there nobody follows by GTIDs
+            db2.sql("STOP REPLICA", "CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=0")
+        db2.sql(f"SET GLOBAL gtid_mode={mode}")
+        refusal(call, "gtid_mode is not ON")
+    db2.sql("SET GLOBAL gtid_mode=ON_PERMISSIVE", "SET GLOBAL gtid_mode=ON", "CHANGE REPLICATION SOURCE TO SOURCE_AUTO_POSITION=1",
+            "START REPLICA")
+    assert call("db2", "can_promote", target="db1").status == "ok"
+
+
+def test_mysql_pair_planned_refused_when_the_other_cannot_be_asked(pair):
+    db1, db2, call = pair
+    about = dict(planned=True, target="db1", position=call("db1", "block_writes").position)
+    assert call("db2", "drain", **about).status == "ok" and call("db2", "can_promote", **about).status == "ok"
+    db1.kill()
+    answer = call("db2", "can_promote", **about)
+    assert len(answer.refusals) == 1, answer
+    refusal(call, "the other database cannot be asked whether it has all that is here: ", **about)
+    assert db2.value("SELECT @@super_read_only") == 1
+
+
+def test_mysql_pair_that_was_writable_on_both_sides_without_a_generation_is_a_conflict(pair):
+    db1, db2, call = pair
+    db2.sql("STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0")
+    for one in (db1, db2):
+        one.sql("SET sql_log_bin=0", "DROP TABLE baton.baton_generation")
+    for host, other in (("db1", "db2"), ("db2", "db1")):
+        answer = call(host, "promote", generation=5, target=other)
+        assert answer.status == "conflict" and "both databases are writable" in answer.sentence, answer
+    db2.sql("SET GLOBAL super_read_only=1")
+    answer = call("db1", "promote", generation=5, target="db2")
+    assert (answer.status, answer.generation) == ("ok", 5), answer
+
+
+# Semi-synchronous, in the words of MySQL.
+
+PLUGINS = [f"INSTALL PLUGIN rpl_semi_sync_{side} SONAME 'semisync_{side}.so'" for side in ("source", "replica")]
+
+
+@pytest.fixture
+def strict(root, tmp_path):
+    with mysql_pair(root, tmp_path, *PLUGINS, durability="strict") as one:
+        one[0].sql(*statements(mysql_root.PAIR_GRANTS))  # a source may end within a transaction
+        yield one
+
+
+def semi_sync(server):
+    return server.sql("SELECT @@rpl_semi_sync_source_enabled, @@rpl_semi_sync_replica_enabled")[0]
+
+
+def status(server, name):
+    return server.sql(f"SHOW GLOBAL STATUS LIKE '{name}'")[0][1]
+
+
+def strict_move(call, old, new, generation):
+    blocked = call(old, "block_writes")
+    assert blocked.status == "ok", blocked
+    about = dict(target=old, planned=True, position=blocked.position)
+    for verb in ("can_promote", "drain", "promote"):
+        answer = call(new, verb, generation=generation, **about)
+        assert answer.status == "ok", (verb, answer)
+    answer = call(old, "demote", target=new, generation=generation)
+    assert (answer.status, answer.facts["link"]) == ("ok", "up"), answer
+
+
+def test_mysql_pair_strict_sets_both_sides_by_role_and_waits(strict):
+    db1, db2, call = strict
+    assert (semi_sync(db1), semi_sync(db2)) == ((1, 0), (0, 1))
+    assert db1.sql("SELECT @@rpl_semi_sync_source_wait_point, @@rpl_semi_sync_source_timeout, "
+                   "@@rpl_semi_sync_source_wait_no_replica") == (("AFTER_SYNC", 4294967295, 1),)
+    wait_until(lambda: db2.sql("SELECT generation, strict FROM baton.baton_generation") == ((1, 1),))
+    one, two = call("db1"), call("db2")
+    assert not one.warning and (one.facts["semi_sync"], two.facts["semi_sync"]) == ("source", "replica"), (one, two)
+    acknowledged = int(status(db1, "Rpl_semi_sync_source_yes_tx"))
+    with Writer(lambda: db1) as writer:
+        writer.wait_for(50)
+    assert int(status(db1, "Rpl_semi_sync_source_yes_tx")) >= acknowledged + 50 and status(db1, "Rpl_semi_sync_source_no_tx") == "0"
+    strict_move(call, "db1", "db2", 2)
+    assert (semi_sync(db1), semi_sync(db2)) == ((0, 1), (1, 0))
+    assert set(writer.acknowledged) - numbers(db2) == set()
+    assert call("db2").facts["semi_sync"] == "source" and not call("db2").warning
+
+
+def test_mysql_pair_strict_crash_loses_nothing_and_what_nobody_acknowledged_is_told(strict):
+    db1, db2, call = strict
+    target = [db1]
+    with Writer(lambda: target[0]) as writer:
+        writer.wait_for(100)
+        db2.sql("STOP REPLICA IO_THREAD")  # from here on nothing is acknowledged
+        # Both: a moment's wait is every commit's, and the source notices late that its standby has gone.
+        wait_until(lambda: status(db1, "Rpl_semi_sync_source_clients") == "0" and
+                   int(status(db1, "Rpl_semi_sync_source_wait_sessions")) >= 1, 20)
+        waiting = call("db1")
+        assert waiting.warning and waiting.facts["cause"] == "not_synchronous", waiting
+        acknowledged = len(writer.acknowledged)
+        db1.kill()
+        target[0] = None
+        answer = call("db2", "promote", generation=2, target="db1", position=waiting.position)
+        assert answer.status == "ok" and len(writer.acknowledged) == acknowledged, answer
+        assert answer.facts["lost_at_most"] == "0"  # what waits does not count as executed
+    assert set(writer.acknowledged) - numbers(db2) == set()
+    assert semi_sync(db2) == (0, 0)  # nobody is attached yet: it must not wait
+    db2.sql("INSERT INTO shop.orders VALUES (0)")
+    db1.start()  # MySQL commits then what it had in its log
+    answer = call("db1", "rejoin", target="db2", generation=2)
+    assert (answer.status, answer.facts["cause"]) == ("conflict", "diverged") and int(answer.facts["alone_count"]) >= 1, answer
+    assert numbers(db1) - numbers(db2) and db1.value("SELECT @@super_read_only") == 1
+
+
+def test_mysql_pair_strict_refuses_a_generation_that_did_not_wait_and_a_server_without_the_plugins(pair):
+    db1, db2, call = pair
+    settings = {"durability": "strict"}
+    answer = call("db2", "demote", target="db1", settings=settings)
+    assert (answer.status, answer.facts["cause"]) == ("config", "semi_sync") and "semi-sync plugins" in answer.sentence, answer
+    db1.kill()
+    refusal(call, "generation 1 did not wait for this standby's acknowledgements", settings=settings)
+    refusal(call, "semi-synchronous replication is off here", settings=settings)
 
 
 def test_mysql_pair_tells_what_is_for_a_person_from_what_is_wrong_with_the_server(pair, tmp_path):
