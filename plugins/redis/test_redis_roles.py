@@ -1,4 +1,5 @@
 """The redis module moves the role between real servers: what it refuses, and what becomes of the data."""
+import contextlib
 import os
 import pathlib
 import re
@@ -11,9 +12,10 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
 import redis_server as rs  # noqa: E402
-from redis_pair import break_snapshots, outcome, pair_of, refused  # noqa: E402
+import servers  # noqa: E402
+from redis_pair import Pair, break_snapshots, outcome, pair_of, refused  # noqa: E402
 from redis_server import Connection, RedisError, RedisServer, Relay, Sentinel, Writer  # noqa: E402
-from servers import free_port, wait_until  # noqa: E402
+from servers import free_port, run, wait_until  # noqa: E402
 
 
 @pytest.fixture
@@ -241,13 +243,63 @@ def test_refused_when_it_cannot_save(pair):
     refused(crash(dead(pair)), "snapshot of db2", "failed")
 
 
+NO_USERS = {"drive_username": None, "drive_password_file": None, "username": None, "password_file": None}
+
+
+def test_refused_when_it_cannot_write_its_append_only_file():
+    with servers.directory() as directory:
+        pair = Pair(directory)
+        conf = pair.b.conf.read_text()
+        run("mount", "-t", "tmpfs", "-o", "size=4m,mode=755", "none", pair.b.directory)
+        try:
+            pair.b.conf.write_text(conf)
+            pair.start().ready()
+            wait_until(lambda: pair.b.info()["aof_rewrite_in_progress"] == pair.b.info()["aof_rewrite_scheduled"] == "0")
+            fill = pair.b.directory / "fill"
+            with open(fill, "wb", buffering=0) as file, contextlib.suppress(OSError):
+                while True:
+                    file.write(b"x" * 4096)
+            pair.a.command("SET", "big", "y" * 20000)
+            wait_until(lambda: pair.b.info()["aof_last_write_status"] == "err")
+            assert pair.b.info()["rdb_last_bgsave_status"] == "ok" and pair.a.info()["aof_last_write_status"] == "ok"
+            dead(pair)
+            for verb in ("can_promote", "promote"):
+                answer = pair.act("db2", verb, target="db1", generation=2)
+                refused(answer, f"db2 (127.0.0.1:{pair.b.port}) cannot write its append-only file: it would refuse writes")
+                assert len(answer.refusals) == 1 and pair.b.role() == "slave", answer
+            fill.unlink()
+            wait_until(lambda: pair.b.info()["aof_last_write_status"] == "ok")
+            assert pair.act("db2", "promote", target="db1", generation=2).status == "ok"
+        finally:
+            pair.stop()
+            run("umount", pair.b.directory)
+
+
 def test_a_cluster_node_is_left_alone():
     with pair_of(options=("cluster-enabled yes",), replicaof=None, acl=False) as one:
-        settings = {"drive_username": None, "drive_password_file": None, "username": None, "password_file": None}
-        answer = one.act("db1", "can_promote", target="db2", generation=1, settings=settings)
+        answer = one.act("db1", "can_promote", target="db2", generation=1, settings=NO_USERS)
         refused(answer, "is a primary already")
         one.b.command("CLUSTER", "RESET", "HARD")
-        assert one.act("db2", "promote", target="db1", generation=1, settings=settings).status == "conflict"
+        assert one.act("db2", "promote", target="db1", generation=1, settings=NO_USERS).status == "conflict"
+
+
+def test_a_replica_of_a_cluster_is_refused_as_what_it_is():
+    with pair_of(options=("cluster-enabled yes", "cluster-node-timeout 1000"), replicaof=None, acl=False) as one:
+        one.a.command("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        one.b.command("CLUSTER", "MEET", "127.0.0.1", one.a.port)
+        name = one.a.command("CLUSTER", "MYID")
+        wait_until(lambda: name in one.b.command("CLUSTER", "NODES"), 30)
+        one.b.command("CLUSTER", "REPLICATE", name)
+        wait_until(lambda: one.b.role() == "slave" and one.b.linked(), 30)
+        words = f"db2 (127.0.0.1:{one.b.port}) is part of a Redis Cluster, which elects itself"
+        about = dict(target="db1", generation=1, settings=NO_USERS)
+        refused(one.act("db2", "can_promote", planned=True, **about), words)
+        dead(one)  # alone it cannot be elected
+        answer = one.act("db2", "can_promote", **about)
+        refused(answer, words)
+        assert answer.refusals == [words], answer  # nothing else speaks against it
+        refused(one.act("db2", "promote", **about), words)
+        assert one.b.role() == "slave" and one.b.upstream() == ("127.0.0.1", one.a.port)
 
 
 def test_refused_for_a_generation_that_is_not_newer(pair):
