@@ -7,7 +7,10 @@ import pymysql
 import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
+import mysql_root  # noqa: E402
+from galera_server import Galera  # noqa: E402
 from mysql_pair import PairOf, move, outcome  # noqa: E402
+from mysql_server import statements  # noqa: E402
 from plugin import Session, call  # noqa: E402
 from redis_server import Relay  # noqa: E402
 from servers import Certificates, Raw, silent, wait_until  # noqa: E402
@@ -19,24 +22,97 @@ def pair(tmp_path):
         yield one.begin()
 
 
-def test_wrong_password_is_no_dead_database(pair):
-    (pair.directory / "wrong").write_text("wrong")
-    answer = pair.probe("db1", check_password_file=pair.directory / "wrong")
+class Served:
+    """A server, and the module that probes it in one of its modes."""
+
+    def __init__(self, server, directory, settings, privilege=None):
+        self.server, self.directory, self.settings, self.privilege = server, directory, settings, privilege
+
+    @classmethod
+    def followed(cls, server, directory, **more):
+        (directory / "check").write_text("check-secret")
+        return cls(server, directory, {"mode": "follow", "check_user": "baton_check", "check_password_file": directory / "check",
+                                       "member": [f"{server.name} 127.0.0.1:{server.port}"]}, **more)
+
+    def session(self, **changes):
+        return Session("mysql", {**self.settings, **changes}, "probe", host_name=self.server.name)
+
+    def probe(self, timeout=2.0, **changes):
+        with self.session(**changes) as session:
+            return session.call("probe", timeout)
+
+    def members(self, port):
+        """The server is there by another port."""
+        return [f"{self.server.name} 127.0.0.1:{port}", *self.settings["member"][1:]]
+
+
+@pytest.fixture(scope="module")
+def galera():
+    with Galera() as one:
+        one.one.sql("CREATE USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'")
+        yield one
+
+
+@pytest.fixture(scope="module")
+def group():
+    with mysql_root.root() as root, mysql_root.Group(root) as one:
+        one.members[0].sql("CREATE DATABASE baton", *statements(mysql_root.CHECK_GRANTS))
+        yield one
+
+
+@pytest.fixture
+def served(request, tmp_path):
+    """A driven pair's primary, a node of Galera, the primary of a replication group: they share the code of connections, and
+    each asks what the others do not."""
+    if request.param == "pair":
+        pair = request.getfixturevalue("pair")
+        one = Served(pair.db1, tmp_path, pair.settings, ("REPLICA MONITOR ON *.*", "SLAVE MONITOR"))
+    elif request.param == "galera":
+        one = Served.followed(request.getfixturevalue("galera").one, tmp_path)  # which needs no privilege that could be lost
+    else:
+        group = request.getfixturevalue("group")
+        wait_until(lambda: group.primary() is not None, 60)
+        one = Served.followed(group.primary(), tmp_path, privilege=("SELECT ON performance_schema.*", "SELECT command denied"))
+    wait_until(lambda: outcome(one.probe())[0] == "pass", 60)
+    yield one
+    one.server.thaw()
+    one.server.sql("ALTER USER baton_check@'%' IDENTIFIED BY 'check-secret' ACCOUNT UNLOCK")
+
+
+def in_modes(*modes):
+    return pytest.mark.parametrize("served", modes, indirect=True)
+
+
+ALL = in_modes("pair", "galera", "group")
+
+
+@ALL
+def test_wrong_password_is_no_dead_database(served):
+    (served.directory / "wrong").write_text("wrong")
+    answer = served.probe(check_password_file=served.directory / "wrong")
     assert outcome(answer) == ("unknown", "config", "auth") and "does not let in the user baton_check" in answer.sentence
     assert "wrong" not in answer.sentence.replace("wrong password", "")
 
 
-def test_locked_and_expired_accounts_are_auth(pair):
-    pair.db1.sql("ALTER USER baton_check@'%' ACCOUNT LOCK")
-    assert outcome(pair.probe("db1")) == ("unknown", "config", "auth")
-    pair.db1.sql("ALTER USER baton_check@'%' ACCOUNT UNLOCK", "ALTER USER baton_check@'%' PASSWORD EXPIRE")
-    assert outcome(pair.probe("db1")) == ("unknown", "config", "auth")
+@ALL
+def test_locked_and_expired_accounts_are_auth(served):
+    served.server.sql("ALTER USER baton_check@'%' ACCOUNT LOCK")
+    assert outcome(served.probe()) == ("unknown", "config", "auth")
+    served.server.sql("ALTER USER baton_check@'%' ACCOUNT UNLOCK", "ALTER USER baton_check@'%' PASSWORD EXPIRE")
+    assert outcome(served.probe()) == ("unknown", "config", "auth")
 
 
-def test_lost_privilege_is_named(pair):
-    pair.db1.sql("REVOKE REPLICA MONITOR ON *.* FROM baton_check@'%'")
-    answer = pair.probe("db1")
-    assert outcome(answer) == ("unknown", "config", "privilege") and "SLAVE MONITOR" in answer.sentence
+@in_modes("pair", "group")
+def test_lost_privilege_is_named(served):
+    lost, named = served.privilege
+    served.server.sql(f"REVOKE {lost} FROM baton_check@'%'")
+    answer = served.probe()
+    served.server.sql(f"GRANT {lost} TO baton_check@'%'")
+    assert outcome(answer) == ("unknown", "config", "privilege") and named in answer.sentence, answer
+    assert served.probe().state == "pass"
+
+
+def test_lost_privilege_to_drive_is_named(pair):
     pair.db1.sql("REVOKE READ_ONLY ADMIN ON *.* FROM baton_drive@'%'")
     answer = pair.act("db1", "block_writes")
     assert (answer.status, answer.facts["cause"]) == ("config", "privilege") and pair.db1.value("SELECT @@read_only") == 0
@@ -48,11 +124,12 @@ def test_nobody_listens(pair):
     assert outcome(pair.probe("db1", socket=pair.db1.home / "nothing")) == ("fail", "ok", "refused")
 
 
-def test_frozen_server_is_hung_within_the_time(pair):
-    pair.db1.freeze()
-    answer = pair.probe("db1", timeout=0.6)
-    pair.db1.thaw()
-    assert outcome(answer) == ("fail", "transient", "hung") and answer.seconds < 0.6
+@ALL
+def test_frozen_server_is_hung_within_the_time(served):
+    served.server.freeze()
+    answer = served.probe(timeout=0.6)
+    served.server.thaw()
+    assert outcome(answer) == ("fail", "transient", "hung") and answer.seconds < 0.6 and answer.role == "none", answer
 
 
 def test_server_that_freezes_between_statements_is_hung(pair):
@@ -66,11 +143,11 @@ def test_server_that_freezes_between_statements_is_hung(pair):
         assert session.call("probe", 2.0).state == "pass"
 
 
-def test_connection_that_is_open_on_this_side_only_is_hung_in_time(pair):
-    relay = Relay(pair.db1.port)
-    member = [f"db1 127.0.0.1:{relay.port}", pair.settings["member"][1]]
+@ALL
+def test_connection_that_is_open_on_this_side_only_is_hung_in_time(served):
+    relay = Relay(served.server.port)
     try:
-        with Session("mysql", {**pair.settings, "member": member}, "probe", host_name="db1") as session:
+        with served.session(member=served.members(relay.port)) as session:
             assert session.call("probe", 2.0).role == "primary"
             relay.hold()
             answer = session.call("probe", 0.8)
@@ -176,10 +253,14 @@ def test_password_is_never_handed_out_in_clear_text(tmp_path):
     assert answer.state == "unknown" and got and not any(b"check-secret" in one for one in got)
 
 
-def test_server_that_says_nothing_is_hung_and_a_lost_network_a_timeout(pair):
+@pytest.mark.parametrize("mode", ["drive", "follow"])
+def test_server_that_says_nothing_is_hung_and_a_lost_network_a_timeout(mode):
+    def probe(port):
+        settings = {"mode": mode, "member": [f"host1 127.0.0.1:{port}", "host2 127.0.0.2"], "check_user": "c", "drive_user": "d",
+                    "replication_user": "r", "connect_timeout": "300ms"}
+        return call("mysql", "probe", settings, timeout=2.0)
     with Raw(silent) as server:
-        member = [f"db1 127.0.0.1:{server.port}", pair.settings["member"][1]]
-        answer = pair.probe("db1", timeout=2.0, member=member, connect_timeout="300ms")
+        answer = probe(server.port)
     assert outcome(answer) == ("fail", "transient", "hung") and answer.seconds < 0.5
     full = socket.socket()
     full.bind(("127.0.0.1", 0))
@@ -188,8 +269,7 @@ def test_server_that_says_nothing_is_hung_and_a_lost_network_a_timeout(pair):
     for one in held:  # fill the backlog: the kernel answers no further attempt
         one.setblocking(False)
         one.connect_ex(full.getsockname())
-    member = [f"db1 127.0.0.1:{full.getsockname()[1]}", pair.settings["member"][1]]
-    answer = pair.probe("db1", timeout=2.0, member=member, connect_timeout="300ms")
+    answer = probe(full.getsockname()[1])
     for one in held + [full]:
         one.close()
     assert outcome(answer) == ("fail", "transient", "timeout") and answer.seconds < 0.5
