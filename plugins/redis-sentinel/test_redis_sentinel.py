@@ -10,8 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plug
 import redis_server as rs  # noqa: E402
 import servers  # noqa: E402
 from plugin import Session, complaints as all_complaints  # noqa: E402
-from redis_server import RedisServer, Sentinel, Writer  # noqa: E402
-from servers import Raw, wait_until  # noqa: E402
+from redis_server import Relay, RedisServer, Sentinel, Writer  # noqa: E402
+from servers import Certificates, Raw, free_port, silent, wait_until  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent
 PASSWORDS = (rs.CHECK_PASSWORD, rs.DRIVE_PASSWORD)
@@ -20,16 +20,27 @@ ACL = (f"user {rs.CHECK_USER} on >{rs.CHECK_PASSWORD} {rs.FOLLOW_CHECK_RIGHTS}",
 
 
 class Site:
-    """db1 is the primary, the others its replicas; three Sentinels."""
+    """db1 is the primary, the others its replicas; three Sentinels. certificates: all have a port for TLS, too, in tls_ports; the
+    last Sentinel's certificate is of another authority."""
 
-    def __init__(self, directory, replicas=1):
+    def __init__(self, directory, replicas=1, certificates=None):
         self.directory = pathlib.Path(directory)
-        self.a = RedisServer(directory, "db1", acl=False, options=ACL, replicaof=None)
-        others = [RedisServer(directory, f"db{i + 2}", acl=False, options=ACL, replicaof=(self.a.address, self.a.port))
-                  for i in range(replicas)]
+        self.tls_ports = {}
+
+        def tls(name, certificate="good"):
+            if not certificates:
+                return ()
+            self.tls_ports[name] = free_port()
+            return (f"tls-port {self.tls_ports[name]}", f"tls-cert-file {certificates[certificate + '.crt']}",
+                    f"tls-key-file {certificates[certificate + '.key']}", f"tls-ca-cert-file {certificates['ca.crt']}",
+                    "tls-auth-clients no")
+
+        self.a = RedisServer(directory, "db1", acl=False, options=ACL + tls("db1"), replicaof=None)
+        others = [RedisServer(directory, f"db{i + 2}", acl=False, options=ACL + tls(f"db{i + 2}"),
+                              replicaof=(self.a.address, self.a.port)) for i in range(replicas)]
         self.b = others[0]
         self.servers = {one.name: one for one in (self.a, *others)}
-        self.sentinels = [Sentinel(directory, f"s{i}") for i in range(3)]
+        self.sentinels = [Sentinel(directory, f"s{i}", options=tls(f"s{i}", "good" if i < 2 else "untrusted")) for i in range(3)]
         for one in self.sentinels:
             one.watch(self.a, others, self.sentinels)
         self.secrets = {}
@@ -195,6 +206,61 @@ def test_a_dead_local_server_fails(quiet):
     frozen = quiet.probe("db2", timeout=1.0, query_timeout="300ms")
     quiet.b.thaw()
     assert outcome(frozen) == ("transient", "fail", "none", "hung")
+
+
+def test_tls_failures_of_the_sentinels_and_of_the_own_server_are_for_a_person():
+    with servers.directory() as directory:
+        certificates = Certificates(directory)
+        with site_of(certificates=certificates) as site:
+            ports = site.tls_ports
+            by_tls = {"sentinel_tls": "yes", "tls_ca": certificates["ca.crt"], "sentinel": [f"127.0.0.1:{ports[f's{i}']}" for i in (2, 0, 1)]}
+            answer = site.probe("db1", **by_tls)  # one whose certificate is wrong is a Sentinel less, no more
+            assert outcome(answer) == ("ok", "pass", "primary", None) and answer.facts["sentinels"] == "2 of 3 asked, 3 in all", answer
+            for wrong in ({"tls_ca": certificates["other-ca.crt"], "sentinel": by_tls["sentinel"][::-1]}, {"tls_server_name": "other.test"}):
+                answer = site.probe("db1", **{**by_tls, **wrong})
+                assert outcome(answer) == ("config", "unknown", "none", "tls"), answer
+                answer = site.probe("db2", **{**by_tls, **wrong})
+                assert outcome(answer) == ("config", "unknown", "replica", "tls"), answer
+            # A port without TLS hangs up, as one that dies would: no matter for a person.
+            plain = {**by_tls, "sentinel": site.settings["sentinel"]}
+            assert outcome(site.probe("db1", **plain)) == ("transient", "unknown", "none", "no_quorum")
+            own = {"tls": "yes", "sentinel_tls": "no", "tls_ca": certificates["ca.crt"],
+                   "member": [site.a.member, f"db2 127.0.0.1:{ports['db2']}"]}
+            assert outcome(site.probe("db2", **own)) == ("ok", "pass", "replica", None)
+            answer = site.probe("db2", **{**own, "tls_ca": certificates["other-ca.crt"]})
+            assert outcome(answer) == ("config", "unknown", "none", "tls") and "(tls_ca)" in answer.sentence, answer
+            assert outcome(site.probe("db2", **{**own, "tls_server_name": "other.test"})) == ("config", "unknown", "none", "tls")
+            answer = site.probe("db2", **{**own, "member": [site.a.member, site.b.member]})
+            assert outcome(answer) == ("ok", "fail", "none", "tls"), answer  # it hangs up
+
+
+def test_sentinels_that_take_connections_and_say_nothing_are_no_majority_in_time(quiet):
+    with Raw(silent) as one, Raw(silent) as two:
+        first, second, third = (f"127.0.0.1:{port}" for port in (one.port, two.port, quiet.sentinels[0].port))
+        answer = quiet.probe("db1", timeout=2.0, sentinel=[first, third, f"127.0.0.1:{quiet.sentinels[1].port}"])
+        assert outcome(answer) == ("ok", "pass", "primary", None), answer  # one of three
+        for host, expected in (("db1", ("transient", "unknown", "none", "no_quorum")), ("db2", ("ok", "pass", "replica", "no_quorum"))):
+            answer = quiet.probe(host, timeout=1.0, sentinel=[first, second, third])
+            assert outcome(answer) == expected and answer.seconds < 1.0, answer
+            assert "has not answered" in answer.sentence, answer
+        assert answer.warning
+
+
+def test_an_own_server_whose_connection_is_open_on_this_side_only_is_hung_in_time(quiet):
+    with Raw(silent) as raw:
+        answer = quiet.probe("db2", timeout=1.0, query_timeout="300ms", member=[quiet.a.member, f"db2 127.0.0.1:{raw.port}"])
+        assert outcome(answer) == ("transient", "fail", "none", "hung") and answer.seconds < 0.7, answer
+    relay = Relay(quiet.b.port)
+    try:
+        with quiet.session("db2", query_timeout="300ms", member=[quiet.a.member, f"db2 127.0.0.1:{relay.port}"]) as session:
+            assert outcome(session.call("probe", 2.0)) == ("ok", "pass", "replica", None)
+            relay.hold()
+            answer = session.call("probe", 1.0)
+            assert outcome(answer) == ("transient", "fail", "none", "hung") and answer.seconds < 0.7, answer
+            relay.release()
+            assert outcome(session.call("probe", 2.0)) == ("ok", "pass", "replica", None)
+    finally:
+        relay.close()
 
 
 class Says:
