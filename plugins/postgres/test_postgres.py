@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tests/plugins"))
 import postgres_server  # noqa: E402
+import repmgr_server  # noqa: E402
 import servers  # noqa: E402
 from plugin import Session  # noqa: E402
 from postgres_pair import CHECK, calm, pair, planned_move, refused, running, template  # noqa: E402, F401
@@ -318,6 +319,28 @@ def test_refuses_beside_another_cluster_manager(calm):
     mark.write_text("{}")
     refused(calm.act(calm.db2, "can_promote", planned=True), "Patroni leads this server")
     mark.unlink()
+
+
+def beside_repmgrd(root, template, more):
+    """In a process of its own: what the sessions of a real repmgrd are called, the answer beside it, and the one without it."""
+    repmgr_server.lay_over(root)
+    with running(template, more=repmgr_server.NEEDED) as pair:
+        with repmgr_server.Repmgrd(root, pair.db1, pair.db2, more) as repmgrd:
+            called, beside = repmgrd.sessions(), pair.act(pair.db2, "can_promote", planned=True)
+        wait_until(lambda: repmgrd.sessions() == "")
+        return called, beside, pair.act(pair.db2, "can_promote", planned=True)
+
+
+@pytest.mark.parametrize("more, name", [
+    ("application_name=repmgrd", "repmgrd"),
+    pytest.param("", "repmgr", marks=pytest.mark.xfail(
+        strict=True, raises=AssertionError, reason="repmgrd calls its sessions repmgr where its conninfo gives no name; server.cc looks for repmgrd alone")),
+])
+def test_refuses_beside_repmgrd(template, more, name):
+    called, beside, without = isolated(beside_repmgrd, repmgr_server.root(), template, more)
+    if called != name or without.status != "ok":  # which is not what may fail here
+        raise RuntimeError(f"a session called {called}; without repmgrd {without}")
+    refused(beside, f"another cluster manager is connected to this server: {name}$")
 
 
 def test_refuses_over_an_incomplete_base_backup(calm):
