@@ -29,7 +29,7 @@ SELECT pg_is_in_recovery(),
        current_setting('default_transaction_read_only')::boolean,
        current_setting('synchronous_standby_names'), current_setting('synchronous_commit'),
        (SELECT application_name FROM pg_stat_activity
-         WHERE application_name ILIKE 'patroni%' OR application_name = 'repmgrd' LIMIT 1),
+         WHERE application_name ILIKE 'patroni%' OR application_name IN ('repmgrd', 'repmgr') LIMIT 1),
        current_setting('wal_log_hints')::boolean OR current_setting('data_checksums')::boolean,
        CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('primary_conninfo') END,
        current_setting('recovery_min_apply_delay'), pg_size_bytes(current_setting('wal_segment_size'))

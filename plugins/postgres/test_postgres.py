@@ -333,8 +333,7 @@ def beside_repmgrd(root, template, more):
 
 @pytest.mark.parametrize("more, name", [
     ("application_name=repmgrd", "repmgrd"),
-    pytest.param("", "repmgr", marks=pytest.mark.xfail(
-        strict=True, raises=AssertionError, reason="repmgrd calls its sessions repmgr where its conninfo gives no name; server.cc looks for repmgrd alone")),
+    ("", "repmgr"),  # what it calls its sessions where its conninfo gives no name
 ])
 def test_refuses_beside_repmgrd(template, more, name):
     called, beside, without = isolated(beside_repmgrd, repmgr_server.root(), template, more)

@@ -315,7 +315,8 @@ void Engine::on_peer_check(Instant now, const std::string& host, const std::stri
   auto& said = impl_->context.elsewhere[section][host];
   const bool news = said.first != passes || now - said.second > ports::kPeerLease;
   said = {passes, now};
-  if (!news) return;
+  // That it passes may count now though it did not at first: see passes_elsewhere.
+  if (!news && !passes) return;
   for (const auto& each : impl_->movers) {
     if (each) each->compare_checks(now);
   }
