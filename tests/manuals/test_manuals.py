@@ -254,6 +254,46 @@ def test_keepalived_page_names_only_keys_that_there_are(tables):
             assert word in known or "keepalived" in row, f"{word}: {row}"
 
 
+KEEPALIVED = """\
+vrrp_script web {
+    script "/usr/bin/true"
+    weight %s
+}
+vrrp_instance one {
+    interface eth0
+    virtual_router_id 51
+    priority 110
+    virtual_ipaddress { 10.0.0.50/24 }
+    track_script { web }
+    notify /usr/local/bin/told.sh
+}
+"""
+
+
+def imported(weight):
+    with tempfile.TemporaryDirectory(prefix="baton-manual-", dir="/tmp") as directory:
+        file = pathlib.Path(directory, "keepalived.conf")
+        file.write_text(KEEPALIVED % weight)
+        done = batonctl("import", file)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.mark.parametrize("weight", ["0", "N", "-N"])
+def test_keepalived_page_says_of_weights_what_import_makes(weight):
+    text = (ROOT / "packaging/man/baton-keepalived.7.in").read_text(encoding="utf-8")
+    said = re.search(rf"^\| `weight {weight}` \| `check = NAME(.*?)`", text, re.MULTILINE)[1]
+    made = imported(weight.replace("N", "20"))
+    assert re.search(r"^check = web(.*)$", made, re.MULTILINE)[1] == said.replace("N", "20")
+    assert "\npriority = 110\n" in made
+
+
+def test_the_pages_say_of_prefer_when_it_counts():
+    """src/engine/eligibility.cc: a positive one while the check passes, a negative one while it does not."""
+    text = one_line(text_of("baton.conf.5"))
+    assert "check = NAME prefer=N: while it passes, the priority is N higher. check = NAME prefer=-N: while it does not pass, the priority is N lower." in text
+
+
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory):
     """A root of its own, with our catalog compiled as the system compiles it; what journalctl says about it."""
