@@ -1,4 +1,6 @@
 """The network between the hosts fails in part: cuts, one-way loss, random loss, filters, slow switches (faults F25 to F42)."""
+import pathlib
+import re
 import time
 
 import pytest
@@ -9,6 +11,7 @@ from lib.relay import Relay
 
 VIP = "10.77.0.50"
 DOWN = 0.3609375
+GUIDE = pathlib.Path(__file__).resolve().parents[1] / "packaging/doc/testing-failover.md"
 
 
 def test_F25_a_full_cut_heals_within_an_advert_and_the_winner_announces_again(scene):
@@ -35,6 +38,23 @@ def test_F25_the_client_reaches_the_winner_after_the_heal(scene):
     scene.faults.heal()
     scene.wait_holder("db1", deadline=2)
     wait_until(lambda: scene.lab.neighbour_mac("client", VIP) == scene.lab.mac("db1"), 2, "the client learns the winner's MAC again")
+
+
+def test_F25_the_cut_of_the_guide_cuts_and_its_end_heals(scene):
+    """Its lines as they stand, on both hosts."""
+    text = re.search(r"^## What is allowed to be double\n.*?(?=^## )", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)[0]
+    cut = re.search(r"^```\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)[1]
+    heal = re.search(r"`(nft delete [^`]+)`", text)[1]
+    scene.pair()
+    for host in scene.lab.hosts:
+        scene.lab.run(host, "sh", "-ec", cut)
+    wait_until(lambda: scene.owners.holders(VIP) == ["db1", "db2"], 2, "both are Active while neither hears the other")
+    time.sleep(1.0)
+    assert scene.owners.holders(VIP) == ["db1", "db2"]
+    for host in scene.lab.hosts:
+        scene.lab.run(host, "sh", "-ec", heal)
+    scene.wait_holder("db1", deadline=2)
+    scene.sole("db1", seconds=0.6)
 
 
 def test_F26_one_way_loss_settles_and_is_said(scene):
@@ -102,6 +122,16 @@ def test_F41_multicast_passes_the_hosts_own_filter(scene):
     scene.faults.filter_on("db1", "output", "ip protocol 112")
     scene.faults.filter_on("db2", "input", "ip protocol 112")
     scene.pair()
+    began = time.time()
+    scene.sole("db1", seconds=1.0)
+    scene.silent("db2", since=began)
+
+
+def test_F41_unicast_arrives_before_the_hosts_own_filter(scene):
+    peers = tuple(scene.lab.ip4(host) for host in scene.lab.hosts)
+    for host in scene.lab.hosts:
+        scene.faults.filter_on(host, "input", "ip protocol 112")
+    scene.pair(options_db1={"unicast_source": peers[0], "unicast_peers": peers}, options_db2={"unicast_source": peers[1], "unicast_peers": peers})
     began = time.time()
     scene.sole("db1", seconds=1.0)
     scene.silent("db2", since=began)
