@@ -8,7 +8,7 @@ cannot say other than the program does. A chapter names what it wants of them in
 
     @keys SECTION [own|election]   @codes E|W    @verbs          @global-options   @batond-options  @exit-codes
     @alarms [TOKEN...]             @reasons      @events         @discards         @notices         @modules
-    @message-ids   @findings
+    @message-ids   @findings       @metrics NAMES
     @example FILE                  @about TABLE NAME ... @end    (more words for one row)
 
 `@alarms` without tokens shows those that no other line has shown. An @about for a row that does not exist is an error.
@@ -150,7 +150,7 @@ class Page:
                 for line in self.row("batond", option["name"], option_head(option["name"]), [sentence(option["help"])])]
 
     def options(self, options):
-        return [line for option in options for line in roff.tagged(option_words(option), [sentence(option["help"])])]
+        return [line for option in options for line in roff.tagged(option_words(option), [sentence(option["help"], option["choices"])])]
 
     def make_verbs(self):
         out = []
@@ -214,6 +214,12 @@ class Page:
                                     [sentence(row["words"]), "Fix: " + row["remedy"]])
         return out
 
+    def make_metrics(self, names):
+        rows = [row for row in self.tables["metrics"] if row["names"] == names]
+        if not rows:
+            raise SystemExit(f"{self.name}: no metrics for @metrics {names}")
+        return [line for row in rows for line in self.row("metric", row["name"], metric_head(row), [sentence(row["help"])])]
+
     def make_events(self):
         return [line for token in self.tables["events"] for line in self.row("event", token, f"**{token}**", [])]
 
@@ -247,11 +253,13 @@ def page(name, section, date, title, version, body):
     return "\n".join(head + body) + "\n"
 
 
-def sentence(text):
+def sentence(text, literals=()):
     text = text.strip()
     if not text:
         return ""
-    # The name of a key stays as it is written.
+    # The name of a key stays as it is written, and so does a value that can be given.
+    if text.split()[0].rstrip(",:") in literals:
+        return text if text[-1] in ".?!" else text + "."
     if text[0].islower() and not re.match(r"[a-z]+_|[a-z]+ =|keepalived", text):
         text = text[0].upper() + text[1:]
     return text if text[-1] in ".?!" else text + "."
@@ -290,7 +298,9 @@ def option_head(name):
 
 
 def value_of(option):
-    """How the value is called: where the program has no name for the value, the option's own is."""
+    """The values that there are; else how the value is called: where the program has no name for it, the option's own is."""
+    if option["choices"]:
+        return " " + "|".join(f"`{choice}`" for choice in option["choices"])
     plain = option["value"] in ("TEXT", "INT", "UINT", "FLOAT")
     word = option["names"][-1].lstrip("-").split("-")[-1].upper() if plain else option["value"]
     return f" *{word}*" if word else ""
@@ -304,11 +314,21 @@ def option_words(option):
 
 
 def usage_word(option):
+    if option["positional"] == "COMMAND":
+        return "`--` *COMMAND*..."  # taken by the program before it looks at options
     if option["positional"]:
         word = f"*{option['positional']}*"
     else:
         word = f"`{option['names'][-1]}`" + value_of(option)
-    return word if option["required"] else f"[{word}]"
+    return (word if option["required"] else f"[{word}]") + ("..." if option["many"] else "")
+
+
+def metric_head(row):
+    """A histogram's name stands for three."""
+    about = [row["type"] + (": _bucket, _count, _sum" if row["type"] == "histogram" else "")]
+    if row["labels"]:
+        about.append("labels " + row["labels"])
+    return f"`{row['name']}` ({'; '.join(about)})"
 
 
 def chapter_page(module, readme, version):

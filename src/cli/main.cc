@@ -5,6 +5,7 @@
 #include <csignal>
 #include <functional>
 
+#include "base/version.h"
 #include "cli/duration.h"
 #include "cli/output.h"
 #include "cli/suggestion.h"
@@ -43,6 +44,7 @@ struct CommandLine {
   std::string freeze_for;
   std::string confirm_within;
   ReportArguments report;
+  std::vector<std::string> unmarked;  ///< words of a command without the `--`
   bool revert = false;
   std::function<int()> verb;
 };
@@ -172,7 +174,7 @@ int run_verb(CommandLine& line) {
     }
     line.run.grace = *grace;
   }
-  if (line.run.command.empty()) {
+  if (line.run.command.empty() || !line.unmarked.empty()) {
     return report_trouble({ExitCode::kUsage, "what is to be run? run --while active|backup INSTANCE -- COMMAND..."},
                           line.options);
   }
@@ -190,6 +192,7 @@ void add_run_verb(CLI::App& app, CommandLine& line) {
   verb->add_option("--grace", line.grace, "from SIGTERM to SIGKILL, when the role goes (10s)");
   verb->add_flag("--must-run", line.run.must_run,
                  "exit status 6 where the role is not held (0: the other host runs it)");
+  verb->add_option("COMMAND", line.unmarked, "behind `--`: what is run, and its words");
   verb->footer(
       "Exit status: the command's own, 128+N if signal N ended it; 0 without running it where the role is not held; 6 "
       "if\n"
@@ -348,6 +351,7 @@ int run(int count, char** words) {
       ->type_name("DIR");
   app.add_option("--plugin-dir", line.options.plugin_dir, "where plugins are (default /usr/lib/baton/plugins)")
       ->type_name("DIR");
+  app.set_version_flag("-V,--version", "batonctl " + std::string{kVersion}, "print the version and end");
   app.require_subcommand(1);
   app.fallthrough();
   app.footer(exit_status_text() + " Every verb has --json and --help.");
@@ -366,8 +370,8 @@ int run(int count, char** words) {
   line.options.width = terminal_width();
   try {
     app.parse(count, words);
-  } catch (const CLI::CallForHelp& help) {
-    return app.exit(help);
+  } catch (const CLI::Success& wish) {  // for the help, or the version
+    return app.exit(wish);
   } catch (const CLI::ParseError& error) {
     return usage_error(app, error.what(), verb_of(count, words), line.options);
   }

@@ -13,6 +13,7 @@
 #include "config/keys.h"
 #include "ports/ports.h"
 #include "steward/exit_code.h"
+#include "steward/metrics.h"
 #include "steward/request.h"
 #include "steward/words.h"
 #include "vrrp/packet.h"
@@ -195,14 +196,34 @@ std::string value_name(const CLI::Option& option) {
   return whole.substr(0, whole.find(':'));
 }
 
+/// Of "TEXT:{baton,keepalived-exporter}": what is between the braces.
+Json choices_of(const CLI::Option& option) {
+  Json list = Json::array();
+  const std::string whole = option.get_type_name();
+  const std::size_t open = whole.find(":{");
+  if (open == std::string::npos) return list;
+  std::string_view rest = std::string_view{whole}.substr(open + 2);
+  rest = rest.substr(0, rest.find('}'));
+  while (!rest.empty()) {
+    const std::size_t comma = std::min(rest.find(','), rest.size());
+    list.emplace_back(rest.substr(0, comma));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return list;
+}
+
 Json option_json(const CLI::Option& option) {
   Json names = Json::array();
   for (const std::string& name : option.get_snames()) names.push_back("-" + name);
   for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
   const bool takes_value = option.get_items_expected_max() > 0;
+  const bool many =
+      option.get_items_expected_max() > 1 || option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
   return {{"names", names},
           {"positional", option.get_positional() ? option.get_name(true) : ""},
           {"value", takes_value ? value_name(option) : ""},
+          {"choices", choices_of(option)},
+          {"many", many},
           {"required", option.get_required()},
           {"help", option.get_description()}};
 }
@@ -239,6 +260,22 @@ void add_verbs(const CLI::App& app, const std::string& before, Json& list) {
   }
 }
 
+Json metrics() {
+  Json list = Json::array();
+  for (const auto& [names, word] : {std::pair{steward::MetricNames::kBaton, "baton"},
+                                    std::pair{steward::MetricNames::kKeepalivedExporter, "keepalived-exporter"}}) {
+    for (const steward::MetricFamily& family : steward::metric_families(names)) {
+      list.push_back({{"names", word},
+                      {"name", steward::sample_name(family.spec)},
+                      {"type", steward::type_token(family.spec.type)},
+                      {"unit", family.spec.unit},
+                      {"labels", family.spec.labels},
+                      {"help", family.spec.help}});
+    }
+  }
+  return list;
+}
+
 }  // namespace
 
 Json tables_json(const CLI::App& app) {
@@ -258,6 +295,7 @@ Json tables_json(const CLI::App& app) {
           {"messages", messages()},
           {"doctor_checks", doctor_checks()},
           {"findings", findings()},
+          {"metrics", metrics()},
           {"plugin_verbs", plugin_verbs()},
           {"plugin_statuses", plugin_statuses()},
           {"capabilities", Json::array({"CAP_NET_RAW"})}};

@@ -189,7 +189,25 @@ TEST(BatonctlTest, TablesForTheManualHaveEveryVerbThatHelpLists) {
                                     [](const auto& verb) { return verb["name"] == "freeze"; });
   EXPECT_EQ(freeze["group"], "admin");
   EXPECT_EQ(freeze["options"][1].dump(),
-            R"({"help":"how long: 30m, 2h, 1h30m","names":["--for"],"positional":"","required":true,"value":"TIME"})");
+            R"({"choices":[],"help":"how long: 30m, 2h, 1h30m","many":false,"names":["--for"],"positional":"",)"
+            R"("required":true,"value":"TIME"})");
+  const auto option = [&](const std::string& of, const std::string& name) {
+    for (const auto& verb : tables["verbs"]) {
+      for (const auto& one : verb["options"]) {
+        const bool is_it = one["names"].empty() ? one["positional"] == name : one["names"].back() == name;
+        if (verb["name"] == of && is_it) return one;
+      }
+    }
+    return nlohmann::json{};
+  };
+  EXPECT_EQ(option("metrics", "--names")["choices"].dump(), R"(["baton","keepalived-exporter"])");
+  EXPECT_EQ(option("import", "FILE")["many"], true);
+  EXPECT_EQ(option("import", "--peer")["many"], true);
+  EXPECT_EQ(option("import", "--host")["many"], false);
+  EXPECT_EQ(option("run", "COMMAND")["many"], true);
+  EXPECT_EQ(tables["metrics"][1].dump(),
+            R"({"help":"The running daemon's version.","labels":"version","name":"baton_build_info","names":"baton",)"
+            R"("type":"info","unit":""})");
   EXPECT_EQ(tables["exit_codes"][8]["words"], "degraded (status --exit-code)");
   EXPECT_EQ(tables["keys"][0]["name"], "log_level");
   EXPECT_EQ(tables["discards"][4]["token"], "checksum-errors");
@@ -199,6 +217,22 @@ TEST(BatonctlTest, VersionNeedsNoDaemon) {
   const Outcome outcome = batonctl("--runtime-dir /nonexistent/baton version");
   EXPECT_EQ(outcome.exit, 0);
   EXPECT_EQ(outcome.output, "batonctl 0.1.0\nno daemon answers\n");
+}
+
+TEST(BatonctlTest, TheOptionThatAsksForTheVersionIsTheProgramsOwn) {
+  for (const char* words : {"--version", "-V"}) {
+    const Outcome outcome = batonctl(words);
+    EXPECT_EQ(outcome.exit, 0) << words;
+    EXPECT_EQ(outcome.output, "batonctl 0.1.0\n") << words;
+  }
+  EXPECT_EQ(batonctl("import --version 4 /dev/null").exit, 2) << "there it is VRRP's";
+}
+
+TEST(BatonctlTest, ACommandToRunStandsBehindTheDashes) {
+  const Outcome outcome = batonctl("--runtime-dir /nonexistent/baton run --while active web /bin/true");
+  EXPECT_EQ(outcome.exit, 2);
+  EXPECT_EQ(outcome.output, "batonctl: what is to be run? run --while active|backup INSTANCE -- COMMAND...\n");
+  EXPECT_EQ(batonctl("--runtime-dir /nonexistent/baton run --while active web -- /bin/true").exit, 3);
 }
 
 TEST(BatonctlTest, InvalidFileIsExitFiveWithAllErrors) {

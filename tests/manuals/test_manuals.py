@@ -112,6 +112,29 @@ def test_every_verb_stands_in_its_page_with_its_options(tables):
         assert re.search(rf"\b{code['number']} {re.escape(code['words'])}", text, re.IGNORECASE), code
 
 
+def test_a_synopsis_says_what_may_be_written():
+    text = one_line(text_of("batonctl.1"))
+    for synopsis in ("batonctl metrics [--json] [--textfile TEXTFILE] [--names baton|keepalived-exporter] [--format openmetrics|text]",
+                     "batonctl run [--json] --while active|backup INSTANCE [--grace GRACE] [--must-run] -- COMMAND...",
+                     "batonctl import [--json] FILE... [--peer PEER]... [--host HOST] [--version 2|3]"):
+        assert synopsis in text, synopsis
+
+
+def test_a_value_stands_as_it_is_written():
+    text = one_line(text_of("batonctl.1"))
+    for value in ("baton (default), or keepalived-exporter", "openmetrics (default), or text", "active (with the addresses) or backup"):
+        assert value in text, value
+
+
+def test_every_metric_stands_in_its_page(tables):
+    text, tags = squeezed(text_of("batonctl.1")), heads("batonctl.1")
+    assert {row["names"] for row in tables["metrics"]} == {"baton", "keepalived-exporter"} and len(tables["metrics"]) > 60
+    for row in tables["metrics"]:
+        assert row["name"] in tags, row["name"]
+        assert squeezed(row["labels"]) in text and squeezed(row["help"])[1:] in text, row["name"]
+        assert re.search(rf"{row['name']}\({row['type']}\b", text), row["name"]
+
+
 def test_help_of_each_verb_and_its_page_agree(tables):
     listed = re.findall(r"^  ([a-z]+) {2,}", batonctl("--help").stdout, re.MULTILINE)
     assert set(listed) == {verb["name"].split()[0] for verb in tables["verbs"]} and len(listed) > 10
