@@ -23,15 +23,35 @@ _batonctl_modules() {
   command batonctl plugin list 2>/dev/null | awk 'NR > 1 && /^[A-Za-z0-9_]/ && $1 != "in" { print $1 }'
 }
 
-# _batonctl_values OPTION : 1 when nothing is known of it.
+# _batonctl_choices OPTION WORD... : the values that the help of `batonctl WORD...` has for it, as TEXT:{one,other}.
+_batonctl_choices() {
+  local option=$1
+  shift
+  command batonctl "$@" --help 2>/dev/null | awk -v option="$option" '
+    /^  -/ {
+      count = split($1, names, ",")
+      for (i = 1; i <= count; ++i) if (names[i] == option && match($2, /:\{.*\}/)) {
+        list = substr($2, RSTART + 2, RLENGTH - 3)
+        gsub(",", "\n", list)
+        print list
+      }
+    }'
+}
+
+# _batonctl_values OPTION WORD... : 1 when nothing is known of it.
 _batonctl_values() {
+  local choices
+  choices=$(_batonctl_choices "$@")
+  if [[ -n $choices ]]; then
+    COMPREPLY=($(compgen -W "$choices" -- "$cur"))
+    return
+  fi
   case $1 in
     --to | --host) COMPREPLY=($(compgen -W "$(_batonctl_names peer)" -- "$cur")) ;;
     --runtime-dir | --plugin-dir) COMPREPLY=($(compgen -d -- "$cur")) ;;
-    --config | --output | --write) COMPREPLY=($(compgen -f -- "$cur")) ;;
-    --while) COMPREPLY=($(compgen -W "active backup" -- "$cur")) ;;
+    --config | --output | --write | --textfile) COMPREPLY=($(compgen -f -- "$cur")) ;;
     --for | --confirm-within) COMPREPLY=($(compgen -W "60s 10m 30m 1h 2h" -- "$cur")) ;;
-    --verb | --limit | --listen | --since | --count) ;;
+    --verb | --limit | --listen | --count) ;;
     *) return 1 ;;
   esac
 }
@@ -40,7 +60,6 @@ _batonctl() {
   local cur=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD - 1]} word verbs="" positional
   local -a path=()
   COMPREPLY=()
-  if [[ $previous == -* ]] && _batonctl_values "$previous"; then return; fi
   local i known
   for ((i = 1; i < COMP_CWORD; ++i)); do
     word=${COMP_WORDS[i]}
@@ -53,6 +72,7 @@ _batonctl() {
     grep -qxF -- "$word" <<<"$known" || break
     path+=("$word")
   done
+  if [[ $previous == -* ]] && _batonctl_values "$previous" "${path[@]}"; then return; fi
   if [[ $cur == -* ]]; then
     COMPREPLY=($(compgen -W "$(_batonctl_help Options "${path[@]}")" -- "$cur"))
     return

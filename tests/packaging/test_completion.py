@@ -1,4 +1,5 @@
 """The completion of batonctl in bash and in zsh offers every verb and option that `batonctl --help` names."""
+import json
 import os
 import pathlib
 import re
@@ -87,6 +88,32 @@ def test_every_option_of_every_verb_is_offered(shell, environment):
         assert offers(shell, ["batonctl", *chain, "-"], environment) == single(named_in_help("Options", *chain)), chain
     assert len(chains) > 20
     assert offers(shell, ["batonctl", "status", "--e"], environment) == {"--exit-code"}
+
+
+def tables():
+    return json.loads(subprocess.run([BUILD / "bin/batonctl", "dump-tables", "--json"], capture_output=True, timeout=10, check=True).stdout)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_the_values_of_an_option_that_takes_a_few_are_offered(shell, environment):
+    seen = set()
+    for verb in tables()["verbs"]:
+        for option in verb["options"]:
+            if option.get("choices"):
+                seen.add(option["names"][-1])
+                assert offers(shell, ["batonctl", *verb["name"].split(), option["names"][-1], ""], environment) == set(option["choices"]), verb["name"]
+    assert {"--while", "--names", "--format"} <= seen
+    assert offers(shell, ["batonctl", "metrics", "--names", "k"], environment) == {"keepalived-exporter"}
+
+
+@pytest.mark.parametrize("file", ["batonctl.bash", "_batonctl"])
+def test_no_option_is_named_that_no_verb_has(file):
+    everything = tables()
+    there = {name for option in everything["global_options"] for name in option["names"]}
+    there |= {name for verb in everything["verbs"] for option in verb["options"] for name in option["names"]}
+    lines = re.findall(r"^ +((?:--[a-z-]+(?: \| )?)+)\)", (ROOT / "packaging/completion" / file).read_text(encoding="utf-8"), re.MULTILINE)
+    named = {word for line in lines for word in line.split(" | ")}
+    assert len(named) > 10 and named <= there, named - there
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
