@@ -53,7 +53,8 @@ void Draft::remark(const Statement& statement, Outcome outcome, std::string why)
 }
 
 void Draft::remark_unknown(const Statement& statement) {
-  remark(statement, Outcome::kNotConverted, "Baton has nothing of this name");
+  const bool fifo = statement.words[0].find("notify_fifo") != std::string::npos;  // in a block where it does not belong
+  remark(statement, Outcome::kNotConverted, fifo ? std::string{kNoFifo} : "Baton has nothing of this name");
 }
 
 std::string Draft::name(const std::string& type, const std::string& wanted, const std::string& role) {

@@ -23,6 +23,9 @@ struct KeywordRow {
 };
 const KeywordRow* find_keyword(std::span<const KeywordRow> rows, std::string_view keyword);
 
+/// Of the notify_fifo keywords.
+inline constexpr std::string_view kNoFifo = "read `batonctl events -f --json` instead";
+
 /// global_defs, as far as the instances ask.
 struct Globals {
   int version = 2;  ///< keepalived's own default for IPv4

@@ -75,8 +75,9 @@ std::optional<std::string> generic_script(Draft& draft, const Statement& line, c
   section.set("user", user_of(draft, line));
   draft.remark(
       line, Outcome::kLookAt,
-      "it is called with MASTER and BACKUP; FAULT and STOP arrive as BACKUP, with the reason in BATON_REASON, and the "
-      "priority is the configured one");
+      "a follow_up, which is waited for (notify = NAME with notify_command is not); it is called with MASTER and "
+      "BACKUP; "
+      "FAULT and STOP arrive as BACKUP, with the reason in BATON_REASON, and the priority is the configured one");
   draft.add(section);
   return section.name;
 }

@@ -67,7 +67,11 @@ class LineReader {
     if (depth > kMaxNesting) return fail(from, "files include each other more than 16 deep");
     if (parsed_.files.size() >= kMaxFiles) return fail(from, "more than 256 files");
     auto text = files_.read(path);
-    if (!text) return fail(from, "cannot read " + path + ": " + std::strerror(errno));
+    if (!text) {
+      const std::string reason = std::strerror(errno);
+      // The file that was asked for stands before the message already.
+      return fail(from, (from.line == 0 ? "cannot be read: " : "cannot read " + path + ": ") + reason);
+    }
     if (text->size() > kMaxFile) return fail({path, 0}, "the file is larger than 1 MiB");
     parsed_.files.push_back(path);
     std::uint32_t number = 0;

@@ -199,6 +199,16 @@ std::optional<Target> target_of(Draft& draft, const std::string& kind, const Sta
   return Target{process_section(draft, name), default_weight(*found->second, 1)};
 }
 
+/// keepalived drops a script with a weight that a member of a group tracks, and says so; of a link it drops the weight
+/// alone.
+bool is_ignored_by_keepalived(const Draft& draft, const std::string& kind, const Statement& line) {
+  if (kind != "track_script") return false;
+  const auto found = draft.scripts.find(line.words[0]);
+  if (found == draft.scripts.end()) return false;
+  const auto weight = weight_of(line.words, 1, default_weight(*found->second, 0));
+  return weight && weight->value != 0;
+}
+
 }  // namespace
 
 std::vector<std::string> track(Draft& draft, const Statement& block, const std::string& own_interface, bool weights) {
@@ -206,6 +216,12 @@ std::vector<std::string> track(Draft& draft, const Statement& block, const std::
   for (const Statement& line : block.block) {
     if (block.words[0] == "track_interface" && line.words[0] == own_interface && line.words.size() == 1) {
       draft.remark(line, Outcome::kNotNeeded, "an instance's own interface is always watched");
+      continue;
+    }
+    if (!weights && is_ignored_by_keepalived(draft, block.words[0], line)) {
+      draft.remark(line, Outcome::kNotConverted,
+                   "keepalived ignores it, too: a script with a weight that a group's member tracks; to have it count, "
+                   "track it in the vrrp_sync_group");
       continue;
     }
     auto target = target_of(draft, block.words[0], line);
@@ -226,7 +242,8 @@ std::vector<std::string> track(Draft& draft, const Statement& block, const std::
       continue;
     }
     if (!weights && weight->value != 0) {
-      draft.remark(line, Outcome::kLookAt, "required: keepalived ignores the weights of a group's members");
+      draft.remark(line, Outcome::kLookAt,
+                   "required, without the weight: keepalived ignores the weights of a group's members");
       weight->value = 0;
     }
     checks.push_back(target->section + (weight->value == 0 ? "" : " prefer=" + std::to_string(weight->value)));

@@ -121,8 +121,8 @@ def test_what_keepalived_says_of_the_corpus(file, readable):
     ("broken-unclosed.conf", "broken-unclosed.conf:1: the block that begins here is not closed"),
     ("broken-extra-brace.conf", "broken-extra-brace.conf:8: a `}` without a block"),
     ("broken-quote.conf", "broken-quote.conf:2: a quote is not closed"),
-    ("absent.conf", "absent.conf: cannot read absent.conf: No such file or directory"),
-    (".", ".: cannot read .: Is a directory"),
+    ("absent.conf", "absent.conf: cannot be read: No such file or directory"),
+    (".", ".: cannot be read: Is a directory"),
 ])
 def test_a_syntax_error_names_file_and_line(file, message):
     done = batonctl("import", file)
@@ -181,6 +181,15 @@ def test_the_version_can_be_chosen():
     assert "VRRPv3 has none, in keepalived as here" in batonctl("import", "--version", "3", "auth-pass.conf").stdout
 
 
+def test_a_fifo_is_sent_to_the_events_wherever_it_stands(readable):
+    block = "vrrp_instance a {\n interface eth0\n virtual_router_id 5\n virtual_ipaddress { 10.0.0.5/24 }\n notify_fifo /run/b\n}\n"
+    (readable / "k.conf").write_text("global_defs {\n vrrp_notify_fifo /run/a\n vrrp_notify_priority_changes true\n}\n" + block +
+                                     "vrrp_sync_group g {\n group { a }\n notify_fifo /run/c\n}\nnotify_fifo /run/d\n")
+    document = json.loads(batonctl("import", "--json", "k.conf", cwd=readable).stdout)
+    fifos = {entry["line"]: entry["why"] for entry in document["not_converted"] if "notify_" in entry["text"]}
+    assert fifos == dict.fromkeys((2, 3, 9, 13, 15), "read `batonctl events -f --json` instead")
+
+
 def test_one_host_of_a_file_with_conditions():
     text = batonctl("import", "--host", "db2", "conditional.conf").stdout
     assert "\npriority = 120\n" in text and "unicast_source = 10.7.0.2\nunicast_peer = 10.7.0.1\n" in text and "\n[peer" not in text
@@ -214,4 +223,4 @@ def test_hostile_files_end(readable):
     assert "a `{` without a keyword" in error("{\n}\n")
     assert "the text of $X ends with the file" in error("$X=a \\\n")
     (readable / "k.conf").write_text("x" * (2 << 20))
-    assert "cannot read k.conf: File too large" in batonctl("import", "k.conf", cwd=readable).stderr
+    assert "k.conf: cannot be read: File too large" in batonctl("import", "k.conf", cwd=readable).stderr

@@ -319,6 +319,12 @@ def test_the_pages_say_of_prefer_when_it_counts():
     assert "check = NAME prefer=N: while it passes, the priority is N higher. check = NAME prefer=-N: while it does not pass, the priority is N lower." in text
 
 
+def test_keepalived_page_says_of_notify_what_import_makes():
+    text = (ROOT / "packaging/man/baton-keepalived.7.in").read_text(encoding="utf-8")
+    said = re.search(r"^\| `notify` \| `import` makes it a `(\w+)`", text, re.MULTILINE)[1]
+    assert re.search(rf"^{said} = one-notify$", imported("0"), re.MULTILINE)
+
+
 @pytest.fixture(scope="module")
 def catalog(tmp_path_factory):
     """A root of its own, with our catalog compiled as the system compiles it; what journalctl says about it."""
