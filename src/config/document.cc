@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "config/keepalived_words.h"
 #include "config/values.h"
 
 namespace baton::config {
@@ -118,7 +119,8 @@ class Merger {
       if (report_.full()) return report_.cut_short();
       Place place = raw.key_place;
       place.width = static_cast<std::uint32_t>(raw.key.size());
-      std::string help = did_you_mean(raw.key, keys_of(section.type));
+      std::string help = keepalived_help(raw.key);
+      if (help.empty()) help = did_you_mean(raw.key, keys_of(section.type));
       if (help.empty()) help = other_home(raw.key, section.type);
       report_.add(Code::kUnknownKey, place,
                   "[" + std::string(section_word(section.type)) + "] has no key " + quoted(raw.key), std::move(help));

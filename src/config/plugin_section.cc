@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "config/hash.h"
+#include "config/keepalived_words.h"
 #include "config/section_reader.h"
 
 namespace baton::config {
@@ -199,7 +200,8 @@ class PluginReader : private SectionReader {
       for (const KeySpec& spec : key_table()) {
         if (spec.section == SectionType::kPlugin) names.push_back(spec.name);
       }
-      std::string help = report_.full() ? std::string() : did_you_mean(name, names);
+      std::string help = keepalived_help(name);
+      if (help.empty() && !report_.full()) help = did_you_mean(name, names);
       if (help.empty()) help = "`batonctl plugin help " + plugin_.module + "` shows the keys";
       for (const Entry& entry : section_.entries) {
         if (entry.spec != nullptr || entry.key != name) continue;

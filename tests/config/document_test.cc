@@ -1,6 +1,8 @@
 // Sections, keys and hosts: what is unknown, what is twice, and how several files merge.
 #include "config/document.h"
 
+#include "config/keepalived_words.h"
+#include "config/keys.h"
 #include "tests/config/findings.h"
 
 namespace baton::config {
@@ -22,6 +24,66 @@ TEST(Document, AnUnknownKeyIsAnErrorThatSaysWhatWasMeant) {
   EXPECT_EQ(loaded.diagnostics[0].message, "[instance] has no key `prioritty`");
   EXPECT_EQ(loaded.diagnostics[0].help, "did you mean `priority`?");
   EXPECT_EQ(loaded.diagnostics[0].width, 9u);
+}
+
+TEST(Document, AWordOfKeepalivedNamesBatonsOwnAndImport) {
+  const Loaded loaded =
+      parse_text(instance("state = MASTER\nadvert_int = 1\nvirtual_ip = 10.0.0.50\nnopreempt = yes\n"));
+  ASSERT_THAT(briefs(loaded), ElementsAre("E023 5:1", "E023 6:1", "E023 7:1", "E023 8:1"));
+  EXPECT_EQ(loaded.diagnostics[0].help,
+            "that is keepalived's: leave it out: `priority` and `preempt` decide; "
+            "`batonctl import` converts a keepalived.conf");
+  EXPECT_THAT(loaded.diagnostics[1].help, HasSubstr("`advertisement_interval` with a unit"));
+  EXPECT_THAT(loaded.diagnostics[2].help, HasSubstr("`address`"));
+  EXPECT_THAT(loaded.diagnostics[3].help, HasSubstr("`preempt` = no"));  // not: did you mean `preempt`?
+}
+
+TEST(Document, WhatIsSaidOfKeepalivedsWordsNamesKeysThatThereAre) {
+  for (const char* word : {"state",
+                           "nopreempt",
+                           "advert_int",
+                           "virtual_ipaddress",
+                           "virtual_ip",
+                           "priority_weight",
+                           "virtual_ipaddress_excluded",
+                           "weight",
+                           "script",
+                           "vrrp_script",
+                           "track_script",
+                           "track_interface",
+                           "track_process",
+                           "track_file",
+                           "vrrp_version",
+                           "unicast_src_ip",
+                           "mcast_src_ip",
+                           "authentication",
+                           "auth_type",
+                           "auth_pass",
+                           "notify_master",
+                           "notify_backup",
+                           "notify_fault",
+                           "notify_stop",
+                           "garp_master_delay",
+                           "garp_master_repeat",
+                           "garp_master_refresh",
+                           "vrrp_startup_delay",
+                           "use_vmac",
+                           "router_id",
+                           "smtp_alert"}) {
+    const std::string help = keepalived_help(word);
+    ASSERT_NE(help, "") << word;
+    for (std::size_t begin = help.find('`'); begin != std::string::npos;) {
+      const std::size_t end = help.find('`', begin + 1);
+      const std::string key = help.substr(begin + 1, end - begin - 1);
+      const auto has = [&](SectionType type) { return find_key(type, key) != nullptr; };
+      EXPECT_TRUE(key == "batonctl import" || key == "command" || has(SectionType::kInstance) ||
+                  has(SectionType::kPlugin))
+          << word << ": " << key;
+      begin = help.find('`', end + 1);
+    }
+    EXPECT_EQ(find_key(SectionType::kInstance, word), nullptr) << word;
+  }
+  EXPECT_EQ(keepalived_help("priority"), "");
 }
 
 TEST(Document, AKeyOfAnotherSectionIsSentThere) {

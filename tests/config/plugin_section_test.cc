@@ -84,6 +84,13 @@ TEST(PluginSection, AnUnknownKeyIsAnErrorThatNamesTheNearest) {
   EXPECT_EQ(loaded.diagnostics[1].help, "did you mean `interval`?");
 }
 
+TEST(PluginSection, AWordOfKeepalivedIsSentWhereItBelongs) {
+  Bench bench;
+  const Loaded loaded = bench.load(http("url = x\nweight = -20\n"));
+  ASSERT_THAT(briefs(loaded), ElementsAre("E023 9:1"));
+  EXPECT_THAT(loaded.diagnostics[0].help, HasSubstr("`check` = NAME prefer=N into the instance"));
+}
+
 TEST(PluginSection, ValuesAreTestedAgainstTheKeysTypeAndLimits) {
   Bench bench;
   const auto of = [&](const std::string& line) { return bench.findings_of(http(kUrl + line + "\n")); };
