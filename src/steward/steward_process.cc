@@ -56,6 +56,14 @@ std::string death_words(const ipc::Lifecycle& lifecycle) {
   return text;
 }
 
+/// "" stands for all of them.
+bool is_configured(const HostView& host, const std::string& instance) {
+  return instance.empty() || std::any_of(host.instances.begin(), host.instances.end(),
+                                         [&](const InstanceView& one) { return one.name() == instance; });
+}
+
+std::string no_instance(const std::string& instance) { return "no instance or group '" + instance + "'"; }
+
 }  // namespace
 
 engine::Command engine_command(const Request& request) {
@@ -160,9 +168,7 @@ void StewardProcess::on_message(ipc::Channel& channel, ipc::Incoming incoming) {
   if (const auto* result = std::get_if<ipc::CommandResultMessage>(&incoming.message)) return on_command_result(*result);
   if (const auto* entry = std::get_if<ipc::HistoryEntry>(&incoming.message)) return on_history_entry(*entry);
   if (const auto* end = std::get_if<ipc::HistoryEnd>(&incoming.message)) {
-    if (const auto pending = take_pending(end->nonce)) {
-      answer(pending->client, answer_line(Verb::kHistory, {{"entries", pending->history}}));
-    }
+    if (const auto pending = take_pending(end->nonce)) answer_history(*pending);
   }
 }
 
@@ -358,6 +364,15 @@ void StewardProcess::on_history_entry(const ipc::HistoryEntry& entry) {
   found->second.history.push_back(std::move(document));
 }
 
+/// What is no longer configured is known as long as the history tells of it.
+void StewardProcess::answer_history(const Pending& pending) {
+  const std::string& instance = pending.request.instance;
+  if (pending.history.empty() && !is_configured(view(), instance)) {
+    return answer(pending.client, refusal_line(ExitCode::kFailed, no_instance(instance)));
+  }
+  answer(pending.client, answer_line(Verb::kHistory, {{"entries", pending.history}}));
+}
+
 void StewardProcess::answer(Clients::Id asker, const std::string& line) {
   if (!WishDesk::is_wish(asker)) return clients_->answer(asker, line);
   desk_.answer(asker, line);
@@ -377,10 +392,8 @@ void StewardProcess::on_request(Clients::Id client, Authority authority, const s
 
 void StewardProcess::perform(Clients::Id client, const Request& request) {
   const HostView host = view();
-  const auto is_named = [&](const InstanceView& instance) { return instance.name() == request.instance; };
-  const bool known = request.instance.empty() || std::any_of(host.instances.begin(), host.instances.end(), is_named);
-  if (!known && request.verb != Verb::kHistory) {
-    return answer(client, refusal_line(ExitCode::kFailed, "no instance or group '" + request.instance + "'"));
+  if (request.verb != Verb::kHistory && !is_configured(host, request.instance)) {
+    return answer(client, refusal_line(ExitCode::kFailed, no_instance(request.instance)));
   }
   switch (request.verb) {
     case Verb::kStatus: return answer(client, answer_line(request.verb, status_document(host, request.instance)));

@@ -63,6 +63,7 @@ class StewardProcess {
   void on_report(const ipc::ReportMessage& message);
   void on_command_result(const ipc::CommandResultMessage& message);
   void on_history_entry(const ipc::HistoryEntry& entry);
+  void answer_history(const Pending& pending);
   void publish(Event event);
   Json document_of(const Event& event) const;
 

@@ -427,6 +427,28 @@ TEST_F(StewardProcessTest, HistoryIsWhatTheScribeSays) {
   EXPECT_EQ(answer["result"]["entries"][0]["time"], "2026-11-21T03:00:00.000Z");
 }
 
+TEST_F(StewardProcessTest, AnInstanceIsUnknownToTheHistoryOnlyWhenItHasNothingOfIt) {
+  Client client(socket_path());
+  const auto ask = [&](const std::string& instance) {
+    client.write(R"({"verb":"history","instance":")" + instance + "\"}\n");
+    return expect<ipc::HistoryQuery>(scribe_)->nonce;
+  };
+  scribe_.send(ipc::HistoryEnd{.nonce = ask("nosuch")});
+  Json answer = client.read();
+  EXPECT_EQ(answer["exit"], 1);
+  EXPECT_EQ(answer["error"], "no instance or group 'nosuch'");
+
+  const std::uint64_t removed = ask("removed");
+  const ports::Report transition = report(1, ports::EventKind::kTransition).report;
+  scribe_.send(ipc::HistoryEntry{
+      .nonce = removed, .sequence = 3, .wall_clock_ns = kWallClock, .instance = "removed", .report = transition});
+  scribe_.send(ipc::HistoryEnd{.nonce = removed});
+  EXPECT_EQ(client.read()["result"]["entries"].size(), 1u);
+
+  scribe_.send(ipc::HistoryEnd{.nonce = ask("")});
+  EXPECT_EQ(client.read()["result"]["entries"], Json::array()) << "all instances: nothing has happened yet";
+}
+
 TEST_F(StewardProcessTest, EventsAreASnapshotAndThenAStreamWithoutAGap) {
   engine_.send(report(1, ports::EventKind::kTransition));
   Client client(socket_path());
