@@ -153,6 +153,7 @@ def test_tap_writes_what_tshark_opens_with_the_verdicts(scene):
     assert "accepted" in done.stdout and "5 packets shown, 0 left out" in done.stderr
     lines = tshark(path, "eth.src", "frame.comment", display="vrrp")
     assert [scene.lab.mac("db1"), "accepted"] in lines, lines
+    assert "1 packet shown, 0 left out" in other.control("tap", "eth0", "--count", "1").stderr
 
 
 def test_tap_refuses_clearly_who_may_not_listen(scene):

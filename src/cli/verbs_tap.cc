@@ -177,8 +177,8 @@ class Session {
     if (options_.json) {
       print_json({{"summary", {{"shown", shown_}, {"left_out", left_out}}}});
     } else {
-      std::fprintf(stderr, "%llu packets shown, %llu left out\n", static_cast<unsigned long long>(shown_),
-                   static_cast<unsigned long long>(left_out));
+      std::fprintf(stderr, "%llu packet%s shown, %llu left out\n", static_cast<unsigned long long>(shown_),
+                   shown_ == 1 ? "" : "s", static_cast<unsigned long long>(left_out));
     }
   }
 
