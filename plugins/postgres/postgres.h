@@ -78,7 +78,9 @@ class Postgres {
 
   // take.cc
   std::vector<std::string> refusals(const Call& call, Connection& connection, const Server& server);
-  void refuse_by_position(const Call& call, const Server& server, std::vector<std::string>& reasons) const;
+  static Lsn usable(Connection& connection, const Server& server);
+  void refuse_by_position(const Call& call, Connection& connection, const Server& server,
+                          std::vector<std::string>& reasons) const;
   bool old_one_is_standby(const Call& call, const Server& server, std::vector<std::string>& reasons);
   void refuse_live_upstream(const Call& call, const Server& server, std::vector<std::string>& reasons);
   void refuse_by_host(const Call& call, Connection& connection, const Server& server,

@@ -4,6 +4,8 @@
 // that the old primary's last record is here, one after a crash while the upstream is alive or too much is missing.
 #include <algorithm>
 #include <array>
+#include <fstream>
+#include <string_view>
 
 #include "postgres/postgres.h"
 
@@ -17,6 +19,18 @@ namespace plugin = baton::plugin;
 constexpr const char* kIntent = "baton.promoting";
 
 std::string bytes_words(std::uint64_t bytes) { return std::to_string(bytes) + " bytes"; }
+
+/// Its executor runs the resource agents, PAF among them, and listens on the abstract socket `lrmd`, filled up with
+/// zero bytes (seen of Pacemaker 2.1.5).
+bool pacemaker_runs() {
+  constexpr std::string_view kExecutor = "@lrmd";
+  std::ifstream sockets{"/proc/self/net/unix"};
+  for (std::string line; std::getline(sockets, line);) {
+    const std::string_view name = std::string_view{line}.substr(std::min(line.find('@'), line.size()));
+    if (name.starts_with(kExecutor) && name.find_first_not_of('@', kExecutor.size()) == name.npos) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -49,7 +63,15 @@ std::string Postgres::unreached(const Call& call, const Server& server, const Po
          ", not the old primary's shutdown checkpoint";
 }
 
-void Postgres::refuse_by_position(const Call& call, const Server& server, std::vector<std::string>& reasons) const {
+/// Up to where the log counts as here: received but not replayed does while it can still be applied, not behind a
+/// record that cannot be read.
+Lsn Postgres::usable(Connection& connection, const Server& server) {
+  const bool ended = !server.receiver && server.replayed < server.received && waits_for_more(connection);
+  return ended ? server.replayed : std::max(server.received, server.replayed);
+}
+
+void Postgres::refuse_by_position(const Call& call, Connection& connection, const Server& server,
+                                  std::vector<std::string>& reasons) const {
   const std::optional<Position> position = parse_position(call.position());
   if (!call.position().empty() && !position) {
     reasons.push_back("the position `" + call.position() + "` cannot be read");
@@ -70,7 +92,7 @@ void Postgres::refuse_by_position(const Call& call, const Server& server, std::v
       return;
     }
   }
-  const Lsn have = std::max(server.received, server.replayed);
+  const Lsn have = usable(connection, server);
   const auto missing = position->lsn > have ? static_cast<std::int64_t>(position->lsn - have) : 0;
   if (missing > settings_.max_lag && !call.forced()) {
     reasons.push_back(bytes_words(position->lsn - have) + " of the old primary's log are missing here (max_lag is " +
@@ -122,6 +144,9 @@ void Postgres::refuse_by_host(const Call& call, Connection& connection, const Se
     reasons.push_back("another cluster manager is connected to this server: " + server.manager);
   } else if (data_.exists("patroni.dynamic.json")) {
     reasons.push_back("Patroni leads this server (" + data_.path() + "/patroni.dynamic.json)");
+  } else if (pacemaker_runs()) {
+    reasons.emplace_back(
+        "Pacemaker runs on this host (its executor listens on the socket lrmd) and may lead this server");
   }
   if (data_.exists("backup_label")) {
     reasons.push_back(data_.path() + "/backup_label: a base backup that is not complete");
@@ -149,7 +174,7 @@ std::vector<std::string> Postgres::refusals(const Call& call, Connection& connec
     reasons.push_back("recovery_min_apply_delay is " + server.apply_delay +
                       ": what it holds back would be applied late");
   }
-  refuse_by_position(call, server, reasons);
+  refuse_by_position(call, connection, server, reasons);
   if (!call.planned()) refuse_live_upstream(call, server, reasons);
   const std::optional<Position> position = parse_position(call.position());
   if (call.planned() && !(position && position->final())) {
@@ -323,15 +348,16 @@ Result Postgres::promote(const Call& call) {
         reasons.push_back(std::move(why));
       }
     }
+    if (reasons.empty() && !call.planned()) {
+      if (server.receiver) cut_upstream(call, connection);
+      wait_for_received(call, connection);
+      server = read_server(connection);
+      refuse_by_position(call, connection, server, reasons);  // all that can be applied is
+    }
     if (!reasons.empty()) {
       Result result = plugin::failed(Status::kRefused, connection.words() + " was not promoted: " + reasons.front());
       result.refusals = reasons;
       return result;
-    }
-    if (!call.planned()) {
-      if (server.receiver) cut_upstream(call, connection);
-      wait_for_received(call, connection);
-      server = read_server(connection);
     }
     server.timeline = timeline_of(server);  // now: its files are of another one afterwards
     data_.write(kIntent, std::to_string(call.generation()));

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import sys
 
 import pytest
@@ -340,6 +341,51 @@ def test_refuses_beside_repmgrd(template, more, name):
     if called != name or without.status != "ok":  # which is not what may fail here
         raise RuntimeError(f"a session called {called}; without repmgrd {without}")
     refused(beside, f"another cluster manager is connected to this server: {name}$")
+
+
+def beside_pacemaker(template):
+    """Its executor's socket is all that is looked at: `lrmd`, filled up with zero bytes, as Pacemaker 2.1.5 was seen to bind it."""
+    with running(template) as pair:
+        with socket.socket(socket.AF_UNIX) as executor:
+            executor.bind("\0lrmd".ljust(108, "\0"))
+            executor.listen()
+            beside = pair.act(pair.db2, "can_promote", planned=True)
+        return beside, pair.act(pair.db2, "can_promote", planned=True)
+
+
+def test_refuses_beside_pacemaker(template):
+    with Network() as network:  # the socket is one of a network namespace
+        beside, without = isolated(beside_pacemaker, template, network=network.near)
+    refused(beside, "Pacemaker runs on this host")
+    assert without.status == "ok", without
+
+
+def test_refuses_where_received_log_cannot_be_replayed(pair):
+    db1, db2 = pair.db1, pair.db2
+    lsn = lambda server, function: int(server.sql(f"SELECT {function}() - '0/0'"))  # noqa: E731
+    db1.sql("CREATE TABLE filler (words text)")
+    db1.wait_streaming_to(db2)
+    db2.sql("SELECT pg_wal_replay_pause()")
+    wait_until(lambda: db2.sql("SELECT pg_get_wal_replay_pause_state()") == "paused")
+    bad = lsn(db2, "pg_last_wal_replay_lsn") + 65536
+    db1.sql("INSERT INTO filler SELECT repeat('x', 100) FROM generate_series(1, 3000)")  # of more than 130 bytes each
+    end = lsn(db1, "pg_current_wal_flush_lsn")
+    wait_until(lambda: lsn(db2, "pg_last_wal_receive_lsn") >= end)
+    system = db1.sql("SELECT system_identifier FROM pg_control_system()")
+    db1.kill()
+    size = int(db2.sql("SELECT setting FROM pg_settings WHERE name = 'wal_segment_size'"))
+    with open(db2.data / "pg_wal" / f"0000000100000000{bad // size:08X}", "r+b") as segment:
+        segment.seek(bad % size)
+        segment.write(b"\xff" * 64)
+    db2.sql("SELECT pg_wal_replay_resume()")
+    wait_until(lambda: lsn(db2, "pg_last_wal_replay_lsn") > bad - 32768 and db2.sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'startup' AND wait_event LIKE 'Recovery%'") == "1")
+    position = f"{system}:1:{end >> 32:X}/{end & 0xFFFFFFFF:X}:async"
+    about = {"position": position, "generation": 1}
+    missing = r"\d{6} bytes of the old primary's log are missing here \(max_lag is 100000\)"
+    for verb in ("can_promote", "promote"):
+        refused(pair.act(db2, verb, more={"max_lag": "100000", "link_fresh": "100ms"}, **about), missing)
+    assert pair.act(db2, "can_promote", more={"max_lag": "1000000", "link_fresh": "100ms"}, **about).status == "ok"
 
 
 def test_refuses_over_an_incomplete_base_backup(calm):

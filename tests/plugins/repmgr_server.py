@@ -1,5 +1,5 @@
 """A real repmgrd beside servers of postgres_server.py. Debian's packages are unpacked, not installed: their files are laid over
-PostgreSQL's own, for one process and its children. Where they cannot be had, root() skips and prints why."""
+PostgreSQL's own, for one process and its children."""
 import contextlib
 import fcntl
 import os
@@ -9,7 +9,6 @@ import subprocess
 import tempfile
 
 import places
-import pytest
 from postgres_server import BIN, as_postgres
 from servers import CLONE_NEWNS, LIBC, MS_PRIVATE, MS_REC, run, wait_until
 
@@ -22,8 +21,7 @@ def fetch(directory):
     got = subprocess.run(["apt-get", "download", "-o", "APT::Sandbox::User=root", "postgresql-15-repmgr"], cwd=directory,
                          capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if got.returncode != 0:
-        print(f"no repmgr: {got.stderr[-500:]}")
-        pytest.skip(f"no repmgr can be had: {got.stderr.strip().splitlines()[-1:]}")
+        raise RuntimeError(f"no repmgr can be had: {got.stderr[-500:]}")
     for package in pathlib.Path(directory).glob("*.deb"):
         run("dpkg-deb", "-x", package, directory)
 
