@@ -184,6 +184,15 @@ Colour check_colour(const std::string& state, bool warning) {
   return state == "pending" ? Colour::kDim : Colour::kBad;
 }
 
+/// ", 12 bytes behind"; "" = not known.
+std::string lag_words(const Json& told) {
+  for (const auto& [key, unit] : {std::pair{"lag_bytes", " bytes behind"}, std::pair{"lag_ms", " ms behind"}}) {
+    const auto found = told.find(key);
+    if (found != told.end() && found->is_number_integer()) return ", " + std::to_string(number_of(told, key)) + unit;
+  }
+  return {};
+}
+
 /// One line a check: what is settled, since when, and its own words.
 std::string render_checks(const Json& checks, const Options& options) {
   if (checks.empty()) return {};
@@ -200,6 +209,9 @@ std::string render_checks(const Json& checks, const Options& options) {
     const bool warning = is_true(check, "warning");
     const bool has_since = check.contains("since_ms") && check["since_ms"].is_number();
     std::string words = text_of(check, "text");
+    const auto latest = check.find("latest");
+    if (text_of(check, "role") == "replica" && latest != check.end() && latest->is_object())
+      words += lag_words(*latest);
     if (warning) words = "warning: " + words;
     if (is_true(check, "flapping")) words = "flapping, held down: " + words;
     text += padded(text_of(check, "name"), name_width) + "  " +
@@ -263,9 +275,7 @@ std::string render_peers(const Json& status, const Options& options) {
       rest += ", data " + text_of(*data, "role") + ", generation " + std::to_string(number_of(*data, "generation"));
       const Json database = instance.value("database", Json::object());
       rest += ", database " + text_of(database, "role");
-      if (database.contains("lag_bytes") && database["lag_bytes"].is_number_integer()) {
-        rest += ", " + std::to_string(number_of(database, "lag_bytes")) + " bytes behind";
-      }
+      rest += lag_words(database);
     }
     text += line + rest + "\n";
   }

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "steward/format.h"
+#include "steward/move_plan.h"
 #include "vrrp/timers.h"
 
 namespace baton::steward {
@@ -324,7 +325,9 @@ Json peer_documents(const HostView& host) {
                            {"generation", instance.generation},
                            {"dirty", instance.dirty}};
         one["database"] = Json{{"role", role_token(instance.role)}, {"state", state_token(instance.probe)}};
-        one["database"]["lag_bytes"] = instance.lag_bytes < 0 ? Json(nullptr) : Json(instance.lag_bytes);
+        const std::int64_t bytes = lag_bytes_of(host, name, instance);
+        one["database"]["lag_bytes"] = bytes < 0 ? Json(nullptr) : Json(bytes);
+        one["database"]["lag_ms"] = instance.lag_ms < 0 ? Json(nullptr) : Json(instance.lag_ms);
       }
       instances.push_back(std::move(one));
     }

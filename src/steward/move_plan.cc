@@ -1,6 +1,7 @@
 #include "steward/move_plan.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "steward/format.h"
 
@@ -36,17 +37,23 @@ std::string fact_here(const InstanceView& instance, const std::string& key) {
   return {};
 }
 
+/// Some replicas (Redis) cannot know how far behind they are; the primary of a pair does. "" = it does not.
+std::string behind_seen_here(const HostView& host, const InstanceView& instance) {
+  const bool pair = host.peers.size() == 1 && instance.state.state == vrrp::State::kActive;
+  return pair ? fact_here(instance, "replica_lag_bytes") : std::string{};
+}
+
 /// "replica, 12 bytes behind at 0/500", "replica at 0/500, lag not known: ...".
 std::string replica_words(const HostView& host, const InstanceView& instance, const PeerInstance& there) {
   const std::string role{role_token(there.role)};
   const std::string at = there.position.empty() ? "" : " at " + there.position;
   if (there.lag_bytes >= 0) return role + ", " + std::to_string(there.lag_bytes) + " bytes behind" + at;
-  // Some replicas (Redis) cannot know how far behind they are; their primary does.
-  const bool pair = host.peers.size() == 1 && instance.state.state == vrrp::State::kActive;
-  const std::string seen = pair ? fact_here(instance, "replica_lag_bytes") : std::string{};
+  if (there.lag_ms >= 0) return role + ", " + std::to_string(there.lag_ms) + " ms behind" + at;
+  const std::string seen = behind_seen_here(host, instance);
   if (!seen.empty()) return role + at + ", " + seen + " bytes behind, as the database of " + host.host + " sees it";
   std::string why = instance.data == nullptr ? "its check" : "[plugin " + instance.data->name + "] there";
   why += there.probe == ProbeState::kUnknown ? " gives no answer" : " reports none";
+  const bool pair = host.peers.size() == 1 && instance.state.state == vrrp::State::kActive;
   if (pair && fact_here(instance, "replicas") == "0") why = "no replica is attached to the database of " + host.host;
   return role + at + ", lag not known: " + why;
 }
@@ -148,6 +155,16 @@ std::string peer_line(const HostView& host, const InstanceView& instance, const 
 }
 
 }  // namespace
+
+std::int64_t lag_bytes_of(const HostView& host, const std::string& instance, const PeerInstance& there) {
+  if (there.lag_bytes >= 0 || there.role != ApplicationRole::kReplica) return there.lag_bytes;
+  for (const InstanceView& each : host.instances) {
+    const std::string seen = each.name() == instance ? behind_seen_here(host, each) : std::string{};
+    std::int64_t bytes = -1;
+    if (std::from_chars(seen.data(), seen.data() + seen.size(), bytes).ec == std::errc{}) return bytes;
+  }
+  return -1;
+}
 
 std::string move_outcome(const ports::HandoverWord& word, Nanos took) {
   using Phase = ports::HandoverPhase;

@@ -37,6 +37,10 @@ std::vector<std::string> already_there(const HostView& host, const std::string& 
 /// What `drain` means for each instance as it is now.
 std::vector<std::string> drain_lines(const HostView& host);
 
+/// How far the other host's replica is behind: as it says itself, or else as the primary of a pair here sees it.
+/// -1: not known.
+std::int64_t lag_bytes_of(const HostView& host, const std::string& instance, const PeerInstance& there);
+
 /// How it ended, in one sentence. REQUIRES that it is over.
 std::string move_outcome(const ports::HandoverWord& word, Nanos took);
 

@@ -43,6 +43,7 @@ std::vector<std::uint8_t> encode_instance(const PeerInstance& instance) {
   out.u8(static_cast<std::uint8_t>(instance.role));
   out.u8(static_cast<std::uint8_t>(instance.probe));
   out.i64(instance.lag_bytes);
+  out.i64(instance.lag_ms);
   const ports::HandoverWord& word = instance.handover;
   out.text(word.position.empty() ? ipc::plain_text(instance.position, ipc::kPositionLimit) : "");
   out.u32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(instance.position_age / 1ms, 0, kOldest)));
@@ -85,6 +86,7 @@ bool decode_instance(ByteReader& in, PeerInstance& instance) {
   good &= take(in, instance.role, ApplicationRole::kReplica);
   good &= take(in, instance.probe, ProbeState::kFail);
   instance.lag_bytes = in.i64();
+  instance.lag_ms = in.i64();
   instance.position = in.text();
   instance.position_age = in.u32() * 1ms;
   ports::HandoverWord& word = instance.handover;

@@ -34,6 +34,7 @@ struct PeerInstance {
   ApplicationRole role = ApplicationRole::kNone;
   ProbeState probe = ProbeState::kUnknown;
   std::int64_t lag_bytes = -1;  ///< -1: not known
+  std::int64_t lag_ms = -1;     ///< the same as a time
   std::string position;         ///< left out while the handover has one: both would not fit
   Nanos position_age{0};        ///< since the probe that saw it; on the wire in milliseconds
   ports::HandoverWord handover = {};

@@ -92,6 +92,7 @@ PeerReport StewardProcess::own_report(const HostView& host) const {
       instance.role = each.data->latest->role;
       instance.probe = each.data->latest->state;
       instance.lag_bytes = each.data->latest->lag_bytes;
+      instance.lag_ms = each.data->latest->lag_ms;
       instance.position = each.data->latest->position;
       instance.position_age = posix::now() - each.data->latest->started;
     }

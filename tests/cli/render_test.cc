@@ -84,6 +84,26 @@ TEST(RenderStatusTest, AHostThatWasStoppedIsToldFromOneThatIsNotHeard) {
   EXPECT_NE(render_status(status, {}).find("\ndb2: its Baton has been stopped\n"), std::string::npos);
 }
 
+TEST(RenderStatusTest, APeersLineHasItsDatabaseAndWhatKeepsItFromTakingOver) {
+  Json status = status_of({kWeb});
+  status["peers"] = Json::parse(R"([{"host": "db2", "heard": true, "paths": 2, "paths_heard": 1, "instances": [
+      {"name": "pg", "role": "backup", "against": ["no_grant", "frozen"],
+       "data": {"role": "standby", "generation": 7}, "database": {"role": "replica", "lag_bytes": 12}}]}])");
+  const auto line = [&] {
+    const std::string text = render_status(status, {});
+    const std::size_t start = text.find("\ndb2 ");
+    return start == std::string::npos ? text : text.substr(start + 1, text.find('\n', start + 1) - start - 1);
+  };
+  EXPECT_EQ(line(),
+            "db2 (heard on 1 of 2 paths): pg backup (cannot take over: frozen), data standby, generation 7, "
+            "database replica, 12 bytes behind");
+  Json& instance = status["peers"][0]["instances"][0];
+  instance["against"] = Json::array({"no_grant"});
+  instance["database"] = Json{{"role", "replica"}, {"lag_bytes", nullptr}, {"lag_ms", 2000}};
+  EXPECT_EQ(line(),
+            "db2 (heard on 1 of 2 paths): pg backup, data standby, generation 7, database replica, 2000 ms behind");
+}
+
 TEST(RenderStatusTest, NobodyHeardIsADash) {
   Json status = status_of({kMail});
   status["instances"][0]["active"] = nullptr;

@@ -128,6 +128,10 @@ TEST_F(MovePlanTest, AReplicasLagComesFromItselfElseFromItsPrimaryElseItIsSaidWh
   EXPECT_EQ(tail(), "database replica, 12 bytes behind");
   other().lag_bytes = -1;
   EXPECT_EQ(tail(), "database replica, lag not known: [plugin pg] there reports none");
+  EXPECT_EQ(lag_bytes_of(host, "pg", other()), -1);
+  other().lag_ms = 2000;
+  EXPECT_EQ(tail(), "database replica, 2000 ms behind");
+  other().lag_ms = -1;
   other().probe = ProbeState::kUnknown;
   EXPECT_EQ(tail(), "database replica, lag not known: [plugin pg] there gives no answer");
   other().probe = ProbeState::kPass;
@@ -136,6 +140,7 @@ TEST_F(MovePlanTest, AReplicasLagComesFromItselfElseFromItsPrimaryElseItIsSaidWh
   host.checks.front().latest->facts = {{"replicas", "1"}, {"replica_lag_bytes", "7"}};
   other().position = "0/4F8";
   EXPECT_EQ(tail(), "database replica at 0/4F8, 7 bytes behind, as the database of db1 sees it");
+  EXPECT_EQ(lag_bytes_of(host, "pg", other()), 7);
 }
 
 TEST_F(MovePlanTest, WhoHasTheRoleAlreadyNeedsNothing) {

@@ -181,6 +181,7 @@ PeerInstance instance(std::string name, std::size_t position) {
           .role = ApplicationRole::kReplica,
           .probe = ProbeState::kPass,
           .lag_bytes = 12,
+          .lag_ms = 34,
           .position = std::string(position, 'p'),
           .position_age = 1500ms,
           .promise = {.to = "db1", .generation = 7}};
