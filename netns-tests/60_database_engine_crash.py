@@ -69,14 +69,23 @@ def test_an_engine_killed_on_the_way_down_has_a_successor_that_finishes_the_demo
     assert pair.ended(giver) == []
 
 
-def test_an_engine_killed_while_it_serves_is_replaced_and_nothing_is_touched(scene):
+def reexec(baton):
+    """An upgrade; the program is the same here (25_reexec.py has another one)."""
+    engine = baton.process_of("engine")
+    done = baton.control("reexec")
+    assert done.returncode == 0, done.stdout + done.stderr
+    wait_until(lambda: baton.process_of("engine") not in (None, engine), 5, "a new engine")
+
+
+@pytest.mark.parametrize("replace", [kill_engine, reexec])
+def test_an_engine_replaced_while_it_serves_touches_nothing(scene, replace):
     """The clients' connections stay, and no section is asked anything but how it is."""
     pair = CrashedPair(scene)
     one = pair.daemons["db1"]
     before = pair.servers["db1"].info()
     asked = [entry for entry in one.events() if "verb" in entry]
     refused = len(pair.clients.unknown)
-    kill_engine(one)
+    replace(one)
     wait_until(lambda: roles.data_of(one.wait_ready()).get("role") == "active", 10, "it is Active again")
     pair.clients.wait_more(300)
     data = roles.data_of(one)
@@ -88,3 +97,20 @@ def test_an_engine_killed_while_it_serves_is_replaced_and_nothing_is_touched(sce
     assert acts <= {"acquire", "renew"}, acts
     assert pair.ended("db1") == []
     assert not scene.owners.changes(VIP, "db2")
+
+
+def test_no_program_is_replaced_in_the_middle_of_a_promotion(scene):
+    pair = CrashedPair(scene)
+    taker = pair.daemons["db2"]
+    pair.stop_at("db2", ("last", "promote"))
+    roles.move_away(pair.daemons["db1"])
+    pair.wait_at("db2", ("last", "promote"))
+    engine = taker.process_of("engine")
+    refused = taker.control("reexec")
+    assert refused.returncode == 6 and "instance svc: a promotion is under way" in refused.stderr, refused.stdout + refused.stderr
+    assert taker.process_of("engine") == engine
+    pair.let_go()
+    scene.wait_holder("db2", VIP, 40)
+    wait_until(lambda: roles.data_of(taker).get("step") == "active", 20, "the promotion is over")
+    reexec(taker)
+    assert pair.ended("db2") == []
