@@ -84,6 +84,13 @@ class Site:
             return False
         return True
 
+    def knows_priority(self, priority):
+        """Until each Sentinel has seen it at db2; they look every ten seconds."""
+        def seen(sentinel):
+            replicas = [dict(zip(one[::2], one[1::2])) for one in sentinel.command("SENTINEL", "REPLICAS", "mymaster")]
+            return [one["slave-priority"] for one in replicas if one["port"] == str(self.b.port)] == [priority]
+        wait_until(lambda: all(seen(one) for one in self.sentinels), 30)
+
     def session(self, host, purpose="probe", **more):
         settings = {key: value for key, value in {**self.settings, **more}.items() if value is not None}
         return Session("redis-sentinel", settings, purpose, host_name=host)
@@ -394,8 +401,11 @@ def test_the_sentinels_must_take_the_one_that_is_meant():
         refused(site.act("db2", "step_down", target="db3"), "is not the primary")
         refused(site.act("db1", "step_down", target="db2"), "may take", "replica-priority 100", "instead of db2")
         site.b.command("CONFIG", "SET", "replica-priority", "0")
-        wait_until(lambda: "never take it" in str(site.act("db1", "step_down", target="db2").refusals), 15)
+        site.knows_priority("0")
+        refused(site.act("db1", "step_down", target="db2"), "never take it")
         site.b.command("CONFIG", "SET", "replica-priority", "10")
-        wait_until(lambda: site.act("db1", "step_down", target="db2").status == "ok", 15)
+        site.knows_priority("10")
+        answer = site.act("db1", "step_down", target="db2")
+        assert answer.status == "ok", answer
         assert site.b.role() == "master"
         wait_until(lambda: site.servers["db3"].upstream() == ("127.0.0.1", site.b.port), 15)
