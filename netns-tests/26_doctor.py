@@ -224,7 +224,7 @@ def test_the_peers_clock(scene):
     proc.run("cc", "-shared", "-fPIC", "-o", library, source, timeout=60)
     one = scene.start("baton", "db1", Service(priority=200), daemon_keys=keys)
     other = scene.start("baton", "db2", Service(priority=100), daemon_keys=keys, environment={"LD_PRELOAD": library})
-    wait_until(lambda: all(baton.json("status")["peers"][0]["clock_ahead_ms"] is not None for baton in (one, other)), 10)
+    wait_until(lambda: all(baton.wait_ready().json("status")["peers"][0]["clock_ahead_ms"] is not None for baton in (one, other)), 10)
     assert 4000 < one.json("status")["peers"][0]["clock_ahead_ms"] <= 5000
     found = finding(examine(one), "clock_differs")
     assert found["subject"] == "db2" and found["text"].endswith(" ms ahead of this host's"), found

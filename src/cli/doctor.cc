@@ -330,15 +330,16 @@ void judge_managers(const DoctorFacts& facts, std::vector<Finding>& findings) {
 }
 
 void judge_clock(const DoctorFacts& facts, std::vector<Finding>& findings) {
-  for (const PeerFacts& peer : facts.daemon ? facts.daemon->peers : std::vector<PeerFacts>{}) {
+  if (facts.host.clock_synchronised == false) {
+    findings.push_back({FindingId::kClockUnsynchronised, "", "the clock of this host is not synchronised"});
+  }
+  if (!facts.daemon) return;
+  for (const PeerFacts& peer : facts.daemon->peers) {
     const std::int64_t ahead = peer.clock_ahead_ms.value_or(0);
     if (std::abs(ahead) < kClockToleranceMs) continue;
     findings.push_back({FindingId::kClockDiffers, peer.host,
                         "the clock of " + peer.host + " is " + std::to_string(std::abs(ahead)) + " ms " +
                             (ahead > 0 ? "ahead of" : "behind") + " this host's"});
-  }
-  if (facts.host.clock_synchronised == false) {
-    findings.push_back({FindingId::kClockUnsynchronised, "", "the clock of this host is not synchronised"});
   }
 }
 

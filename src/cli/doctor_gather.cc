@@ -117,7 +117,7 @@ DaemonFacts daemon_facts(const Json& status) {
   }
   for (const Json& peer : list_of(status, "peers")) {
     PeerFacts one{
-        text_of(peer, "host"), is_true(peer, "heard"), is_true(peer, "stopped"), text_of(peer, "trouble"), {}, {}};
+        text_of(peer, "host"), is_true(peer, "heard"), is_true(peer, "stopped"), text_of(peer, "trouble"), {}};
     if (peer.contains("clock_ahead_ms") && peer["clock_ahead_ms"].is_number_integer()) {
       one.clock_ahead_ms = peer["clock_ahead_ms"].get<std::int64_t>();
     }

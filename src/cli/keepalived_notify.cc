@@ -76,8 +76,8 @@ std::optional<std::string> generic_script(Draft& draft, const Statement& line, c
   draft.remark(
       line, Outcome::kLookAt,
       "a follow_up, which is waited for (notify = NAME with notify_command is not); it is called with MASTER and "
-      "BACKUP; "
-      "FAULT and STOP arrive as BACKUP, with the reason in BATON_REASON, and the priority is the configured one");
+      "BACKUP; FAULT and STOP arrive as BACKUP, with the reason in BATON_REASON, and the priority is the configured "
+      "one");
   draft.add(section);
   return section.name;
 }

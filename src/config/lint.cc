@@ -418,11 +418,11 @@ void lint_preference(const Section& section, const std::vector<std::pair<std::st
   if (entry == section.entries.end()) return;
   const auto first = std::max_element(
       hosts.begin(), hosts.end(), [](const auto& a, const auto& b) { return a.second->priority < b.second->priority; });
-  const auto never = [&](const auto& each) { return &each == &*first || !each.second->preempt; };
-  // A database's role has other ways to move, and preempt = no is the rule there.
-  if (first->second->promote.empty() && std::all_of(hosts.begin(), hosts.end(), never)) {
+  // Of several Backups it still chooses the one that takes over. A database's role has other ways to move.
+  const bool pair = hosts.size() == 2 && first->second->promote.empty();
+  if (const auto& second = hosts[first == hosts.begin() ? hosts.size() - 1 : 0]; pair && !second.second->preempt) {
     report.add(Code::kNoEffect, entry->value_place,
-               "check: `prefer` takes the role from no working Active while preempt = no on the other hosts",
+               "check: `prefer` takes the role from no working Active while preempt = no on " + second.first,
                "preempt = yes, or let the check be `required`");
     return;
   }

@@ -18,6 +18,7 @@ void Announcer::clear(VipTable& vips) {
   for (; next_ < queue_.size(); ++next_) vips[queue_[next_]].queued = false;
   queue_.clear();
   next_ = 0;
+  not_before_ = {};
 }
 
 /// RFC 9568 §6.4.2, §8.1.2, §8.2.2: gratuitous ARP for IPv4 (V-03), unsolicited NA for IPv6 (N-04).
@@ -58,7 +59,8 @@ Instant Announcer::pump(Instant now, VipTable& vips, const std::vector<config::I
     not_before_ = now + pause;  // also for what is queued next: addresses come one by one
     if (!idle()) return not_before_;
   }
-  clear(vips);
+  queue_.clear();
+  next_ = 0;
   return kNever;
 }
 

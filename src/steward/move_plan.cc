@@ -37,10 +37,10 @@ std::string fact_here(const InstanceView& instance, const std::string& key) {
   return {};
 }
 
-/// Some replicas (Redis) cannot know how far behind they are; the primary of a pair does. "" = it does not.
-std::string behind_seen_here(const HostView& host, const InstanceView& instance) {
+/// Of the only replica that the primary here has. Some (Redis) cannot know how far behind they are; their primary does.
+std::string replica_fact(const HostView& host, const InstanceView& instance, const std::string& key) {
   const bool pair = host.peers.size() == 1 && instance.state.state == vrrp::State::kActive;
-  return pair ? fact_here(instance, "replica_lag_bytes") : std::string{};
+  return pair ? fact_here(instance, key) : std::string{};
 }
 
 /// "replica, 12 bytes behind at 0/500", "replica at 0/500, lag not known: ...".
@@ -49,12 +49,11 @@ std::string replica_words(const HostView& host, const InstanceView& instance, co
   const std::string at = there.position.empty() ? "" : " at " + there.position;
   if (there.lag_bytes >= 0) return role + ", " + std::to_string(there.lag_bytes) + " bytes behind" + at;
   if (there.lag_ms >= 0) return role + ", " + std::to_string(there.lag_ms) + " ms behind" + at;
-  const std::string seen = behind_seen_here(host, instance);
+  const std::string seen = replica_fact(host, instance, "replica_lag_bytes");
   if (!seen.empty()) return role + at + ", " + seen + " bytes behind, as the database of " + host.host + " sees it";
   std::string why = instance.data == nullptr ? "its check" : "[plugin " + instance.data->name + "] there";
   why += there.probe == ProbeState::kUnknown ? " gives no answer" : " reports none";
-  const bool pair = host.peers.size() == 1 && instance.state.state == vrrp::State::kActive;
-  if (pair && fact_here(instance, "replicas") == "0") why = "no replica is attached to the database of " + host.host;
+  if (replica_fact(host, instance, "replicas") == "0") why = "no replica is attached to the database of " + host.host;
   return role + at + ", lag not known: " + why;
 }
 
@@ -154,12 +153,25 @@ std::string peer_line(const HostView& host, const InstanceView& instance, const 
   return line + "; database " + replica_words(host, instance, *there);
 }
 
+/// Why none of the others can; "" = one can, or nothing is known of them.
+std::string nobody_takes(const HostView& host, const InstanceView& instance) {
+  std::string why;
+  for (const PeerView& peer : host.peers) {
+    const std::vector<std::string> objections =
+        objections_of(peer, said_by(host, peer, instance), moves_data(instance));
+    if (objections.empty()) return {};
+    for (const std::string& each : objections) why += (why.empty() ? "" : "; ") + each;
+  }
+  return why;
+}
+
 }  // namespace
 
 std::int64_t lag_bytes_of(const HostView& host, const std::string& instance, const PeerInstance& there) {
   if (there.lag_bytes >= 0 || there.role != ApplicationRole::kReplica) return there.lag_bytes;
   for (const InstanceView& each : host.instances) {
-    const std::string seen = each.name() == instance ? behind_seen_here(host, each) : std::string{};
+    if (each.name() != instance) continue;
+    const std::string seen = replica_fact(host, each, "replica_lag_bytes");
     std::int64_t bytes = -1;
     if (std::from_chars(seen.data(), seen.data() + seen.size(), bytes).ec == std::errc{}) return bytes;
   }
@@ -192,22 +204,6 @@ std::vector<std::string> already_there(const HostView& host, const std::string& 
   }
   return lines;
 }
-
-namespace {
-
-/// Why none of the others can; "" = one can, or nothing is known of them.
-std::string nobody_takes(const HostView& host, const InstanceView& instance) {
-  std::string why;
-  for (const PeerView& peer : host.peers) {
-    const std::vector<std::string> objections =
-        objections_of(peer, said_by(host, peer, instance), moves_data(instance));
-    if (objections.empty()) return {};
-    for (const std::string& each : objections) why += (why.empty() ? "" : "; ") + each;
-  }
-  return why;
-}
-
-}  // namespace
 
 std::vector<std::string> drain_lines(const HostView& host) {
   std::vector<std::string> lines;

@@ -165,22 +165,21 @@ void StewardProcess::watch_peer(const PeerView& peer, Instant now) {
 
 /// Who is no longer a peer can be neither lost nor different.
 void StewardProcess::forget_peers(Instant now) {
+  const auto gone = [&](const std::string& host) {
+    return !peer_channel_.enabled() || !peer_channel_.peers().contains(host);
+  };
   const auto end = [&](bool Watched::*fact, ports::Alarm alarm) {
     const auto has = [&](const auto& each) { return each.second.*fact; };
     const auto last = std::find_if(watched_.begin(), watched_.end(), has);
     if (last == watched_.end()) return;
-    for (auto& [host, watched] : watched_) {
-      if (!peer_channel_.enabled() || !peer_channel_.peers().contains(host)) watched.*fact = false;
-    }
+    for (auto& [host, watched] : watched_) watched.*fact &= !gone(host);
     PeerView peer;
     peer.host = last->first;
     if (std::none_of(watched_.begin(), watched_.end(), has)) raise(alarm, peer, false, now);
   };
   end(&Watched::lost, ports::Alarm::kPeerLost);
   end(&Watched::differs, ports::Alarm::kConfigDiffers);
-  std::erase_if(watched_, [&](const auto& each) {
-    return !peer_channel_.enabled() || !peer_channel_.peers().contains(each.first);
-  });
+  std::erase_if(watched_, [&](const auto& each) { return gone(each.first); });
 }
 
 void StewardProcess::raise(ports::Alarm alarm, const PeerView& peer, bool on, Instant now) {

@@ -280,9 +280,8 @@ std::string_view alarm_advice(Alarm alarm) {
       return "Another cluster may use this VRID: choose another one, or name the host in a [peer] section.";
     case Alarm::kOneWay: return "Look for a firewall rule, a switch or a cable that passes one direction only.";
     case Alarm::kResignStorm:
-      return "Somebody may be forging it; VRRP has no way to tell. From the fourth in a row on this host no longer "
-             "takes "
-             "over at once, but only when the other has fallen silent for Active_Down_Interval.";
+      return "Somebody may be forging it; VRRP has no way to tell. From the fourth in a row on this host takes "
+             "over only when the other has fallen silent for Active_Down_Interval.";
     case Alarm::kChecksumMixed:
       return "Each advert is sent in both forms. Configure the routers alike, or set checksum.";
     case Alarm::kChecksumChanged: return "Nothing to do if the other router keeps its form; set checksum to pin it.";

@@ -100,6 +100,22 @@ TEST(AddressesTest, AnnouncedIsReportedOnceWhenTheLastOfThemIs) {
   EXPECT_THAT(announced(), ElementsAre(std::pair<Nanos, Nanos>{40ms, 40ms}));
 }
 
+TEST(AddressesTest, APauseBetweenAnnouncementsDoesNotHoldUpTheNextTakeover) {
+  config::Instance slow = web();
+  slow.announce_interval = 1s;
+  Bench bench{with({slow})};
+  bench.become_active();
+  bench.command({.verb = Verb::kSwitchover, .instance = "web"});
+  bench.command({.verb = Verb::kUndrain, .instance = "web"});
+  bench.hear({});
+  bench.hear({.priority = 0});
+  bench.doors.announcements.clear();
+  // Skew_Time: 156/256 of a second.
+  bench.run_for(609'375us);
+  EXPECT_EQ(bench.state(), State::kActive);
+  EXPECT_EQ(bench.doors.announcements.size(), 1u);
+}
+
 TEST(AddressesTest, WhatSomebodyTakesAwayIsCounted) {
   Bench bench;
   bench.become_active();
