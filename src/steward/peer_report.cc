@@ -98,7 +98,8 @@ bool decode_instance(ByteReader& in, PeerInstance& instance) {
   word.sentence = in.text();
   instance.promise.to = in.text();
   instance.promise.generation = in.u64();
-  return good && in.ok() && ipc::is_plain(instance.name, kNameLimit) &&
+  const bool one_position = instance.position.empty() || word.position.empty();
+  return good && in.ok() && one_position && ipc::is_plain(instance.name, kNameLimit) &&
          ipc::is_plain(instance.position, ipc::kPositionLimit) && ipc::is_plain(word.with, kNameLimit) &&
          ipc::is_plain(word.position, ipc::kPositionLimit) && ipc::is_plain(word.sentence, kSentenceLimit) &&
          ipc::is_plain(instance.promise.to, kNameLimit);

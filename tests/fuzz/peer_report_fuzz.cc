@@ -30,6 +30,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   // However many parts it takes, together they say what was said.
   std::vector<steward::PeerInstance> again;
+  std::vector<std::pair<std::string, bool>> checks;
   steward::Wish wish;
   std::vector<steward::WishAnswer> answers;
   std::optional<std::int64_t> wall_clock_ns;
@@ -37,11 +38,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     auto read = steward::decode_peer_report(part);
     require(read && read->config_hash == report->config_hash && read->instances_all == report->instances_all);
     std::move(read->instances.begin(), read->instances.end(), std::back_inserter(again));
+    std::move(read->checks.begin(), read->checks.end(), std::back_inserter(checks));
     std::move(read->answers.begin(), read->answers.end(), std::back_inserter(answers));
     if (read->wish.number != 0) wish = read->wish;
     if (read->wall_clock_ns) wall_clock_ns = read->wall_clock_ns;
   }
-  require(again == report->instances && wish == report->wish && answers == report->answers &&
-          wall_clock_ns == report->wall_clock_ns);
+  require(again == report->instances && checks == report->checks && wish == report->wish &&
+          answers == report->answers && wall_clock_ns == report->wall_clock_ns);
   return 0;
 }

@@ -221,6 +221,20 @@ TEST(PeerReportTest, TheFinalPositionOfAMoveTakesThePlaceOfTheProbes) {
   EXPECT_EQ(decoded->instances.at(0).promise, giver.promise);
 }
 
+TEST(PeerReportTest, TwoPositionsOfOneInstanceAreAnError) {
+  PeerInstance giver = instance("a", 0);
+  giver.handover = {
+      .phase = ports::HandoverPhase::kGiven, .gives = true, .with = "db2", .number = 77, .position = "0/3"};
+  auto part = encode({.config_hash = "abc", .engine = 0, .instances_all = 1, .instances = {giver}}).front();
+  ASSERT_TRUE(decode_peer_report(part).has_value());
+  // Behind the head of 9 bytes and the name of 3 stand 48 bytes up to the length of the probe's position.
+  constexpr std::size_t kPosition = 9 + 3 + 3 + 8 + 3 + 8 + 8 + 2 + 8 + 8;
+  ASSERT_EQ(part.at(kPosition + 1), 0);
+  part[kPosition + 1] = 1;
+  part.insert(part.begin() + kPosition + 2, 'p');
+  EXPECT_FALSE(decode_peer_report(part).has_value());
+}
+
 TEST(PeerReportTest, ChecksArriveInAPartOfTheirOwn) {
   const auto parts = encode({.config_hash = "abc",
                              .engine = 0,
