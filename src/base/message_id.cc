@@ -90,6 +90,7 @@ constexpr auto kTable = std::to_array<MessageKind>({
     {"resign_storm", "37a3ae79205e4b3e9c7dc95dbd284bba", {}, {}},
     {"rival", "9695999403bd4a0ab90d928ca6009811", {}, {}},
     {"role_conflict", "1e9b1628558c4e188ba1dc2fd05fd506", {}, {}},
+    {"same_generation", "e44c1cf86c31467c974eff586f23128f", {}, {}},
     {"same_vrid_here", "0c1d052a37a740c7a50aba1e7784790c", {}, {}},
     {"scribe_silent", "247dc2e9d4e847d5b92070acc469c767", {}, {}},
     {"scribe_silent_over", "93adb20fdde34776b62af05a3691e9cd", "History and intent are written again",

@@ -69,6 +69,8 @@ Words words(Reason reason) {
     case Reason::kIsolated:
       return {"isolated", "no other host is heard, and what this host pings does not answer, either"};
     case Reason::kTooManyDeaths: return {"too_many_deaths", "the engine died three times in a minute"};
+    case Reason::kSameGeneration:
+      return {"same_generation", "another host says that it was promoted under this host's generation"};
   }
   return {"unknown", "unknown"};
 }

@@ -67,6 +67,7 @@ enum class Reason : std::uint8_t {
   kAdopted = 60,  ///< a new engine took over the state of a dead one: no change on the wire
   kEngineDied = 61,
   kTooManyDeaths = 62,
+  kSameGeneration = 63,  ///< a database role: another host was promoted under this host's generation
 };
 
 /// Stable lower-case token: "active_down_expired". For logs, JSON and metrics labels.

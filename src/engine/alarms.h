@@ -12,7 +12,7 @@
 
 namespace baton::engine {
 
-inline constexpr std::size_t kAlarms = 32;
+inline constexpr std::size_t kAlarms = 64;  ///< bits of InstanceState::alarms
 
 class Alarms {
  public:

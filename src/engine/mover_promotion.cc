@@ -333,11 +333,14 @@ void Mover::follow_handover(Instant now) {
 }
 
 void Mover::look_for_conflict(Instant now) {
-  const std::string host = promotion_->conflicting(now);
-  if (host.empty()) return alarm_over(now, ports::Alarm::kRoleConflict);
-  ports::Report report = report_about(nullptr);
-  report.other = context_.address_of(host);
-  alarm(now, ports::Alarm::kRoleConflict, report, kForEver);
+  const auto tell = [&](ports::Alarm which, const std::string& host) {
+    if (host.empty()) return alarm_over(now, which);
+    ports::Report report = report_about(nullptr);
+    report.other = context_.address_of(host);
+    alarm(now, which, report, kForEver);
+  };
+  tell(ports::Alarm::kRoleConflict, promotion_->conflicting(now));
+  tell(ports::Alarm::kSameGeneration, promotion_->double_of());
 }
 
 void Mover::renew_priority(Instant now) {

@@ -84,6 +84,8 @@ void Promotion::forgive(Instant now) {
   const bool writes =
       (step_ >= Step::kDeciding && step_ <= Step::kActive) || (step_ >= Step::kHanding && step_ <= Step::kUnblocking);
   dirty_before_ = false;
+  double_.clear();
+  own_ = writes ? own_ : 0;
   if (!writes) record_.dirty = false;
   promotions_.clear();
   if (step_ == Step::kStandby) enter(now, Step::kClosing);
@@ -374,7 +376,7 @@ void Promotion::serve(Instant now) {
   trouble_until_ = Instant{};
   if (planned()) conclude(HandoverPhase::kTaken, "");
   for (auto& [host, heard] : heard_) heard.position.clear();  // of another time
-  record_.promoted = record_.generation;
+  record_.promoted = own_ = record_.generation;
   record_.holder.clear();
   record_.position.clear();
   if (successor_) configure(*std::exchange(successor_, std::nullopt));

@@ -156,6 +156,8 @@ class Promotion {
   bool alone(Instant now) const;
   /// F77: the HOST whose data is writable beside this one's; "" = none.
   std::string conflicting(Instant now) const;
+  /// The HOST that was promoted under this host's generation, since when both are fenced; "" = none.
+  const std::string& double_of() const { return double_; }
   /// What speaks against being Active; while it serves, any of these makes it leave.
   ReasonSet against(Instant now) const;
   /// The plugin's words for it.
@@ -218,6 +220,8 @@ class Promotion {
   bool ask_peers(Instant now);
   bool grant_lost(Instant now) const;
   bool nobody_took_over(Instant now, std::uint64_t since) const;
+  void look_for_double(const ports::PeerFact& fact);
+  void give_promise(const std::string& host, std::uint64_t generation);
   bool promises_expected() const;
   bool awaits_promise(Instant now) const;
   void consider_promise(Instant now);
@@ -295,6 +299,7 @@ class Promotion {
   bool dirty_before_ = false;  ///< before the promotion that is under way
   bool touched_ = false;       ///< by that promotion the data may have become writable
   std::uint64_t seen_ = 0;     ///< the highest that stands in the data, or that a holder has
+  std::uint64_t own_ = 0;      ///< under which this host was promoted; 0: not since it was clean, or not known
   bool unproven_ = false;      ///< dirty in an earlier life: another host may have taken over since
   bool stamped_ = false;       ///< kProving: the data is writable and of this host's generation
   bool disproved_ = false;     ///< kProving: it is not
@@ -323,6 +328,8 @@ class Promotion {
   bool claimed_in_boot_ = false;        ///< the number in record_ is of this boot: a witness grants it once more
   bool proven_last_ = false;            ///< this claim's witnesses have granted nobody else anything since was_last()
   ports::Promise promise_;
+  std::uint64_t promised_ = 0;  ///< the highest number that was left to another host
+  std::string double_;
   std::string conflicting_;
   Instant conflict_since_{};
 

@@ -47,9 +47,11 @@ void Promotion::heard(Instant now, const ports::PeerFact& fact) {
     kept.position_at = now - fact.position_age;
   }
   heard_[fact.host] = std::move(kept);
+  look_for_double(fact);
   if (holds) saw_generation(fact.generation);
   // Its word counts also where its adverts do not arrive.
-  if (holds && (step_ <= Step::kStandby || step_ == Step::kProving) && fact.generation >= record_.promoted)
+  if (holds && double_.empty() && (step_ <= Step::kStandby || step_ == Step::kProving) &&
+      fact.generation >= record_.promoted)
     follow(now, fact.host);
   if (unproven_ && step_ != Step::kProving && nobody_took_over(now, record_.promoted)) unproven_ = false;
   consider_promise(now);
@@ -61,6 +63,18 @@ void Promotion::heard(Instant now, const ports::PeerFact& fact) {
     conflict_since_ = Instant{};
     conflicting_.clear();
   }
+}
+
+/// Where generations are given out, by a witness or by promises that a host does not go without, each belongs to one
+/// host: two that were promoted under one are a copied state or a fault of ours, and neither is to be trusted (roles
+/// section 3). Elsewhere the two sides of a cut count by themselves.
+void Promotion::look_for_double(const ports::PeerFact& fact) {
+  const bool given_out =
+      setup_.grant == config::Grant::kWitness || (setup_.grant == config::Grant::kPeer && !setup_.resume_alone);
+  const bool promoted = fact.data_role == DataRole::kActive || fact.against.has(Reason::kSameGeneration);
+  if (!given_out || !promoted || !record_.dirty || own_ == 0 || fact.generation != own_) return;
+  double_ = fact.host;
+  record_.role = DataRole::kFenced;
 }
 
 std::string Promotion::conflicting(Instant now) const {
@@ -127,8 +141,14 @@ void Promotion::consider_promise(Instant now) {
     // Who only waits for somebody to follow must not keep the others from becoming that.
     const bool waits = step_ == Step::kDemoting && !descending_ && not_writable();
     const bool at_rest = waits || step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
-    if (at_rest || takes(step_) || BATON_DEFECT(66)) promise_ = {.to = host, .generation = fact.generation};
+    if (at_rest || takes(step_) || BATON_DEFECT(66)) give_promise(host, fact.generation);
   }
+}
+
+/// That number is the other's from now on, whatever is heard of it later.
+void Promotion::give_promise(const std::string& host, std::uint64_t generation) {
+  promise_ = {.to = host, .generation = generation};
+  promised_ = std::max(promised_, generation);
 }
 
 /// Demoted, or tried in vain: then each probe has to have seen it since.
@@ -240,7 +260,7 @@ std::uint64_t Promotion::next_generation() const {
   const bool witness = setup_.grant == config::Grant::kWitness;
   const bool repeatable = claimed_in_boot_ || record_.generation <= record_.promoted;
   if (witness && was_last() && repeatable) return std::max(record_.generation, record_.promoted + 1);
-  return std::max(record_.generation, witness && unproven_ ? 0 : seen_) + 1;
+  return std::max({record_.generation, promised_, witness && unproven_ ? 0 : seen_}) + 1;
 }
 
 bool Promotion::must_break_off(Instant now) const {

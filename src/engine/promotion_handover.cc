@@ -102,6 +102,7 @@ bool Promotion::hand_over(Instant now) {
     case Step::kPassing:
       if (!std::all_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.gone(); })) return false;
       conclude(HandoverPhase::kPassed, "");
+      promised_ = std::max(promised_, record_.generation + 1);
       return enter(now, Step::kPassed), true;
     case Step::kPassed:
       if (said == HandoverPhase::kTaken || taken_over(now)) return taken(now), true;
@@ -189,7 +190,7 @@ bool Promotion::regained(Instant now) {
   }
   const bool all = std::all_of(leases_.begin(), leases_.end(), [&](const Lease& lease) { return lease.held(now); });
   if (setup_.grant != config::Grant::kWitness || all) {
-    record_.promoted = record_.generation;
+    record_.promoted = own_ = record_.generation;
     return enter(now, Step::kUnblocking), true;
   }
   const bool overtaken = std::any_of(leases_.begin(), leases_.end(), [&](const Lease& lease) {

@@ -33,6 +33,7 @@ void Promotion::recall(Instant now, const ports::DataRecord& record) {
     case DataRole::kNeedsRejoin: break;
   }
   unproven_ = dirty_before_ = record_.dirty;
+  own_ = record.dirty ? record.promoted : 0;
   claimed_in_boot_ = record.same_boot;
   rejoin_at_ = now + kRejoinPause;
   const bool had_it = record.role == DataRole::kPromoting || record.role == DataRole::kActive;
@@ -93,12 +94,14 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old, const ports:
   record_.generation = generation;
   record_.dirty = old.data_dirty;
   record_.promoted = old.data_role == DataRole::kActive ? generation : old.promoted;
+  own_ = old.data_role == DataRole::kActive ? generation : 0;
   dirty_before_ = old.data_dirty;  // what it was before the promotion is not known any more
   written_ = record_;
   // What is asked for anew need not be on disk yet.
   if (step == Step::kRegaining || step == Step::kUnblocking) written_.generation = 0;
   word_ = word;
   promise_ = ports::promise_of(old.handover);
+  promised_ = promise_.generation;
   if (planned()) {
     positions_ = positions_of(word_.position);
     positions_.resize(setup_.promote.size());
@@ -137,8 +140,8 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old, const ports:
 
 void Promotion::saw_generation(std::uint64_t generation) {
   seen_ = std::max(seen_, generation);
-  // Who may have been overtaken must not take the other's generation for its own.
-  if (!unproven_) record_.generation = std::max(record_.generation, generation);
+  // Who may have been overtaken, or serves, must not take the other's generation for its own.
+  if (!unproven_ && step_ != Step::kActive) record_.generation = std::max(record_.generation, generation);
 }
 
 }  // namespace baton::engine

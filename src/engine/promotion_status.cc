@@ -28,6 +28,7 @@ ReasonSet Promotion::against(Instant now) const {
   set.set(Reason::kStateUnread, step_ == Step::kReading || step_ == Step::kProving);
   if (step_ == Step::kProving) return set;
   set.set(Reason::kFenced, record_.role == DataRole::kFenced);
+  set.set(Reason::kSameGeneration, !double_.empty());
   set.set(Reason::kNeedsRejoin, record_.role == DataRole::kNeedsRejoin && !BATON_DEFECT(52));
   set.set(Reason::kDemoteFailed, stuck_);
   set.set(Reason::kDataLost, data_lost(now));

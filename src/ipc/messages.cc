@@ -113,7 +113,7 @@ class Decoder {
 template <auto kLast>
 constexpr auto up_to = [](auto value) { return value <= kLast; };
 constexpr auto known_reason = [](Reason reason) {
-  return reason == Reason::kNone || (reason <= Reason::kTooManyDeaths && reason_token(reason) != "unknown");
+  return reason == Reason::kNone || (reason <= Reason::kSameGeneration && reason_token(reason) != "unknown");
 };
 constexpr auto known_event = [](ports::EventKind kind) {
   return kind >= ports::EventKind::kTransition && kind <= ports::EventKind::kAnnounced;
@@ -138,7 +138,7 @@ void short_text(Archive& archive, ports::ShortText<kBytes>& value) {
 template <class Archive>
 void fields(Archive& archive, ports::Report& report) {
   archive.enumerator(report.kind, known_event);
-  archive.enumerator(report.alarm, up_to<ports::Alarm::kWatchdog>);
+  archive.enumerator(report.alarm, up_to<ports::Alarm::kSameGeneration>);
   archive.number(report.instance);
   archive.enumerator(report.from, up_to<vrrp::State::kActive>);
   archive.enumerator(report.to, up_to<vrrp::State::kActive>);

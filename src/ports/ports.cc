@@ -35,6 +35,7 @@ std::string_view alarm_token(Alarm alarm) {
     case Alarm::kPeerLost: return "peer_lost";
     case Alarm::kConfigDiffers: return "config_differs";
     case Alarm::kRoleConflict: return "role_conflict";
+    case Alarm::kSameGeneration: return "same_generation";
     case Alarm::kWatchdog: return "watchdog";
   }
   return "unknown";

@@ -137,6 +137,7 @@ enum class Alarm : std::uint8_t {
   kConfigDiffers = 29,   ///< another host runs another configuration
   kRoleConflict = 30,    ///< F77: two hosts' databases are writable at once
   kWatchdog = 31,        ///< the watchdog that is configured is not armed
+  kSameGeneration = 32,  ///< two hosts were promoted under one generation: both are fenced (roles section 3)
 };
 std::string_view alarm_token(Alarm alarm);
 

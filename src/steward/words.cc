@@ -107,6 +107,7 @@ std::string_view reason_remedy(Reason reason) {
              "differ "
              "one side's writes are lost";
     case Reason::kFenced: return "look at both databases, then `batonctl forgive INSTANCE --i-accept-loss`";
+    case Reason::kSameGeneration: return "see the alarm same_generation";
     case Reason::kNeedsProof:
       return "start the other host, or, if it will not return, `batonctl forgive INSTANCE --i-accept-loss`: what was "
              "written there since is lost";
@@ -229,6 +230,8 @@ std::string alarm_sentence(const Report& report, const HostNames& names) {
     case Alarm::kPeerLost: return names.text(report.other) + " is not heard on the peer channel";
     case Alarm::kConfigDiffers: return names.text(report.other) + " runs another configuration";
     case Alarm::kRoleConflict: return "the database of " + names.text(report.other) + " is writable beside this host's";
+    case Alarm::kSameGeneration:
+      return names.text(report.other) + " says that it was promoted under this host's generation: both are fenced";
     case Alarm::kWatchdog: return "the watchdog is not armed: nothing is promoted here";
     default: return std::string{ports::alarm_token(report.alarm)};
   }
@@ -242,6 +245,7 @@ std::string alarm_words(Alarm alarm) {
     case Alarm::kPeerLost: return "another host is not heard on the peer channel";
     case Alarm::kConfigDiffers: return "another host runs another configuration";
     case Alarm::kRoleConflict: return "the database of another host is writable beside this host's";
+    case Alarm::kSameGeneration: return "another host was promoted under this host's generation: both are fenced";
     default: break;
   }
   Report report;
@@ -318,6 +322,10 @@ std::string_view alarm_advice(Alarm alarm) {
     case Alarm::kRoleConflict:
       return "Somebody promoted it by hand, or its Baton cannot demote it. Neither host promotes or demotes because of "
              "it; stop the writers there, and compare the data before it rejoins.";
+    case Alarm::kSameGeneration:
+      return "A generation belongs to one host: a state directory was copied, such as with a virtual machine, or "
+             "records were lost. Neither serves. Find out which data is the newer one, then `batonctl forgive INSTANCE "
+             "--i-accept-loss` there; the other host afterwards.";
     case Alarm::kWatchdog:
       return "The log of batond says why the device cannot be opened (watchdog_failed): a module that is not loaded, "
              "or another "

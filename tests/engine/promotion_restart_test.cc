@@ -123,6 +123,93 @@ TEST_F(PromotionRestartTest, AHolderThatIsHeardEndsItAtOnce) {
   EXPECT_THAT(ask(), ElementsAre("rejoin db2"));
 }
 
+ports::PeerFact holder_says(std::uint64_t generation) {
+  ports::PeerFact fact = standby_says(generation);
+  fact.data_role = DataRole::kActive;
+  fact.step = PromotionStep::kActive;
+  return fact;
+}
+
+TEST_F(PromotionRestartTest, AHolderOfThisHostsOwnGenerationFencesIt) {
+  for (const bool same_boot : {true, false}) {
+    ports::DataRecord record = left(DataRole::kActive, 5);
+    record.same_boot = same_boot;
+    make(one_section(config::Grant::kWitness), record);
+    promotion->heard(now, holder_says(5));
+    EXPECT_EQ(promotion->double_of(), "db2");
+    EXPECT_EQ(promotion->role(), DataRole::kFenced);
+    // It is no copy of the other's: it ends as a standby that follows nobody, and says so to the other.
+    const auto asked = ask();
+    EXPECT_EQ(asked.back(), "demote");
+    EXPECT_THAT(answer(), testing::Contains("[fenced 5 dirty]"));
+    EXPECT_TRUE(promotion->against(now).has(Reason::kSameGeneration));
+    promotion->claim(now, now);
+    EXPECT_THAT(ask(), IsEmpty());
+  }
+}
+
+TEST_F(PromotionRestartTest, AHolderThatHearsOfItsDoubleIsFencedToo) {
+  Promotion::Setup setup = one_section(config::Grant::kPeer);
+  setup.host = "db1";
+  setup.resume_alone = true;
+  make(setup, left(DataRole::kActive, 5));
+  look(ApplicationRole::kPrimary, 5);
+  ports::PeerFact word = standby_says(5);
+  word.promise = {.to = "db1", .generation = 5};
+  promotion->heard(now, word);
+  ask();
+  answer();
+  answer();
+  ASSERT_TRUE(promotion->may_hold());
+
+  word.data_role = DataRole::kFenced;
+  promotion->heard(now, word);
+  EXPECT_EQ(promotion->double_of(), "") << "fenced for another reason";
+  word.against.set(Reason::kSameGeneration);
+  word.generation = 4;
+  promotion->heard(now, word);
+  EXPECT_EQ(promotion->double_of(), "") << "a double of somebody else";
+  word.generation = 5;
+  promotion->heard(now, word);
+  EXPECT_EQ(promotion->double_of(), "db2");
+  EXPECT_TRUE(promotion->against(now).has(Reason::kFenced));
+
+  promotion->leave(now);
+  EXPECT_THAT(ask(), ElementsAre("block_writes"));
+  answer();
+  promotion->addresses_gone(now);
+  EXPECT_THAT(ask(), ElementsAre("demote"));
+  EXPECT_THAT(answer(), ElementsAre("[fenced 5 dirty]"));
+  promotion->forgive(now);
+  EXPECT_EQ(promotion->double_of(), "");
+  promotion->heard(now, word);
+  EXPECT_EQ(promotion->double_of(), "") << "what an operator has forgiven stays so";
+  EXPECT_THAT(ask(), ElementsAre("[standby 5]"));
+}
+
+TEST_F(PromotionRestartTest, WhereGenerationsAreEachHostsOwnAnEqualOneIsFollowed) {
+  for (const config::Grant grant : {config::Grant::kUnsafe, config::Grant::kManual}) {
+    make(one_section(grant), left(DataRole::kActive, 5));
+    look(ApplicationRole::kPrimary, 5);
+    promotion->heard(now, holder_says(5));
+    EXPECT_EQ(promotion->double_of(), "");
+    EXPECT_THAT(ask(), ElementsAre("rejoin db2"));
+  }
+}
+
+TEST_F(PromotionRestartTest, AnActiveKeepsItsOwnGenerationWhateverItHears) {
+  make(one_section(config::Grant::kWitness), left(DataRole::kActive, 5));
+  ask();
+  look(ApplicationRole::kPrimary, 5);
+  witness_says(VerbStatus::kOk, 10s);
+  answer();
+  answer();
+  ASSERT_TRUE(promotion->may_hold());
+  promotion->heard(now, holder_says(6));
+  EXPECT_EQ(promotion->record().generation, 5U) << "else the other would take it for its double";
+  EXPECT_EQ(promotion->promoted(), 6U);
+}
+
 TEST_F(PromotionRestartTest, AloneItGoesOnOnlyWhereThatIsAllowed) {
   make(one_section(), left(DataRole::kActive, 5));
   look(ApplicationRole::kPrimary, 5);

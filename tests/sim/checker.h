@@ -98,8 +98,8 @@ class Checker {
     bool leaves = false;      ///< the engine died while its data was being demoted: the role goes, too
     bool torn = false;        ///< the engine died between two records of one step
     bool must_leave = false;  ///< I5: it was Active before a long stall
-    std::array<Nanos, 32> alarm_window{};
-    std::array<int, 32> alarms{};
+    std::array<Nanos, 64> alarm_window{};
+    std::array<int, 64> alarms{};
   };
   struct RouterView {
     Nanos interval{0};                   ///< configured here

@@ -116,6 +116,7 @@ class DataChecker {
   bool alone(int unit) const;
   void check_one_serves(int unit);
   void check_lease_while_serving(const Host& host, int unit);
+  void check_generations(const Host& host, int unit);
   void check_address_truth(Host& host, int unit);
   bool healthy_for(const Host& host, int unit, Nanos length) const;
   bool forbidden(int unit) const;

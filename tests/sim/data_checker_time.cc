@@ -27,6 +27,7 @@ void DataChecker::tick() {
       Host& host = world_.host(each);
       if (data(unit).grant == config::Grant::kWitness) check_lease_while_serving(host, unit);
       check_address_truth(host, unit);
+      check_generations(host, unit);
     }
     look_for_holder(unit);
   }
@@ -58,6 +59,13 @@ void DataChecker::check_one_serves(int unit) {
     return fail("I7", nullptr, unit,
                 "host" + std::to_string(first) + " and host" + std::to_string(each) + " both take writes");
   }
+}
+
+/// No state is copied here: whoever takes another host for its double is wrong.
+void DataChecker::check_generations(const Host& host, int unit) {
+  const ports::InstanceState* const state = board(host, unit);
+  if (state == nullptr || !ReasonSet::from_bits(state->against).has(Reason::kSameGeneration)) return;
+  fail("I7", &host, unit, "says that another host was promoted under its generation");
 }
 
 /// Who runs has its addresses away before the witness may grant to another.
