@@ -118,6 +118,7 @@ void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::Ac
     check_grant(host, unit, order);
     check_others_left(host, unit);
   }
+  if (alone(unit)) check_others_demoted(host, unit);
   // In a planned move the operator's word and what was fenced are the giver's; MoveChecker sees that they were passed
   // on.
   const bool planned = order.planned && moves_.passed_to(host, unit);
@@ -193,6 +194,23 @@ void DataChecker::check_others_left(const Host& host, int unit) {
     if (other == host.index() || !there.maybe_writable || there.outstanding > 0) continue;
     if (!healthy_for(world_.host(other), unit, data(unit).lease)) continue;
     fail("I8", &host, unit, "is promoted while host" + std::to_string(other) + " has not been asked to stop");
+  }
+}
+
+/// I8: and it has stopped. Excused are an act that runs or has just failed, a database that does not answer, and a host
+/// that was fenced.
+void DataChecker::check_others_demoted(const Host& host, int unit) {
+  const Nanos now = world_.now();
+  for (int other = 0; other < world_.hosts(); ++other) {
+    const View& there = view(world_.host(other), unit);
+    const bool excused = now - there.trouble < data(unit).lease ||
+                         view(host, unit).fenced[static_cast<std::size_t>(other)];
+    if (other == host.index() || excused || !healthy_for(world_.host(other), unit, data(unit).lease)) continue;
+    for (int set = 0; set < data(unit).sets; ++set) {
+      const Database& old = world_.databases().at(unit, set, other);
+      if (!old.by_promotion() || !old.answers(now)) continue;
+      fail("I8", &host, unit, "is promoted while the database of host" + std::to_string(other) + " takes writes");
+    }
   }
 }
 

@@ -109,6 +109,7 @@ class DataChecker {
   void check_grant(const Host& host, int unit, const ports::ActOrder& order);
   void check_record(const Host& host, int unit, const ports::ActOrder& order);
   void check_generation(const Host& host, int unit, std::uint64_t generation);
+  void check_others_demoted(const Host& host, int unit);
   void check_others_left(const Host& host, int unit);
   void check_fenced(const Host& host, int unit, const ports::ActOrder& order);
   void check_promised(const Host& host, int unit, const ports::ActOrder& order);
