@@ -1,6 +1,7 @@
 """The crash table of a database's transaction: all of Baton dies at each line of a promotion and of a demotion. What follows is
 decided by the record and by the data: never two writable, and no acknowledged write lost that the other host had."""
 import os
+import shutil
 import signal
 import time
 
@@ -218,3 +219,35 @@ def test_an_unreadable_record_fences_through_restarts_until_an_operator_accepts_
     assert one.control("forgive", "svc", "--i-accept-loss").returncode == 0
     wait_until(lambda: roles.data_of(one).get("role") == "standby", 10, "an operator's word clears it")
     assert pair.ended("db2") == []
+
+
+@pytest.mark.limit(150)
+def test_a_copied_record_fences_both_hosts_until_an_operator_says_which_data_counts(scene):
+    """db2 starts with db1's record, as a cloned machine does: two hosts say that they were promoted as generation 1."""
+    pair = CrashedPair(scene, peers=True)
+    one, two = pair.daemons["db1"], pair.daemons["db2"]
+    two.kill()
+    path = os.path.join("instances", "svc.state")
+    shutil.copyfile(os.path.join(one.state, path), os.path.join(two.state, path))
+    two.start()
+    for baton in (one, two):
+        wait_until(lambda: roles.data_of(baton.wait_ready()).get("role") == "fenced", 20, baton.host + " is fenced")
+        wait_until(lambda: "same_generation" in baton.alarms(), 10, "an alarm of " + baton.host)
+        assert "promoted under this host's generation: both are fenced" in " ".join(baton.control("status").stdout.split())
+    wait_until(lambda: scene.owners.holders(VIP) == [], 10, "nobody holds the address")
+    wait_until(lambda: [server.role() for server in pair.servers.values()] == ["slave", "slave"], 20, "nobody takes writes")
+    for baton in (one, two):
+        wait_until(lambda: record(baton)["role"] == "fenced", 10, "it is on disk")
+        baton.kill()
+        baton.start()
+    for baton in (one, two):
+        wait_until(lambda: roles.data_of(baton.wait_ready()).get("role") == "fenced", 20, baton.host + " is still fenced")
+    proc.hold(lambda: scene.owners.holders(VIP) == [], 3, "both stay out")
+    assert one.control("forgive", "svc", "--i-accept-loss").returncode == 0
+    pair.serving("db1", 40)
+    assert roles.data_of(one)["generation"] == 2
+    assert roles.data_of(two)["role"] == "fenced"
+    assert two.control("forgive", "svc", "--i-accept-loss").returncode == 0
+    wait_until(lambda: roles.data_of(two).get("role") == "standby" and pair.servers["db2"].linked(), 20, "db2 follows")
+    assert "same_generation" not in one.alarms() | two.alarms()
+    assert pair.ended("db1") == []

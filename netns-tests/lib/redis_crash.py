@@ -24,11 +24,11 @@ def stands_at(baton, wanted, deadline=30):
 class CrashedPair(RedisPair):
     """db1 serves and db2 replicates; gates before and after Redis in the row, and a writer through the address."""
 
-    def __init__(self, scene, section=(), lines=()):
+    def __init__(self, scene, section=(), lines=(), peers=False):
         self.gates = Gates(scene.lab, ("first", "last"))
         # These tests promote more often than anybody should.
         super().__init__(scene, promote=("first", "redis", "last"), sections=self.gates.sections(), section=section,
-                         lines=("fence = first", "promotion_budget = 100 per 1h", *lines), interval_ms=300)
+                         lines=("fence = first", "promotion_budget = 100 per 1h", *lines), interval_ms=300, peers=peers)
         self.start()
         self.clients, self.samples = self.writer(), self.sampler()
         self.clients.wait_more(200)

@@ -54,7 +54,15 @@ Result Pair::block_writes(const Call& call) {
   try {
     close_for_writes(server);
     std::size_t ended = settings_.kill_writers ? server.end_clients() : 0;
-    server.flush_logs();
+    // A new log file for which there is no room makes MariaDB turn its binary log off until it is started anew.
+    const auto disk = disk_of(before);
+    if (!disk || disk->free_percent >= std::max(1, settings_.min_free_disk)) server.flush_logs();
+    if (call.planned() && before.log_bin && !server.writes_binary_log()) {
+      return plugin::failed(Status::kRefused,
+                            undo("the database at " + server.place() +
+                                 " has turned its binary log off, as with a full disk: what was written since is "
+                                 "nowhere else; restart it, and copy its data to the standby"));
+    }
     std::string position = server.position();
     int same = 1;
     for (int reading = 1; same < kReadings; ++reading) {

@@ -99,6 +99,8 @@ class Server {
   /// Ends connections but for those of Baton, of replication and of the server itself. How many were ended.
   std::size_t end_clients();
   void flush_logs();
+  /// False: MariaDB has turned its binary log off, which no variable tells. Needs BINLOG MONITOR.
+  bool writes_binary_log();
   std::string position();
 
   Missing missing(const std::string& position, const std::string& history);

@@ -66,6 +66,8 @@ std::size_t Server::end_clients() {
 
 void Server::flush_logs() { connection_.query("FLUSH BINARY LOGS"); }
 
+bool Server::writes_binary_log() { return !mariadb_ || !connection_.query("SHOW MASTER STATUS").empty(); }
+
 bool Server::wait_applied(const std::string& position, std::chrono::nanoseconds timeout) {
   if (position.empty()) return true;
   const auto end = Clock::now() + std::min<std::chrono::nanoseconds>(timeout, connection_.left());

@@ -67,8 +67,9 @@ void Promotion::follow(Instant now, const std::string& host, Instant heard_at) {
   if (step_ == Step::kPassed && host == word_.with) taken(now);
 }
 
-void Promotion::permit(Instant) {
+void Promotion::permit(Instant now) {
   permitted_ = true;
+  permit_ends_ = now + kPermitTime;
   unproven_ = false;
   saw_generation(seen_);
   trouble_until_ = Instant{};
@@ -99,7 +100,7 @@ void Promotion::enter(Instant now, Step step) {
   tries_ = 0;
   not_before_ = Instant{};
   if (step == Step::kDemoting) {
-    demoting_to_ = wanted_upstream_;
+    demoting_to_ = awaits_word(now) ? std::string{} : wanted_upstream_;
     contradicted_ = false;
   }
   if (step == Step::kClaiming) {
@@ -157,6 +158,7 @@ bool Promotion::move_on(Instant now) {
         rejoin_at_ = now + kRejoinPause;
         followed_known_ = false;
       }
+      if (followed_known_ && awaits_word(now)) return false;
       if (!standby_settled()) return enter(now, Step::kDemoting), true;
       return answer_offer(now);
     case Step::kGranting: return grant(now);
@@ -320,6 +322,7 @@ std::optional<Promotion::Ask> Promotion::ask(Instant now) {
 
 std::optional<Promotion::Ask> Promotion::next(Instant now) {
   for (;;) {
+    if (permitted_ && step_ == Step::kStandby && now >= permit_ends_) permitted_ = false;
     if (asked_ || now < not_before_) return std::nullopt;
     if (move_on(now)) continue;
     const Step before = step_;

@@ -220,8 +220,9 @@ class Promotion {
   bool ask_peers(Instant now);
   bool grant_lost(Instant now) const;
   bool nobody_took_over(Instant now, std::uint64_t since) const;
+  bool generations_unique() const;
   void look_for_double(const ports::PeerFact& fact);
-  void give_promise(const std::string& host, std::uint64_t generation);
+  bool awaits_word(Instant now) const;
   bool promises_expected() const;
   bool awaits_promise(Instant now) const;
   void consider_promise(Instant now);
@@ -275,6 +276,8 @@ class Promotion {
   static constexpr Nanos kProvingPatience = std::chrono::seconds{5};
   /// A host that runs says something within it: it tells its part each second, and at once when somebody claims.
   static constexpr Nanos kWordTime = std::chrono::milliseconds{1500};
+  /// An operator answers for what is so now: a claim that begins later needs another word.
+  static constexpr Nanos kPermitTime = std::chrono::seconds{60};
   static constexpr std::size_t kMaxPosition = 1023;
 
   std::string instance_;
@@ -318,6 +321,7 @@ class Promotion {
   bool contradicted_ = false;        ///< kDemoting: a section's data is not part of the other's history
   std::vector<bool> answers_;        ///< by section: its newest probe told a role
   bool permitted_ = false;
+  Instant permit_ends_{};
   bool guarded_ = true;
   std::vector<Instant> contrary_since_;  ///< Active, by section: its probe says otherwise; {} = it does not
 
@@ -328,8 +332,9 @@ class Promotion {
   bool claimed_in_boot_ = false;        ///< the number in record_ is of this boot: a witness grants it once more
   bool proven_last_ = false;            ///< this claim's witnesses have granted nobody else anything since was_last()
   ports::Promise promise_;
-  std::uint64_t promised_ = 0;  ///< the highest number that was left to another host
+  std::uint64_t others_ = 0;  ///< the highest number that another host has claimed: never to be claimed here
   std::string double_;
+  Instant word_until_{};  ///< after a start
   std::string conflicting_;
   Instant conflict_since_{};
 

@@ -48,6 +48,7 @@ void Promotion::heard(Instant now, const ports::PeerFact& fact) {
   }
   heard_[fact.host] = std::move(kept);
   look_for_double(fact);
+  others_ = std::max({others_, fact.generation, fact.promoted});
   if (holds) saw_generation(fact.generation);
   // Its word counts also where its adverts do not arrive.
   if (holds && double_.empty() && (step_ <= Step::kStandby || step_ == Step::kProving) &&
@@ -65,16 +66,25 @@ void Promotion::heard(Instant now, const ports::PeerFact& fact) {
   }
 }
 
-/// Where generations are given out, by a witness or by promises that a host does not go without, each belongs to one
-/// host: two that were promoted under one are a copied state or a fault of ours, and neither is to be trusted (roles
-/// section 3). Elsewhere the two sides of a cut count by themselves.
+/// By a witness, or by promises that a host does not go without: each generation belongs to one host. Elsewhere the two
+/// sides of a cut count by themselves.
+bool Promotion::generations_unique() const {
+  return setup_.grant == config::Grant::kWitness || (setup_.grant == config::Grant::kPeer && !setup_.resume_alone);
+}
+
+/// Two that were promoted under one are a copied state or a fault of ours, and neither is to be trusted (roles
+/// section 3).
 void Promotion::look_for_double(const ports::PeerFact& fact) {
-  const bool given_out =
-      setup_.grant == config::Grant::kWitness || (setup_.grant == config::Grant::kPeer && !setup_.resume_alone);
   const bool promoted = fact.data_role == DataRole::kActive || fact.against.has(Reason::kSameGeneration);
-  if (!given_out || !promoted || !record_.dirty || own_ == 0 || fact.generation != own_) return;
+  if (!generations_unique() || !promoted || !record_.dirty || own_ == 0 || fact.generation != own_) return;
   double_ = fact.host;
   record_.role = DataRole::kFenced;
+}
+
+/// Whether the holder is this host's double is heard before its data is joined.
+bool Promotion::awaits_word(Instant now) const {
+  const bool may_be_double = generations_unique() && unproven_ && own_ != 0;
+  return may_be_double && now < word_until_ && !wanted_upstream_.empty() && !heard_.contains(wanted_upstream_);
 }
 
 std::string Promotion::conflicting(Instant now) const {
@@ -141,14 +151,8 @@ void Promotion::consider_promise(Instant now) {
     // Who only waits for somebody to follow must not keep the others from becoming that.
     const bool waits = step_ == Step::kDemoting && !descending_ && not_writable();
     const bool at_rest = waits || step_ == Step::kStandby || step_ == Step::kReturning || step_ == Step::kClosing;
-    if (at_rest || takes(step_) || BATON_DEFECT(66)) give_promise(host, fact.generation);
+    if (at_rest || takes(step_) || BATON_DEFECT(66)) promise_ = {.to = host, .generation = fact.generation};
   }
-}
-
-/// That number is the other's from now on, whatever is heard of it later.
-void Promotion::give_promise(const std::string& host, std::uint64_t generation) {
-  promise_ = {.to = host, .generation = generation};
-  promised_ = std::max(promised_, generation);
 }
 
 /// Demoted, or tried in vain: then each probe has to have seen it since.
@@ -260,7 +264,7 @@ std::uint64_t Promotion::next_generation() const {
   const bool witness = setup_.grant == config::Grant::kWitness;
   const bool repeatable = claimed_in_boot_ || record_.generation <= record_.promoted;
   if (witness && was_last() && repeatable) return std::max(record_.generation, record_.promoted + 1);
-  return std::max({record_.generation, promised_, witness && unproven_ ? 0 : seen_}) + 1;
+  return std::max({record_.generation, others_, witness && unproven_ ? 0 : seen_}) + 1;
 }
 
 bool Promotion::must_break_off(Instant now) const {

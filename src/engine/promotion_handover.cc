@@ -102,7 +102,7 @@ bool Promotion::hand_over(Instant now) {
     case Step::kPassing:
       if (!std::all_of(leases_.begin(), leases_.end(), [](const Lease& lease) { return lease.gone(); })) return false;
       conclude(HandoverPhase::kPassed, "");
-      promised_ = std::max(promised_, record_.generation + 1);
+      others_ = std::max(others_, record_.generation + 1);
       return enter(now, Step::kPassed), true;
     case Step::kPassed:
       if (said == HandoverPhase::kTaken || taken_over(now)) return taken(now), true;

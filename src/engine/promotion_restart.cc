@@ -33,9 +33,10 @@ void Promotion::recall(Instant now, const ports::DataRecord& record) {
     case DataRole::kNeedsRejoin: break;
   }
   unproven_ = dirty_before_ = record_.dirty;
-  own_ = record.dirty ? record.promoted : 0;
+  own_ = record.role == DataRole::kActive ? record.promoted : 0;
   claimed_in_boot_ = record.same_boot;
   rejoin_at_ = now + kRejoinPause;
+  word_until_ = now + ports::kPeerLease;
   const bool had_it = record.role == DataRole::kPromoting || record.role == DataRole::kActive;
   // A reboot has started the database anew, as a standby.
   enter(now, had_it && record.same_boot ? Step::kProving : Step::kStandby);
@@ -76,7 +77,7 @@ bool Promotion::prove(Instant now) {
     objections.set(none, false);
   }
   const bool late = now - since_ >= kProvingPatience;
-  if (disproved_ || refused || !wanted_upstream_.empty() || !objections.empty() || late) {
+  if (disproved_ || refused || !double_.empty() || !wanted_upstream_.empty() || !objections.empty() || late) {
     return enter(now, Step::kStandby), true;  // the grant goes back after the demotion
   }
   if (!stamped_ || unknown || !guarded_ || !still_granted(now)) return false;
@@ -101,7 +102,7 @@ void Promotion::adopt(Instant now, const ports::InstanceState& old, const ports:
   if (step == Step::kRegaining || step == Step::kUnblocking) written_.generation = 0;
   word_ = word;
   promise_ = ports::promise_of(old.handover);
-  promised_ = promise_.generation;
+  others_ = promise_.generation;
   if (planned()) {
     positions_ = positions_of(word_.position);
     positions_.resize(setup_.promote.size());

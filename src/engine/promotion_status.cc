@@ -94,6 +94,8 @@ Instant Promotion::next_deadline(Instant now) const {
     at(since_ + kLeasePatience);
   }
   at(patience_until_);
+  if (awaits_word(now)) at(word_until_);
+  if (permitted_ && step_ == Step::kStandby) at(permit_ends_);
   if (conflict_since_ != Instant{}) at(conflict_since_ + kConflictTime);
   if (step_ == Step::kActive) at(settled_at_);
   if (step_ == Step::kPassed) at(since_ + 2 * ports::kPeerLease);

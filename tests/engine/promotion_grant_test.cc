@@ -142,6 +142,19 @@ TEST_F(PromotionTest, AHostAtRestPromisesWhereThereIsAFenceAndIsNotBoundByIt) {
   EXPECT_FALSE(promotion->against(now).has(Reason::kPromised));
 }
 
+TEST_F(PromotionTest, AnOperatorsWordIsAboutNowNotAboutAClaimALongTimeLater) {
+  make(one_section(config::Grant::kManual));
+  settle_as_standby();
+  promotion->permit(now);
+  EXPECT_EQ(promotion->next_deadline(now), now + 60s);
+  now += 60s;
+  promotion->claim(now, now);
+  EXPECT_THAT(ask(), IsEmpty());
+  EXPECT_TRUE(promotion->against(now).has(Reason::kNoGrant));
+  promotion->permit(now);
+  EXPECT_THAT(ask(), ElementsAre("[claiming 1]", "can_promote"));
+}
+
 TEST_F(PromotionTest, AnOperatorsWordOutweighsAFenceThatFailsNotTheAttempt) {
   settle_with_fence();
   promotion->permit(now);

@@ -134,24 +134,41 @@ TEST_F(PromotionRestartTest, AHolderOfThisHostsOwnGenerationFencesIt) {
   for (const bool same_boot : {true, false}) {
     ports::DataRecord record = left(DataRole::kActive, 5);
     record.same_boot = same_boot;
-    make(one_section(config::Grant::kWitness), record);
+    make(one_section(config::Grant::kPeer), record);
     promotion->heard(now, holder_says(5));
     EXPECT_EQ(promotion->double_of(), "db2");
     EXPECT_EQ(promotion->role(), DataRole::kFenced);
-    // It is no copy of the other's: it ends as a standby that follows nobody, and says so to the other.
-    const auto asked = ask();
-    EXPECT_EQ(asked.back(), "demote");
-    EXPECT_THAT(answer(), testing::Contains("[fenced 5 dirty]"));
+    EXPECT_THAT(ask(), ElementsAre("demote")) << "it follows nobody";
+    EXPECT_THAT(answer(), ElementsAre("[fenced 5 dirty]"));
     EXPECT_TRUE(promotion->against(now).has(Reason::kSameGeneration));
     promotion->claim(now, now);
     EXPECT_THAT(ask(), IsEmpty());
   }
 }
 
+TEST_F(PromotionRestartTest, DataIsJoinedToAHoldersOnlyOnceItsWordIsHeardOrDidNotCome) {
+  for (const bool heard : {true, false}) {
+    ports::DataRecord record = left(DataRole::kActive, 5);
+    record.same_boot = false;
+    make(one_section(config::Grant::kWitness), record);
+    promotion->follow(now, "db2", now);
+    EXPECT_THAT(ask(), ElementsAre("demote")) << "without writes it may be at once";
+    EXPECT_THAT(answer(), ElementsAre("[standby 5 dirty]"));
+    EXPECT_EQ(promotion->next_deadline(now), now + 3500ms);
+    if (heard) {
+      promotion->heard(now, holder_says(6));
+    } else {
+      now += 3499ms;
+      EXPECT_THAT(ask(), IsEmpty());
+      now += 1ms;
+    }
+    EXPECT_THAT(ask(), ElementsAre("rejoin db2"));
+  }
+}
+
 TEST_F(PromotionRestartTest, AHolderThatHearsOfItsDoubleIsFencedToo) {
   Promotion::Setup setup = one_section(config::Grant::kPeer);
   setup.host = "db1";
-  setup.resume_alone = true;
   make(setup, left(DataRole::kActive, 5));
   look(ApplicationRole::kPrimary, 5);
   ports::PeerFact word = standby_says(5);

@@ -118,11 +118,11 @@ void DataChecker::promotion_asked(Host& host, int unit, int set, const ports::Ac
     check_grant(host, unit, order);
     check_others_left(host, unit);
   }
-  if (alone(unit)) check_others_demoted(host, unit);
   // In a planned move the operator's word and what was fenced are the giver's; MoveChecker sees that they were passed
   // on.
   const bool planned = order.planned && moves_.passed_to(host, unit);
   if (grant == config::Grant::kPeer && !planned) check_promised(host, unit, order);
+  if (alone(unit)) check_others_demoted(host, unit);
   if (grant == config::Grant::kManual && !there.permitted && !planned && !again) {
     fail("I7", &host, unit, "asks for a promotion that no operator has permitted");
   }
@@ -178,6 +178,8 @@ void DataChecker::check_generation(const Host& host, int unit, std::uint64_t gen
   const View& there = all.hosts[static_cast<std::size_t>(host.index())];
   // The same claim again: a retry, a second section, or a successor that goes on.
   if (there.claimed == generation && !there.claims_anew) return;
+  // The number of a promotion that the database refused is still nobody's.
+  if (there.refused == generation && generation == all.asked) return;
   if (generation <= there.asked) fail("I7", &host, unit, "claims generation " + number(generation) + " twice");
   if (data(unit).grant == config::Grant::kWitness && generation <= all.asked) {
     fail("I7", &host, unit, "asks for generation " + number(generation) + " after " + number(all.asked));
@@ -203,8 +205,8 @@ void DataChecker::check_others_demoted(const Host& host, int unit) {
   const Nanos now = world_.now();
   for (int other = 0; other < world_.hosts(); ++other) {
     const View& there = view(world_.host(other), unit);
-    const bool excused = now - there.trouble < data(unit).lease ||
-                         view(host, unit).fenced[static_cast<std::size_t>(other)];
+    const bool excused =
+        now - there.trouble < data(unit).lease || view(host, unit).fenced[static_cast<std::size_t>(other)];
     if (other == host.index() || excused || !healthy_for(world_.host(other), unit, data(unit).lease)) continue;
     for (int set = 0; set < data(unit).sets; ++set) {
       const Database& old = world_.databases().at(unit, set, other);
@@ -305,6 +307,7 @@ void DataChecker::answered(Host& host, int unit, int set, const ports::ActOrder&
   // I8: exactly one end.
   if (--there.outstanding < 0) fail("I8", &host, unit, "an act has ended that was not asked for");
   moves_.answered(host, unit, set, order, status);
+  if (order.verb == PluginVerb::kPromote) there.refused = status == VerbStatus::kRefused ? order.generation : 0;
   if (status != VerbStatus::kOk) return;
   if (order.verb == PluginVerb::kCanPromote) there.agreed[static_cast<std::size_t>(set)] = true;
   if (order.verb == PluginVerb::kFence) {

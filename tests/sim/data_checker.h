@@ -70,15 +70,16 @@ class DataChecker {
     int outstanding = 0;          ///< acts of the transaction
     bool maybe_writable = false;  ///< asked to be promoted since it was last asked to stop
     bool forgiven = false, permitted = false;
-    bool proves = false;                         ///< after a restart of all: it was the writable one
-    bool may_hold_alone = false;                 ///< it served, and nothing has shown that others hold what was written
-    std::uint64_t asked = 0;                     ///< the highest generation that it was asked to promote
-    std::uint64_t claimed = 0;                   ///< the generation of the last claim on record
-    bool claims_anew = false;                    ///< nothing has been promoted by this claim yet
-    bool owes_demotion = false;                  ///< its predecessor had begun one
-    std::vector<bool> agreed;                    ///< by set: can_promote said yes to this claim
-    std::vector<bool> fenced;                    ///< by host, for this claim
-    std::vector<bool> blocked;                   ///< by set, since the last promotion
+    bool proves = false;          ///< after a restart of all: it was the writable one
+    bool may_hold_alone = false;  ///< it served, and nothing has shown that others hold what was written
+    std::uint64_t asked = 0;      ///< the highest generation that it was asked to promote
+    std::uint64_t refused = 0;    ///< the generation whose promotion its database refused; 0: the last one it did not
+    std::uint64_t claimed = 0;    ///< the generation of the last claim on record
+    bool claims_anew = false;     ///< nothing has been promoted by this claim yet
+    bool owes_demotion = false;   ///< its predecessor had begun one
+    std::vector<bool> agreed;     ///< by set: can_promote said yes to this claim
+    std::vector<bool> fenced;     ///< by host, for this claim
+    std::vector<bool> blocked;    ///< by set, since the last promotion
     std::optional<ports::InstanceState> before;  ///< what a successor finds
     Nanos blocked_at{0};
     bool calm_move = false;
