@@ -8,7 +8,7 @@ import pymysql
 import pytest
 
 from lib import roles
-from lib.mysql import PORT, VIP, Look, MariaDBs, MySQLs, Pair
+from lib.mysql import PORT, VIP, Look, MariaDBs, MySQLs, OnDisks, Pair
 from lib.proc import hold, wait_until
 
 import mysql_root  # noqa: E402
@@ -275,6 +275,82 @@ def longest_pause(sampler):
 def told(pair, host):
     found = check(pair, host)
     return found["result"], found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+
+
+@pytest.mark.limit(200)
+def test_F76_a_holder_whose_disk_is_full_is_a_warning_and_nothing_moves_until_there_is_room(scene):
+    """MariaDB lets the commit wait for room. Another host would not be better: it has no more than what was committed."""
+    kind = OnDisks()
+    pair = Pair(scene, kind).start()
+    one, disk = pair.daemons["db1"], kind.disks["db1"]
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    began = time.time()
+    disk.fill()
+    wait_until(lambda: told(pair, "db1") == ("ok", "pass", "disk"), 20, "the check of db1 warns of it")
+    assert check(pair, "db1")["latest"]["facts"]["disk_free"] == "0%"
+    wait_until(lambda: time.time() - writer.at[writer.acknowledged[-1]] > 1.5, 20, "no write is acknowledged any more")
+    before = len(writer.acknowledged)
+    scene.sole("db1", seconds=6)  # 15 probes, two leases
+    assert told(pair, "db1") == ("ok", "pass", "disk") and len(writer.acknowledged) == before
+    assert pair.role("db1") == "active" and not takes_writes(pair.servers["db2"])
+    disk.free()
+    writer.wait_more(50, 90)  # it looks for room once a minute
+    wait_until(lambda: told(pair, "db1") == ("ok", "pass", None), 20, "the check of db1 warns no more")
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    assert acknowledged <= pair.numbers("db1")
+    wait_until(lambda: acknowledged <= pair.numbers("db2"), 20, "db2 has all of it, too")
+    scene.silent("db2", since=began)
+    assert roles.data_of(one)["generation"] == 1 and scene.owners.holders(VIP) == ["db1"]
+
+
+@pytest.mark.limit(120)
+def test_F76_a_standby_whose_disk_is_full_is_a_warning_and_no_place_to_move_to(scene):
+    kind = OnDisks()
+    pair = Pair(scene, kind).start()
+    one, disk = pair.daemons["db1"], kind.disks["db2"]
+    possible = lambda: one.control("switchover", "svc", "--dry-run")
+    wait_until(lambda: possible().returncode == 0, 30, "db2 could take over")
+    began = time.time()
+    disk.fill()
+    wait_until(lambda: told(pair, "db2") == ("ok", "pass", "disk"), 20, "the check of db2 warns of it")
+    for refused in (possible(), one.control("switchover", "svc")):
+        words = refused.stdout + refused.stderr
+        assert refused.returncode == 6 and "only 0% of" in words and "is free (min_free_disk 5%)" in words, words
+    assert not scene.owners.changes(VIP, since=began) and takes_writes(pair.servers["db1"])
+    disk.free()
+    wait_until(lambda: possible().returncode == 0, 30, "db2 could take over again")
+    scene.silent("db2", since=began)
+    assert roles.data_of(one)["generation"] == 1
+
+
+@pytest.mark.limit(200)
+def test_F76_a_holder_whose_disk_is_read_only_dies_gives_the_address_up_and_keeps_what_it_acknowledged(scene):
+    """MariaDB ends itself at the first write that fails, and does not come up before its disk is mended."""
+    kind = OnDisks("ext4")
+    pair = Pair(scene, kind).start()
+    server, disk = pair.servers["db1"], kind.disks["db1"]
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    began = time.monotonic()
+    disk.give_up()
+    wait_until(lambda: told(pair, "db1") == ("ok", "fail", "refused"), 30, "the check of db1 fails: %s" % (check(pair, "db1"),))
+    wait_until(lambda: "db1" not in scene.owners.holders(VIP), 30, "db1 has not the address any more")
+    with pytest.raises(RuntimeError):
+        server.start()
+    disk.mend()
+    server.start()
+    assert server.value("SELECT @@read_only") == 1  # the boot guard
+    holder = wait_until(lambda: next((host for host in scene.owners.holders(VIP) if takes_writes(pair.servers[host])), None), 60, "somebody serves again")
+    writer.wait_more(50)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    missing = acknowledged - pair.numbers(holder)
+    roles.measure("mariadb read-only disk (%s serves)" % holder, writer, began, len(missing))
+    assert not missing, sorted(missing)
 
 
 @pytest.mark.limit(200)

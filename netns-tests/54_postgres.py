@@ -10,6 +10,7 @@ import pytest
 
 from lib import postgres, roles
 from lib.daemons import BATON_BIN, Service, plugin_dir
+from lib.disks import Disk
 from lib.proc import hold, wait_until
 
 import postgres_server as ps  # noqa: E402
@@ -30,14 +31,18 @@ def template():
 class Pair:
     """Two servers as the manual sets them up, Baton on both hosts, and the witness (if that grants) on the client's side."""
 
-    def __init__(self, scene, template, settings=(), lines=(), server="", grant="witness"):
-        self.scene, self.grant, self.servers, self.daemons, self.helpers = scene, grant, {}, {}, []
+    def __init__(self, scene, template, settings=(), lines=(), server="", grant="witness", disk=None):
+        """disk: what of a server's data is on a disk of its own ("." is all), and its kind."""
+        self.scene, self.grant, self.servers, self.daemons, self.disks = scene, grant, {}, {}, {}
         ps.CONTROL = os.path.join(BATON_BIN, "baton-postgres-control")
         directory = os.path.join(scene.lab.directory, "postgres")
         os.makedirs(directory)
         for host in HOSTS:
             self.servers[host] = ps.Server(host, directory, template, address=scene.lab.ip4(host), port=postgres.PORT,
                                            namespace=scene.lab.namespace(host), more=SERVER + server)
+            if disk:
+                part, *kind = disk
+                self.disks[host] = Disk(scene.lab, self.servers[host].data / part, *kind)
             scene.lab.undo.callback(self.servers[host].end)
             scene.daemons.append(postgres.ServerLog(self.servers[host], host))
         # As an administrator has them when Baton is installed: a primary with its standby.
@@ -395,6 +400,83 @@ def test_a_frozen_server_of_the_holder_is_ended_before_the_other_is_promoted(sce
     wait_until(lambda: postgres.runs_as_standby(pair.servers["db1"]), 20, "db1 runs as a standby")
     sampler.stop()
     sampler.never_two()
+
+
+def told(pair, host):
+    found = next(one for one in pair.daemons[host].json("status")["checks"] if one["name"] == "pg")
+    return found["result"], found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+
+
+@pytest.mark.limit(90)
+def test_F76_a_holder_whose_tables_have_no_room_is_well_and_nothing_moves_until_there_is_room(scene, template):
+    """Its log has room, so that its check passes: what has no room is for the statement that needs it."""
+    pair = Pair(scene, template, disk=("base",)).start()
+    one, server = pair.daemons["db1"], pair.servers["db1"]
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(50)
+    began = time.time()
+    pair.disks["db1"].fill()
+    refused = "could not extend file"
+    wait_until(lambda: refused in (server.directory / "log").read_text() and time.time() - writer.at[writer.acknowledged[-1]] > 1, 20,
+               "no write is acknowledged any more", every=0.1)
+    scene.sole("db1", seconds=6.0)  # 12 probes, two leases
+    assert told(pair, "db1") == ("ok", "pass", None) and server.is_primary()
+    assert server.rows() >= set(writer.acknowledged), "it is read as before"
+    pair.disks["db1"].free()
+    writer.wait_more(50)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    assert acknowledged <= server.rows()
+    server.wait_streaming_to(pair.servers["db2"])
+    assert acknowledged <= pair.servers["db2"].rows()
+    scene.silent("db2", since=began)
+    assert scene.owners.holders(VIP) == ["db1"] and roles.data_of(one)["generation"] == 1
+
+
+@pytest.mark.limit(150)
+def test_F76_a_holder_whose_log_has_no_room_ends_and_the_role_moves_without_loss(scene, template):
+    """PostgreSQL goes not on without its log: it comes up again, by its boot guard as a standby, which sends what it has acknowledged."""
+    pair = Pair(scene, template, disk=("pg_wal", "tmpfs", "64m")).start()
+    server = pair.servers["db1"]
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100)
+    pair.disks["db1"].fill()
+    with postgres.Break(writer) as point, pytest.raises(subprocess.CalledProcessError):
+        for _ in range(100):  # some of its files are there in advance
+            server.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))")
+    assert "PANIC:  could not write to file \"pg_wal/xlogtemp" in (server.directory / "log").read_text()
+    wait_until(lambda: told(pair, "db1") == ("ok", "pass", "broken_link"), 20, "db1 is a standby of nobody", every=0.05)
+    pair.serving("db2", 60)
+    writer.wait_more(50)
+    scene.sole("db2", seconds=2.0)
+    sampler.stop()
+    sampler.never_two()
+    assert not pair.missing(point, "log without room", reported=False)
+    assert (pair.role("db2"), roles.data_of(pair.daemons["db2"])["generation"]) == ("active", 2)
+
+
+@pytest.mark.limit(150)
+def test_F76_a_holder_whose_disk_is_read_only_ends_gives_the_address_up_and_keeps_what_it_acknowledged(scene, template):
+    pair = Pair(scene, template, server="fsync = on\n", disk=(".", "ext4")).start()
+    server = pair.servers["db1"]
+    writer, sampler = pair.writer(), pair.sampler()
+    writer.wait_more(100, 60)
+    began = time.monotonic()
+    pair.disks["db1"].give_up()
+    wait_until(lambda: told(pair, "db1") == ("ok", "fail", "refused"), 30, "the check of db1 fails", every=0.05)
+    wait_until(lambda: "db1" not in scene.owners.holders(VIP), 30, "db1 has not the address any more")
+    with pytest.raises(RuntimeError):
+        server.start()
+    pair.disks["db1"].mend()
+    holder = wait_until(lambda: next((host for host in scene.owners.holders(VIP) if postgres.takes_writes(pair.servers[host])), None), 80, "somebody serves again", every=0.1)
+    writer.wait_more(50)
+    acknowledged = set(writer.stop())
+    sampler.stop()
+    sampler.never_two()
+    missing = acknowledged - pair.servers[holder].rows()
+    roles.measure("postgres read-only disk (%s serves)" % holder, writer, began, len(missing))
+    assert not missing, sorted(missing)
 
 
 @pytest.mark.limit(150)

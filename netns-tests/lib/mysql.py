@@ -8,6 +8,7 @@ import pymysql
 
 from lib import roles  # first: it knows where the servers are
 from lib.daemons import Service, plugin_dir
+from lib.disks import Disk
 from lib.proc import wait_until
 
 import mysql_server  # noqa: E402
@@ -123,6 +124,19 @@ class MariaDBs:
     def upstream(self, server):
         status = server.slave()
         return status.get("Master_Host"), status.get("Slave_IO_Running") == "Yes" and status.get("Slave_SQL_Running") == "Yes"
+
+
+class OnDisks(MariaDBs):
+    """The same, each with its data on a disk of its own."""
+
+    def __init__(self, kind="tmpfs"):
+        super().__init__()
+        self.disk, self.disks = kind, {}
+
+    def server(self, lab, host, number):
+        made = super().server(lab, host, number)
+        self.disks[host] = Disk(lab, made.datadir, self.disk)
+        return made
 
 
 class MySQLs:

@@ -359,6 +359,71 @@ def test_a_planned_move_under_load_loses_nothing(site):
           f"acknowledged {len(writer.acknowledged)}, lost 0")
 
 
+@contextlib.contextmanager
+def small_disk(server):
+    """Before it starts: its directory is a disk of 2 MB."""
+    configuration = server.conf.read_text()
+    servers.run("mount", "-t", "tmpfs", "-o", "size=2m", "none", server.directory)
+    try:
+        server.conf.write_text(configuration)
+        yield server.directory / "filler"
+    finally:
+        servers.run("umount", "-l", server.directory)
+
+
+def fill(filler):
+    with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(b"x" * 4096)
+
+
+def test_a_primary_whose_disk_is_full_is_a_warning_until_the_sentinels_have_replaced_it_without_loss():
+    """It answers PING with MISCONF, too, which to a Sentinel is no answer."""
+    with servers.directory() as directory, contextlib.ExitStack() as stack:
+        site = Site(directory)
+        filler = stack.enter_context(small_disk(site.a))
+        stack.callback(site.stop)
+        site.start()
+        with site.session("db1") as one, site.session("db2") as two, Writer(site.primary_port) as writer:
+            wait_until(lambda: len(writer.acknowledged) > 50)
+            assert outcome(one.call("probe", 1.0)) == ("ok", "pass", "primary", None)
+            fill(filler)
+            wait_until(lambda: site.a.info()["aof_last_write_status"] == "err")
+            with pytest.raises(rs.RedisError, match="MISCONF"):
+                site.a.command("SET", "x", "1")
+            answer = site.note(one.call("probe", 1.0))
+            assert outcome(answer) == ("ok", "pass", "primary", "disk") and answer.warning, answer
+            assert answer.sentence.endswith("; it cannot save to its disk")
+            wait_until(lambda: two.call("probe", 1.0).role == "primary", 20)
+            assert one.call("probe", 1.0).role != "primary"
+            before = len(writer.acknowledged)
+            wait_until(lambda: len(writer.acknowledged) > before + 50)
+        assert set(writer.acknowledged) - site.b.keys() == set()
+        filler.unlink()
+        wait_until(lambda: outcome(site.probe("db1")) == ("ok", "pass", "replica", None), 40)
+        wait_until(lambda: set(writer.acknowledged) <= site.a.keys())
+
+
+def test_a_replica_whose_disk_is_full_is_a_warning_and_the_primary_stays():
+    with servers.directory() as directory, contextlib.ExitStack() as stack:
+        site = Site(directory)
+        filler = stack.enter_context(small_disk(site.b))
+        stack.callback(site.stop)
+        site.start()
+        fill(filler)
+        site.b.command("BGSAVE")
+        wait_until(lambda: site.b.info()["rdb_last_bgsave_status"] == "err")
+        answer = site.probe("db2")
+        assert outcome(answer) == ("ok", "pass", "replica", "disk") and answer.warning, answer
+        end = time.monotonic() + 6  # longer than a Sentinel takes to replace a primary
+        while time.monotonic() < end:
+            assert site.probe("db1").role == "primary" and site.a.role() == "master"
+            time.sleep(0.2)
+        filler.unlink()
+        site.b.command("BGSAVE")
+        wait_until(lambda: outcome(site.probe("db2")) == ("ok", "pass", "replica", None))
+
+
 def refused(answer, *words):
     assert answer.status == "refused", answer
     assert [reason for reason in answer.refusals if all(word in reason for word in words)], answer.refusals
