@@ -2,6 +2,7 @@
 import contextlib
 import json
 import pathlib
+import subprocess
 import sys
 import time
 
@@ -36,12 +37,30 @@ class Site:
 
 
 @contextlib.contextmanager
-def made():
-    with servers.directory() as directory, EtcdCluster(directory) as etcd, PatroniCluster(directory, etcd.endpoints) as cluster:
+def small_disks(cluster):
+    """Before they start: the data of each member is a disk of 160 MB. What fills it, by member."""
+    with contextlib.ExitStack() as stack:
+        fillers = {}
+        for one in cluster.members:
+            one.data.mkdir()
+            servers.run("mount", "-t", "tmpfs", "-o", "size=160m,mode=700,uid=postgres,gid=postgres", "none", one.data)
+            stack.callback(servers.run, "umount", "-l", one.data)
+            fillers[one.name] = one.data / "filler"
+        yield fillers
+
+
+@contextlib.contextmanager
+def made(disks=contextlib.nullcontext):
+    with servers.directory() as directory, EtcdCluster(directory) as etcd, contextlib.ExitStack() as stack:
+        cluster = PatroniCluster(directory, etcd.endpoints)
+        fillers = stack.enter_context(disks(cluster))
+        stack.enter_context(cluster)
         leader = cluster.leader()
         leader.sql("CREATE ROLE writer LOGIN PASSWORD 'writer'; CREATE TABLE rows (n bigint PRIMARY KEY, filler text); "
                    "GRANT SELECT, INSERT ON rows TO writer")
-        yield Site(directory, etcd, cluster)
+        site = Site(directory, etcd, cluster)
+        site.fillers = fillers
+        yield site
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +221,43 @@ def test_a_server_that_is_frozen_while_its_patroni_answers_is_hung_and_has_no_ro
             site.cluster.wait_healthy(60)
     # Whoever of the two leads now, which Patroni decides, is the one that has the role.
     wait_until(lambda: [one for one in (leader, replica) if site.call(one, "probe").role == "primary"] == [site.cluster.leader()], 30)
+
+
+def hold(seconds, condition):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        assert condition()
+        time.sleep(0.2)
+
+
+def test_a_leader_whose_disk_is_full_has_the_role_until_its_log_needs_room_and_nobody_else_is_promoted_by_that():
+    """Patroni gives its leader five minutes to come up again (master_start_timeout), and Baton follows."""
+    with made(small_disks) as site:
+        leader, replica = site.pair()
+        with Writer(lambda: leader) as writer:
+            wait_until(lambda: len(writer.acknowledged) > 100)
+            writer.stop()
+        filler = site.fillers[leader.name]
+        with open(filler, "wb", buffering=0) as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 4096)
+        told = lambda member: (lambda answer: (answer.status, answer.state, answer.role, answer.facts.get("cause")))(site.call(member, "probe"))
+        tables = "CREATE TABLE more AS SELECT generate_series(1, 100000)"
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            leader.sql(tables)
+        assert "No space left on device" in failed.value.stderr
+        hold(6, lambda: told(leader) == ("ok", "pass", "primary", None) and told(replica)[2] == "replica")
+        with pytest.raises(subprocess.CalledProcessError):
+            for _ in range(100):
+                leader.sql("SELECT pg_logical_emit_message(false, 'test', repeat('x', 1000000))")
+        assert "PANIC:  could not write to file \"pg_wal/xlogtemp" in (leader.directory / "log").read_text()
+        wait_until(lambda: told(leader) in (("ok", "fail", "none", "down"), ("ok", "fail", "none", "loading")))
+        hold(6, lambda: told(leader)[2] != "primary" and told(replica)[1:3] == ("pass", "replica"))
+        filler.unlink()
+        wait_until(lambda: told(leader) == ("ok", "pass", "primary", None), 60)
+        site.cluster.wait_healthy(60)
+        assert set(writer.acknowledged) <= leader.rows() == replica.rows()
+        leader.sql(tables)
 
 
 # Answers that no healthy Patroni gives
