@@ -5,6 +5,7 @@ import time
 import pytest
 
 from lib import roles
+from lib.disks import Disk
 from lib.mysql import SHOP, VIP, Client, Followed, Look
 from lib.proc import hold, wait_until
 
@@ -22,9 +23,9 @@ class InsideClient(Client):
 
 # Galera: two nodes, and garbd on the client's side.
 
-def galera(scene):
+def galera(scene, prepare=None):
     places = [(scene.lab.namespace(who), scene.lab.ip4(who)) for who in ("db1", "db2", "client")]
-    cluster = galera_server.Galera(places)
+    cluster = galera_server.Galera(places, prepare)
     scene.lab.undo.callback(cluster.__exit__)
     cluster.__enter__()
     cluster.one.sql("CREATE USER 'baton_check'@'%' IDENTIFIED BY 'check-secret'", *SHOP)
@@ -108,6 +109,49 @@ def test_galera_without_a_majority_nobody_holds_the_address(scene):
     assert followed.cluster.one.value("SELECT @@read_only") == 0, "which is why read_only is not asked"
     assert followed.check("db1")["latest"]["facts"]["cause"] == "no_quorum"
     hold(lambda: scene.owners.holders(VIP) == [], 3, "nobody holds the address")
+
+
+@pytest.mark.limit(200)
+def test_F76_galera_a_holder_whose_disk_is_full_keeps_the_address_and_writes_wait_until_there_is_room(scene):
+    """It is Synced and in the quorum all the while: its commits wait for room, and then all nodes' by its flow control."""
+    disks = []
+    followed = galera(scene, lambda node: disks.append(Disk(scene.lab, node.datadir))).start("db1")
+    writer = followed.writer()
+    writer.wait_more(100)
+    began = time.time()
+    disks[0].fill()
+    wait_until(lambda: time.time() - writer.at[writer.acknowledged[-1]] > 1.5, 20, "no write is acknowledged any more")
+    before = len(writer.acknowledged)
+    scene.sole("db1", seconds=6)  # 15 probes
+    assert len(writer.acknowledged) == before
+    assert told(followed, "db1") == ("ok", "pass", None) == told(followed, "db2")
+    disks[0].free()
+    writer.wait_more(50, 90)  # MariaDB looks for room once a minute
+    scene.silent("db2", since=began)
+    missing = all_there(followed, "db1", writer.stop()) + all_there(followed, "db2", writer.acknowledged)
+    assert not missing and scene.owners.holders(VIP) == ["db1"], missing
+
+
+def told(followed, host):
+    found = followed.check(host)
+    return found["result"], found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+
+
+@pytest.mark.limit(150)
+def test_F76_galera_a_holder_whose_disk_is_read_only_dies_and_the_other_serves_without_loss(scene):
+    disks = []
+    followed = galera(scene, lambda node: disks.append(Disk(scene.lab, node.datadir, "ext4"))).start("db1")
+    writer = followed.writer()
+    writer.wait_more(100)
+    began = time.monotonic()
+    disks[0].give_up()
+    wait_until(lambda: told(followed, "db1") == ("ok", "fail", "refused"), 30, "the check of db1 fails: %s" % (followed.check("db1"),))
+    followed.serving("db2", 40)
+    writer.wait_more(50)
+    scene.sole("db2", seconds=2)
+    missing = all_there(followed, "db2", writer.stop())
+    roles.measure("galera read-only disk", writer, began, len(missing))
+    assert not missing, missing
 
 
 # Group Replication: three members.

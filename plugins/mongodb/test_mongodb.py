@@ -464,6 +464,21 @@ def test_promoting_again_is_harmless_and_an_older_generation_is_a_conflict(fake)
     assert act(fake, "verify", mode="lead").generation == 7
 
 
+def test_lead_is_not_done_while_the_disk_is_full_and_what_follows_or_observes_goes_by_the_sets_word(fake):
+    """Neither of these writes, and the set keeps its primary: a mongod without room refuses writes, or ends and is found dead."""
+    fake.full = True
+    answer = act(fake, "promote", mode="lead", about={"generation": 7, "planned": True})
+    assert (answer.status, answer.facts["cause"]) == ("transient", "write") and not answer.generation, answer
+    assert "has not written" in answer.sentence and "generation" not in fake.data
+    for settings in ({"mode": "lead"}, {}):
+        found = probe(fake, **settings)
+        assert (found.status, found.state, found.role) == ("ok", "pass", "primary") and "cause" not in found.facts, found
+    assert probe(fake, mode="observe", need="primary").state == "pass"
+    fake.full = False
+    answer = act(fake, "promote", mode="lead", about={"generation": 7, "planned": True})
+    assert (answer.status, answer.generation) == ("ok", 7) and fake.data["generation"]["mongo"]["generation"] == 7
+
+
 def test_lead_waits_for_the_election_after_a_crash_and_moves_what_went_elsewhere(fake):
     fake.wins = fake.members[2]
     fake.members[0].kill()

@@ -34,15 +34,17 @@ class Node(MariaDB):
 
 
 class Galera:
-    def __init__(self, places=((None, "127.0.0.1"),) * 3):
-        """places: (namespace, address) of the two nodes and of garbd."""
-        self.places = places
+    def __init__(self, places=((None, "127.0.0.1"),) * 3, prepare=None):
+        """places: (namespace, address) of the two nodes and of garbd; prepare: what is done to the first node before it starts."""
+        self.places, self.prepare = places, prepare
 
     def __enter__(self):
         self.members = [f"{address}:{free_port()}" for _, address in self.places]
         self.one, self.two = (Node(f"db{i + 1}", i + 1, self.places[i], self.members) for i in range(2))
         self.arbiter = None
         try:
+            if self.prepare:
+                self.prepare(self.one)
             # The second node begins as a copy of the first, so that it only needs what came since then.
             self.one.start("--wsrep-new-cluster")
             self.one.stop()

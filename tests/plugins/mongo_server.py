@@ -313,6 +313,10 @@ class Member:
         if self.state != 1:
             raise Refusal(10107, "NotWritablePrimary", "not primary")
 
+    def _no_room(self):
+        """OutOfDiskSpace."""
+        return {"n": 0, "writeErrors": [{"index": 0, "code": 14031, "errmsg": "available disk space of 0 bytes is less than required minimum of 524288000"}]}
+
     def _replsetreconfig(self, command, session):
         self._primary_only()
         if not self._majority():
@@ -369,6 +373,8 @@ class Member:
 
     def _insert(self, command, session):
         self._primary_only()
+        if self.fake.full:
+            return self._no_room()
         rows = self.data.setdefault(command["insert"], {})
         for one in command["documents"]:
             rows[one["_id"]] = one
@@ -380,6 +386,8 @@ class Member:
 
     def _update(self, command, session):
         self._primary_only()
+        if self.fake.full:
+            return self._no_room()
         rows = self.data.setdefault(command["update"], {})
         for one in command["updates"]:
             row = rows.setdefault(one["q"]["_id"], dict(one["q"]))
@@ -404,6 +412,7 @@ class FakeSet:
                 self.tls.verify_mode = ssl.CERT_REQUIRED
         self.term, self.version, self.log, self.data, self.stuck = 1, 3, [], {}, False
         self.wins = None  # the member that wins whatever else
+        self.full = False  # there is no room on their disks
         self.rolled_back = []  # what was inserted on a primary that had been cut off, and in the end is not there
         each = [{}] * members if isinstance(members, int) else members
         self.members = []
