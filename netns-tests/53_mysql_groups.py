@@ -111,62 +111,74 @@ def test_galera_without_a_majority_nobody_holds_the_address(scene):
     hold(lambda: scene.owners.holders(VIP) == [], 3, "nobody holds the address")
 
 
-@pytest.mark.limit(200)
-def test_F76_galera_a_holder_whose_disk_is_full_keeps_the_address_and_writes_wait_until_there_is_room(scene):
-    """It is Synced and in the quorum all the while: its commits wait for room, and then all nodes' by its flow control."""
-    disks = []
-    followed = galera(scene, lambda node: disks.append(Disk(scene.lab, node.datadir))).start("db1")
-    writer = followed.writer()
+def told(followed, host):
+    found = followed.check(host)
+    return found["result"], found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+
+
+def writes_wait_for_room(followed, disk):
+    """db1 is a good member all the while: its commits wait for room, and those of the others in the end for it."""
+    scene, writer = followed.scene, followed.writer()
     writer.wait_more(100)
     began = time.time()
-    disks[0].fill()
+    disk.fill()
     wait_until(lambda: time.time() - writer.at[writer.acknowledged[-1]] > 1.5, 20, "no write is acknowledged any more")
     before = len(writer.acknowledged)
     scene.sole("db1", seconds=6)  # 15 probes
     assert len(writer.acknowledged) == before
     assert told(followed, "db1") == ("ok", "pass", None) == told(followed, "db2")
-    disks[0].free()
-    writer.wait_more(50, 90)  # MariaDB looks for room once a minute
+    disk.free()
+    writer.wait_more(50, 90)  # the server looks for room once a minute
     scene.silent("db2", since=began)
     missing = all_there(followed, "db1", writer.stop()) + all_there(followed, "db2", writer.acknowledged)
     assert not missing and scene.owners.holders(VIP) == ["db1"], missing
 
 
-def told(followed, host):
-    found = followed.check(host)
-    return found["result"], found["state"], ((found["latest"] or {}).get("facts") or {}).get("cause")
+def dies_and_is_replaced(followed, disk):
+    """By the cluster, which has all that was acknowledged."""
+    scene, writer = followed.scene, followed.writer()
+    writer.wait_more(100)
+    began = time.monotonic()
+    disk.give_up()
+    wait_until(lambda: told(followed, "db1") == ("ok", "fail", "refused"), 30, "the check of db1 fails: %s" % (followed.check("db1"),))
+    wait_until(lambda: len(scene.owners.holders(VIP)) == 1 and scene.owners.holders(VIP) != ["db1"], 40, "another host holds the address")
+    holder = scene.owners.holders(VIP)[0]
+    writer.wait_more(50)
+    scene.sole(holder, seconds=2)
+    missing = all_there(followed, holder, writer.stop())
+    roles.measure("read-only disk of the holder (%s serves)" % holder, writer, began, len(missing))
+    assert not missing, missing
+
+
+@pytest.mark.limit(200)
+def test_F76_galera_a_holder_whose_disk_is_full_keeps_the_address_and_writes_wait_until_there_is_room(scene):
+    disks = []
+    followed = galera(scene, lambda node: disks.append(Disk(scene.lab, node.datadir))).start("db1")
+    writes_wait_for_room(followed, disks[0])
 
 
 @pytest.mark.limit(150)
 def test_F76_galera_a_holder_whose_disk_is_read_only_dies_and_the_other_serves_without_loss(scene):
     disks = []
     followed = galera(scene, lambda node: disks.append(Disk(scene.lab, node.datadir, "ext4"))).start("db1")
-    writer = followed.writer()
-    writer.wait_more(100)
-    began = time.monotonic()
-    disks[0].give_up()
-    wait_until(lambda: told(followed, "db1") == ("ok", "fail", "refused"), 30, "the check of db1 fails: %s" % (followed.check("db1"),))
-    followed.serving("db2", 40)
-    writer.wait_more(50)
-    scene.sole("db2", seconds=2)
-    missing = all_there(followed, "db2", writer.stop())
-    roles.measure("galera read-only disk", writer, began, len(missing))
-    assert not missing, missing
+    dies_and_is_replaced(followed, disks[0])
 
 
 # Group Replication: three members.
 
 @pytest.fixture
-def group(scene):
+def group(scene, request):
+    """Its parameter, if it has one: of what kind db1's disk is."""
     with mysql_root.root() as root:
         members = mysql_root.Group(root, [(scene.lab.namespace(who), scene.lab.ip4(who)) for who in ("db1", "db2", "db3")])
+        first = members.members[0]
+        disk = Disk(scene.lab, first.datadir, request.param, "600m") if hasattr(request, "param") else None
         scene.lab.undo.callback(members.__exit__)
         members.__enter__()
-        first = members.members[0]
         first.sql(*statements(mysql_root.GRANTS + mysql_root.GROUP_GRANTS), *SHOP)
         wait_until(lambda: all(one.value("SELECT COUNT(*) FROM mysql.user WHERE user='app'") == 1 for one in members.members), 20)
         followed = Followed(scene, "group_replication", {one.name: one for one in members.members})
-        followed.cluster = members
+        followed.cluster, followed.disk = members, disk
         yield followed.start("db1")
 
 
@@ -286,6 +298,20 @@ def test_group_whose_other_members_have_died_serves_again_only_when_a_person_beg
     scene.sole("db1", seconds=1)
     missing = all_there(group, "db1", writer.stop()) + all_there(group, "db3", writer.acknowledged)
     assert not missing, missing
+
+
+@pytest.mark.limit(200)
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+@pytest.mark.parametrize("group", ["tmpfs"], indirect=True)
+def test_F76_group_a_holder_whose_disk_is_full_keeps_the_address_and_writes_wait_until_there_is_room(group):
+    writes_wait_for_room(group, group.disk)
+
+
+@pytest.mark.limit(150)
+@pytest.mark.lab(hosts=("db1", "db2", "db3"))
+@pytest.mark.parametrize("group", ["ext4"], indirect=True)
+def test_F76_group_a_holder_whose_disk_is_read_only_dies_and_the_group_elects_another_without_loss(group):
+    dies_and_is_replaced(group, group.disk)
 
 
 def returns_as_a_secondary(followed, host, primary):

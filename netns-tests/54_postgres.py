@@ -436,7 +436,7 @@ def test_F76_a_holder_whose_tables_have_no_room_is_well_and_nothing_moves_until_
 
 @pytest.mark.limit(150)
 def test_F76_a_holder_whose_log_has_no_room_ends_and_the_role_moves_without_loss(scene, template):
-    """PostgreSQL goes not on without its log: it comes up again, by its boot guard as a standby, which sends what it has acknowledged."""
+    """PostgreSQL does not go on without its log: it comes up again, by its boot guard as a standby, which sends what it has acknowledged."""
     pair = Pair(scene, template, disk=("pg_wal", "tmpfs", "64m")).start()
     server = pair.servers["db1"]
     writer, sampler = pair.writer(), pair.sampler()

@@ -16,6 +16,7 @@ class Disk:
         above = os.path.dirname(self.path)
         proc.run("mount", "--bind", above, above)
         proc.run("mount", "--make-shared", above)
+        lab.undo.callback(shutil.rmtree, above, ignore_errors=True)  # whoever lived there could not, for the mounts
         lab.undo.callback(lambda: proc.run("umount", "-l", above, check=False))
         if kind == "ext4":
             proc.run("truncate", "-s", size, self._image())
