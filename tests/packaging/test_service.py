@@ -126,8 +126,9 @@ def _host(prepared):
     prepared.systemctl("reset-failed", "baton", check=False)
 
 
-def test_a_file_of_comments_starts_nothing_and_is_no_failure(prepared):
-    prepared.configure("# nothing yet\n\n")
+@pytest.mark.parametrize("nothing", ["# nothing yet\n\n", "[daemon]\nlog_level = debug\n", "[peer db1]\naddress = 10.77.0.1\n"])
+def test_without_an_instance_nothing_is_started_and_that_is_no_failure(prepared, nothing):
+    prepared.configure(nothing)
     assert prepared.systemctl("start", "baton", check=False).returncode == 0
     assert prepared.show("ActiveState") == "inactive"
     assert prepared.systemctl("is-failed", "baton", check=False).stdout.strip() == "inactive"

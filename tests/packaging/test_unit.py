@@ -154,6 +154,10 @@ def test_nothing_is_started_before_something_is_configured(tmp_path):
     (tmp_path / "conf.d/web.conf").unlink()
     config.write_text("# comment\n\n[instance web]\n", encoding="utf-8")
     assert condition_holds(tmp_path)
+    config.write_text("[instnace web]\n", encoding="utf-8")
+    assert condition_holds(tmp_path), "a misspelt section is refused in words, not passed over"
+    config.write_text("[daemon]\nlog_level = debug\n[peer db1]\naddress = 10.0.0.1\n", encoding="utf-8")
+    assert not condition_holds(tmp_path), "how the daemon runs and who the hosts are asks for nothing"
     config.write_text("\n   # comment\n\n", encoding="utf-8")
     assert not condition_holds(tmp_path)
     config.unlink()
