@@ -14,6 +14,7 @@ import pytest
 
 from lib import museum, proc
 from lib.daemons import BATON_BIN, ROOT, plugin_dir
+from lib.pids import PidsLimit
 from lib.proc import wait_until
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "plugins"))
@@ -85,46 +86,6 @@ def server(scene, host, treat, address="127.0.0.1"):
 
 
 # ---- processes that cannot be had
-
-class PidsLimit:
-    """A cgroup that allows its processes to be so many."""
-
-    def __init__(self, scene, pids):
-        for root in ("/sys/fs/cgroup/pids", "/sys/fs/cgroup"):
-            self.path = os.path.join(root, "baton-test-%d" % os.getpid())
-            if os.path.exists(os.path.join(root, "cgroup.procs")):
-                os.mkdir(self.path)
-                scene.lab.undo.callback(self.remove)
-                if os.path.exists(os.path.join(self.path, "pids.max")):
-                    break
-        else:
-            pytest.fail("no cgroup hierarchy has the pids controller")
-        for pid in pids:
-            self.write("cgroup.procs", str(pid))
-
-    def write(self, name, text):
-        with open(os.path.join(self.path, name), "w", encoding="ascii") as file:
-            file.write(text)
-
-    def full(self):
-        with open(os.path.join(self.path, "pids.current"), encoding="ascii") as file:
-            self.write("pids.max", file.read().strip())
-
-    def open(self):
-        self.write("pids.max", "max")
-
-    def remove(self):
-        with open(os.path.join(self.path, "cgroup.procs"), encoding="ascii") as file:
-            proc.signal_all([int(line) for line in file], signal.SIGKILL)
-
-        def gone():
-            try:
-                os.rmdir(self.path)
-            except OSError:
-                pass
-            return not os.path.exists(self.path)
-        wait_until(gone, 3, "the cgroup is empty")
-
 
 def test_F50_an_act_that_cannot_be_started_is_said_so_and_tried_again(scene):
     record = os.path.join(scene.lab.directory, "record")
