@@ -1,12 +1,13 @@
 """The daemon's own death and stalls: guardian, engine, steward, scribe; adoption, lifetimes, rights (design section 2)."""
 import os
+import re
 import signal
 import time
 
 import pytest
 
 from lib import proc
-from lib.daemons import BATON_BIN, Service
+from lib.daemons import BATON_BIN, ROOT, Service
 from lib.proc import wait_until
 
 VIP = "10.77.0.50"
@@ -114,6 +115,25 @@ def test_cleanup_removes_what_a_dead_baton_left_at_once(scene):
     assert done.returncode == 0, done.stderr
     assert not scene.lab.holds("db1", VIP)
     assert scene.lab.holds("db1", scene.lab.ip4("db1"))
+
+
+def last_step_of_the_unit(baton):
+    """The words of ExecStopPost= with the places of this test."""
+    with open(os.path.join(ROOT, "packaging", "systemd", "baton.service.in"), encoding="utf-8") as file:
+        command = re.search(r"^ExecStopPost=-(.*)$", file.read(), re.MULTILINE)[1]
+    program, *words = command.replace("@CMAKE_INSTALL_FULL_BINDIR@", BATON_BIN).split()
+    return [program, "--runtime-dir", baton.runtime] + words
+
+
+def test_the_last_step_of_the_unit_removes_what_a_killed_daemon_left(scene):
+    one = scene.start("baton", "db1", Service(extra=("address_lifetime = permanent",)))
+    scene.wait_holder("db1", deadline=10)
+    one.kill()
+    assert scene.lab.holds("db1", VIP), "by itself it would never go"
+    done = scene.lab.run("db1", *last_step_of_the_unit(one), check=False)
+    assert done.returncode == 0, done.stderr
+    assert not scene.lab.holds("db1", VIP)
+    assert scene.lab.holds("db1", scene.lab.ip4("db1")), "the host keeps its own address"
 
 
 def test_F64_the_next_start_removes_the_leftovers_and_listens_first(scene):

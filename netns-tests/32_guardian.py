@@ -10,6 +10,7 @@ import pytest
 
 from lib import proc
 from lib.daemons import BATON_BIN, Service
+from lib.pids import PidsLimit
 from lib.proc import wait_until
 
 VIP = "10.77.0.50"
@@ -119,6 +120,41 @@ def test_the_service_manager_hears_ready_watchdog_and_the_end(scene):
     assert last.startswith("STOPPING=1")
     assert one.process.wait(5) == 0
     manager.close()
+
+
+def watchdog_fed(manager, within):
+    """Whether WATCHDOG=1 comes in that time."""
+    end = time.monotonic() + within
+    while (left := end - time.monotonic()) > 0:
+        manager.settimeout(left)
+        try:
+            if manager.recv(4096) == b"WATCHDOG=1":
+                return True
+        except TimeoutError:
+            break
+    return False
+
+
+@pytest.mark.limit(60)
+def test_the_service_managers_watchdog_starves_while_nobody_elects(scene):
+    """The engine is stopped, and no process can be made to replace it: the guardian lives, and has nothing to vouch for."""
+    path = os.path.join(scene.lab.directory, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        one = scene.start("baton", "db1", Service(priority=200), environment={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+        scene.wait_holder("db1", deadline=10)
+        assert watchdog_fed(manager, 1)
+        guardian = one.process.pid
+        limit = PidsLimit(scene, one.pids())
+        limit.write("pids.max", "1")
+        os.kill(one.process_of("engine"), signal.SIGSTOP)
+        wait_until(lambda: "event=engine_not_started" in one.log(), 5)
+        # Five times what it is fed in.
+        wait_until(lambda: not watchdog_fed(manager, 1), 10, "it is not fed any more")
+        limit.open()
+        assert watchdog_fed(manager, 10), "another engine is well"
+        scene.wait_holder("db1", deadline=10)
+        assert one.process.pid == guardian and proc.alive(guardian)
 
 
 def test_the_log_file_has_what_happened_and_its_writer_ends_with_the_daemon(scene):
