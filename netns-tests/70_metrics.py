@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from lib import metrics
+from lib import frames, metrics
 from lib.daemons import BATON_BIN, Service, plugin_dir
 from lib.proc import in_namespace, touch, wait_until
 
@@ -129,6 +129,69 @@ def test_names_of_keepalived_exporter(scene):
     there = metrics.samples(text_of(other, "--names", "keepalived-exporter"))
     assert there['keepalived_vrrp_state{iname="svc",intf="eth0",vrid="10",ip_address="10.77.0.50/24"}'] == 1
     assert one.control("metrics", "--names", "snmp").returncode == 2
+
+
+def exporter_counters(baton, *names):
+    """Those of the virtual router of a pair, in the order of `names`."""
+    found = metrics.samples(text_of(baton, "--names", "keepalived-exporter"))
+    return [found['keepalived_%s_total{iname="svc",intf="eth0",vrid="10"}' % name] for name in names]
+
+
+def wait_counters(baton, expected):
+    """The board has them each 200 ms: until they are as expected, and no more."""
+    def there():
+        return dict(zip(expected, exporter_counters(baton, *expected))) == expected
+    try:
+        wait_until(there, 3)
+    except AssertionError:
+        assert dict(zip(expected, exporter_counters(baton, *expected))) == expected
+
+
+@pytest.mark.limit(60)
+def test_keepalived_names_count_two_failovers_and_back(scene):
+    one, other = scene.pair()
+    for _ in range(2):
+        assert one.control("drain").returncode == 0
+        scene.wait_holder("db2")
+        assert one.control("undrain").returncode == 0
+        scene.wait_holder("db1")
+    # db1 began as Active and resigned twice; db2 yields to the higher priority, which needs no resignation.
+    wait_counters(one, {"become_master": 3, "release_master": 2, "priority_zero_sent": 2, "priority_zero_received": 0})
+    wait_counters(other, {"become_master": 2, "release_master": 2, "priority_zero_sent": 0, "priority_zero_received": 2})
+
+
+def test_keepalived_names_count_what_is_wrong_with_adverts(scene):
+    """Nobody else speaks here: what is received is what is sent here, each kind so often that its number is its own."""
+    one = scene.start("baton", "db1", Service(priority=200))
+    scene.wait_holder("db1", deadline=10)
+
+    def advert(**wanted):
+        return frames.advert(scene.lab.ip4("client"), scene.lab.mac("client"), **dict({"priority": 10, "interval": 10, "vips": ("10.77.0.50",)}, **wanted))
+
+    injector = scene.injector()
+    for count, frame in enumerate([advert(message=lambda raw: raw[:7]), advert(interval=20), advert(ttl=254), advert(kind=2), advert(vips=("10.77.0.51",)),
+                                   advert()], start=1):
+        injector.send(*[frame] * count)
+    # Received are those that count in the election: 2 of another interval, 5 of another address, 6 that are as they should be.
+    wait_counters(one, {"packet_length_errors": 1, "advertisements_interval_errors": 2, "ip_ttl_errors": 3, "invalid_type_received": 4,
+                        "address_list_errors": 5, "advertisements_received": 13, "priority_zero_received": 0})
+
+
+@pytest.mark.limit(60)
+def test_a_stall_of_an_active_is_counted_with_its_length(scene):
+    one, _ = scene.pair()
+
+    def stalls():
+        found = metrics.samples(text_of(one))
+        below = {bound: found['baton_loop_stall_seconds_bucket{le="%s"}' % bound] for bound in ("2.5", "5.0")}
+        return found["baton_stalls_total"], below["5.0"] - below["2.5"]
+    assert stalls() == (0, 0)
+    one.pause()
+    wait_until(lambda: "db2" in scene.owners.holders("10.77.0.50"), 3)
+    time.sleep(3)
+    one.resume()
+    scene.wait_holder("db1", deadline=10)
+    wait_until(lambda: stalls() == (1, 1), 3, "one stall of 2.5 to 5 s")
 
 
 def test_the_listener_serves_metrics_and_nothing_else(scene):
