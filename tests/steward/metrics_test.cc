@@ -164,6 +164,23 @@ TEST(MetricsTest, HistogramCountsAllBelowEachBound) {
   EXPECT_THAT(rows(openmetrics(host), "baton_advert_lateness_seconds_sum"), ElementsAre(" 120.00028"));
 }
 
+TEST(MetricsTest, LateTurnsAndStallsOfTheEngineAreTold) {
+  HostView host = active_host();
+  host.counters.loop_stall.note(3ms);
+  host.counters.loop_stall.note(700ms);
+  host.counters.stalls = 4;
+  const std::string text = openmetrics(host);
+  EXPECT_THAT(rows(text, "baton_loop_stall_seconds_bucket"),
+              ElementsAre(R"({le="0.0001"} 0)", R"({le="0.00025"} 0)", R"({le="0.0005"} 0)", R"({le="0.001"} 0)",
+                          R"({le="0.0025"} 0)", R"({le="0.005"} 1)", R"({le="0.01"} 1)", R"({le="0.025"} 1)",
+                          R"({le="0.05"} 1)", R"({le="0.1"} 1)", R"({le="0.25"} 1)", R"({le="0.5"} 1)",
+                          R"({le="1.0"} 2)", R"({le="2.5"} 2)", R"({le="5.0"} 2)", R"({le="10.0"} 2)",
+                          R"({le="30.0"} 2)", R"({le="60.0"} 2)", R"({le="+Inf"} 2)"));
+  EXPECT_THAT(rows(text, "baton_loop_stall_seconds_count"), ElementsAre(" 2"));
+  EXPECT_THAT(rows(text, "baton_loop_stall_seconds_sum"), ElementsAre(" 0.703"));
+  EXPECT_THAT(rows(text, "baton_stalls_total"), ElementsAre(" 4"));
+}
+
 TEST(MetricsTest, WhatReportsAddedUpToIsTold) {
   HostView host = active_host();
   using vrrp::State;
@@ -328,6 +345,45 @@ TEST(KeepalivedMetricsTest, OneInstanceForBothFamiliesUnderTheExportersNames) {
   EXPECT_THAT(rows(text, "keepalived_release_master_total"),
               ElementsAre(R"({iname="web",intf="eth0",vrid="51"} 2)", R"({iname="web",intf="eth1",vrid="51"} 2)"));
   EXPECT_THAT(rows(text, "keepalived_script_status"), ElementsAre(R"({name="health"} 0)"));
+}
+
+TEST(KeepalivedMetricsTest, EachCounterStandsUnderItsNameWithBothFamiliesTogether) {
+  HostView host = active_host();
+  host.checks = {health()};
+  std::vector<RouterView>& routers = host.instances[0].routers;
+  routers[0].counters = numbered_counters();
+  routers.push_back(router_eth0());
+  routers[1].state.family = 6;
+  routers[1].counters = {.master_transitions = 100,
+                         .advertisement_rcvd = 200,
+                         .advertisement_sent = 300,
+                         .interval_errors = 400,
+                         .priority_zero_pkts_rcvd = 500,
+                         .priority_zero_pkts_sent = 600,
+                         .invalid_type_pkts_rcvd = 700,
+                         .address_list_errors = 800,
+                         .packet_length_errors = 900,
+                         .ip_ttl_errors = 1200};
+  const std::string text = metrics_text(host, {.names = MetricNames::kKeepalivedExporter});
+  const auto value = [&](const std::string& name) {
+    const auto found = rows(text, "keepalived_" + name + "_total");
+    const std::string place = R"({iname="web",intf="eth0",vrid="51"} )";
+    EXPECT_THAT(found, ElementsAre(testing::StartsWith(place))) << name;
+    return found.empty() ? std::string{} : found[0].substr(place.size());
+  };
+  EXPECT_EQ(value("advertisements_received"), "202");
+  EXPECT_EQ(value("advertisements_sent"), "433");
+  EXPECT_EQ(value("packet_length_errors"), "909");
+  EXPECT_EQ(value("advertisements_interval_errors"), "404");
+  EXPECT_EQ(value("ip_ttl_errors"), "1212");
+  EXPECT_EQ(value("invalid_type_received"), "707");
+  EXPECT_EQ(value("address_list_errors"), "808");
+  EXPECT_EQ(value("priority_zero_received"), "505");
+  EXPECT_EQ(value("priority_zero_sent"), "606");
+  // Both families move as one: a transition is counted once. It is Active still, so that none was released.
+  EXPECT_EQ(value("become_master"), "1");
+  EXPECT_EQ(value("release_master"), "0");
+  EXPECT_THAT(rows(text, "keepalived_script_state"), ElementsAre(R"({name="health"} 0)"));
 }
 
 TEST(KeepalivedMetricsTest, FaultIsWhatKeepsAHostFromTheRoleWithoutAnOperatorsWord) {
