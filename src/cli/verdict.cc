@@ -15,6 +15,13 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 /// Design section 6, as the ledger numbers it: rival detection.
 constexpr std::string_view kRival = "A6-7";
 constexpr std::string_view kSameAddress = "I-05";
+constexpr std::string_view kOwnFrame = "R-01";
+constexpr std::string_view kNoSource = "S-12";
+
+/// The Active announces a floating address; nobody else does.
+std::string_view announcing_rule(const IpAddress& address) { return address.is_ipv6() ? "N-04" : "V-03"; }
+/// A Backup answers nobody who asks for one.
+std::string_view answering_rule(const IpAddress& address) { return address.is_ipv6() ? "N-01" : "V-01"; }
 
 Protocol protocol_of(ConstBytes frame) {
   if (frame.size() < 14) return Protocol::kOther;
@@ -169,6 +176,7 @@ void Judge::judge_advert(Judged& judged, const vrrp::VrrpFrame& frame) {
   if (found != routers_.end()) judged.instance = found->second.name;
   if (judged.outgoing) {
     judged.verdict = Verdict::kSent;
+    judged.rule = kOwnFrame;
     judged.text = found == routers_.end() ? "by this host, but by no instance" : "by this host";
     if (found != routers_.end() && judged.advert) sent(judged, found->second);
     return;
@@ -177,6 +185,7 @@ void Judge::judge_advert(Judged& judged, const vrrp::VrrpFrame& frame) {
   Router& router = found->second;
   if (!router.parameters) {
     judged.verdict = Verdict::kDeaf;
+    judged.rule = kNoSource;
     judged.text = "this host has no address here to take part with";
     return;
   }
@@ -256,18 +265,21 @@ void Judge::judge_claim(Judged& judged) {
   judged.instance = router.name;
   const std::uint8_t vrid = std::get<2>(floating->second);
   const bool virtual_mac = claim.owner == vrrp::virtual_router_mac(claim.address.family(), Vrid{vrid});
-  const auto say = [&](Verdict verdict, std::string text) {
+  const auto say = [&](Verdict verdict, std::string_view rule, std::string text) {
     judged.verdict = verdict;
+    judged.rule = rule;
     judged.text = std::move(text);
-    if (verdict == Verdict::kConflict) judged.rule = kRival;
   };
-  if (!claim.announces) return say(Verdict::kProbe, "somebody asks whether it is in use");
-  if (by_us) return say(Verdict::kOurs, "this host's");
+  const std::string_view announcing = announcing_rule(claim.address);
+  if (!claim.announces)
+    return say(Verdict::kProbe, answering_rule(claim.address), "somebody asks whether it is in use");
+  if (by_us) return say(Verdict::kOurs, announcing, "this host's");
   if (router.active_here)
-    return say(Verdict::kConflict, "this host is Active, and a stranger's MAC address has it, too");
-  if (virtual_mac || (router.active && claim.owner == router.active->mac)) return say(Verdict::kActive, "the Active's");
-  if (!router.active) return say(Verdict::kUnclear, "no advert was seen yet that says who is Active");
-  say(Verdict::kConflict, "a stranger's MAC address: the Active has " + router.active->mac.text());
+    return say(Verdict::kConflict, kRival, "this host is Active, and a stranger's MAC address has it, too");
+  if (virtual_mac || (router.active && claim.owner == router.active->mac))
+    return say(Verdict::kActive, announcing, "the Active's");
+  if (!router.active) return say(Verdict::kUnclear, kRival, "no advert was seen yet that says who is Active");
+  say(Verdict::kConflict, kRival, "a stranger's MAC address: the Active has " + router.active->mac.text());
 }
 
 namespace {

@@ -61,7 +61,7 @@ struct Judged {
   std::string instance;                     ///< whose; "" = nobody's
   Verdict verdict = Verdict::kIgnored;
   std::optional<vrrp::DecodeError> reason;  ///< kDropped
-  std::string_view rule;                    ///< kDropped, kConflict: of the protocol checklist
+  std::string_view rule;                    ///< of the protocol checklist; "" = it rests on none, or on no single one
   std::string text;                         ///< the verdict in words, without a full stop
   std::vector<Remark> remarks;              ///< accepted, and yet worth a word
 };

@@ -122,7 +122,8 @@ TEST(VerdictTest, EachRuleIsInTheLedger) {
     const auto error = static_cast<vrrp::DecodeError>(number);
     EXPECT_EQ(known.count(std::string{vrrp::decode_error_rule(error)}), 1u) << vrrp::decode_error_token(error);
   }
-  for (const char* rule : {"A6-7", "A6-12", "I-05", "R-10", "R-13", "R-14", "S-03", "S-04", "S-07"}) {
+  for (const char* rule : {"A6-7", "A6-12", "I-05", "N-01", "N-04", "R-01", "R-10", "R-13", "R-14", "S-03", "S-04",
+                           "S-07", "S-12", "V-01", "V-03"}) {
     EXPECT_EQ(known.count(rule), 1u) << rule;
   }
 }
@@ -170,10 +171,10 @@ TEST(VerdictTest, AnotherInterfaceIsAnotherVirtualRouter) {
 
 TEST(VerdictTest, WhatThisHostSendsIsSent) {
   Judge judge{config_of("v3"), kFacts};
-  EXPECT_EQ(outcome(judge.judge("eth0", out(golden_frame("G03").bytes))), "sent");
-  EXPECT_EQ(outcome(judge.judge("eth0", out(golden_frame("G06").bytes))), "sent +S-03");
+  EXPECT_EQ(outcome(judge.judge("eth0", out(golden_frame("G03").bytes))), "sent R-01");
+  EXPECT_EQ(outcome(judge.judge("eth0", out(golden_frame("G06").bytes))), "sent R-01 +S-03");
   EXPECT_THAT(tap_line(judge.judge("eth0", out(golden_frame("B11").bytes))),
-              HasSubstr("sent: by this host, but by no"));
+              HasSubstr("sent R-01: by this host, but by no"));
 }
 
 TEST(VerdictTest, OurOwnSourceAddressFromOutsideIsOwn) {
@@ -187,7 +188,7 @@ TEST(VerdictTest, WithoutAnAddressTheInstanceIsDeafUntilThereIsOne) {
   std::vector<config::InterfaceFact> facts = kFacts;
   facts[0].prefixes = {prefix("192.0.2.1/24")};  // the floating address is none to send from
   Judge judge{config_of("v3"), facts};
-  EXPECT_EQ(outcome(judge.judge("eth0", in(golden_frame("G03").bytes))), "deaf");
+  EXPECT_EQ(outcome(judge.judge("eth0", in(golden_frame("G03").bytes))), "deaf S-12");
   judge.renew(kFacts);
   EXPECT_EQ(outcome(judge.judge("eth0", in(golden_frame("G03").bytes))), "accepted");
 }
@@ -215,22 +216,29 @@ Judged announced(Judge& judge, const MacAddress& owner, const char* address = "1
 
 TEST(VerdictTest, AnnouncementsAreTheActivesOrAStrangers) {
   Judge judge{config_of("v3"), kFacts};
-  EXPECT_EQ(outcome(announced(judge, kPeer)), "active") << "the virtual router's MAC address is the Active's";
-  EXPECT_EQ(outcome(announced(judge, kStranger)), "unclear");
-  EXPECT_EQ(outcome(announced(judge, kOurs)), "ours");
+  EXPECT_EQ(outcome(announced(judge, kPeer)), "active V-03") << "the virtual router's MAC address is the Active's";
+  EXPECT_EQ(outcome(announced(judge, kStranger)), "unclear A6-7");
+  EXPECT_EQ(outcome(announced(judge, kOurs)), "ours V-03");
   judge.judge("eth0", in(golden_frame("G03").bytes));
-  EXPECT_EQ(outcome(announced(judge, kPeer)), "active");
+  EXPECT_EQ(outcome(announced(judge, kPeer)), "active V-03");
   EXPECT_EQ(outcome(announced(judge, kStranger)), "conflict A6-7");
   EXPECT_EQ(outcome(announced(judge, kStranger, "192.0.2.77")), "foreign");
   judge.judge("eth0", in(golden_frame("G06").bytes));  // it resigns
-  EXPECT_EQ(outcome(announced(judge, kStranger)), "unclear");
+  EXPECT_EQ(outcome(announced(judge, kStranger)), "unclear A6-7");
+}
+
+TEST(VerdictTest, WhoAsksWhetherAnAddressIsInUseIsAnsweredByTheActiveAlone) {
+  Judge judge{config_of("v3"), kFacts};
+  std::vector<std::uint8_t> probe = vrrp::gratuitous_arp(kStranger, ip("192.0.2.1"), {});
+  std::fill_n(probe.begin() + 28, 4, std::uint8_t{0});  // sender 0.0.0.0: RFC 5227 section 1.1
+  EXPECT_EQ(outcome(judge.judge("eth0", in(probe))), "probe V-01");
 }
 
 TEST(VerdictTest, WhileThisHostIsActiveEverybodyElseIsAStranger) {
   Judge judge{config_of("v3"), kFacts};
   judge.judge("eth0", out(golden_frame("W03").bytes));  // ours, priority 255
   EXPECT_EQ(outcome(announced(judge, kStranger)), "conflict A6-7");
-  EXPECT_EQ(outcome(announced(judge, kOurs)), "ours");
+  EXPECT_EQ(outcome(announced(judge, kOurs)), "ours V-03");
   const Judged lower = judge.judge("eth0", in(golden_frame("G03").bytes));  // 200: it has to yield
   EXPECT_EQ(outcome(lower), "accepted +S-07");
   EXPECT_EQ(outcome(announced(judge, kPeer)), "conflict A6-7");
@@ -248,7 +256,7 @@ TEST(VerdictTest, ALowerPriorityBesideTheActiveIsNotTheActiveUntilThatIsSilent) 
   ports::CapturedFrame late = in(frame);
   late.wall_clock_ns += 3'000'000'001;
   EXPECT_EQ(outcome(judge.judge("eth0", late)), "accepted");
-  EXPECT_EQ(outcome(announced(judge, kStranger)), "active");
+  EXPECT_EQ(outcome(announced(judge, kStranger)), "active V-03");
 }
 
 TEST(VerdictTest, OurOwnAddressFromElsewhereIsAConflict) {
@@ -259,11 +267,13 @@ TEST(VerdictTest, OurOwnAddressFromElsewhereIsAConflict) {
 
 TEST(VerdictTest, NeighbourDiscoveryIsJudgedAsArpIs) {
   Judge judge{config_of("v6"), kFacts};
-  EXPECT_EQ(outcome(judge.judge("eth0", in(vrrp::unsolicited_na(kStranger, ip("2001:db8::1"), false)))), "unclear");
+  EXPECT_EQ(outcome(judge.judge("eth0", in(vrrp::unsolicited_na(kStranger, ip("2001:db8::1"), false)))),
+            "unclear A6-7");
   judge.judge("eth0", in(golden_frame("G05").bytes));
   const Judged na = judge.judge("eth0", in(vrrp::unsolicited_na(kStranger, ip("2001:db8::1"), false)));
   EXPECT_EQ(outcome(na), "conflict A6-7");
   EXPECT_THAT(tap_line(na), HasSubstr(" nd 02:00:00:00:00:66 has 2001:db8::1 [web] conflict A6-7: "));
+  EXPECT_EQ(outcome(judge.judge("eth0", in(vrrp::unsolicited_na(kOurs, ip("2001:db8::1"), false)))), "ours N-04");
 }
 
 TEST(VerdictTest, EveryPrefixOfAFrameHasAVerdict) {
