@@ -192,6 +192,21 @@ def test_what_a_killed_daemon_leaves_is_removed_and_it_is_started_again(host):
     within(10, host.holds, "it has the address again")
 
 
+def test_the_last_step_of_the_unit_may_remove_an_address_within_its_limits(prepared):
+    prepared.drop_in("stay.conf", "[Service]\nRestart=no\n")
+    prepared.configure(CONFIG.replace("check = here\n", "check = here\naddress_lifetime = permanent\n"))
+    try:
+        prepared.systemctl("start", "baton")
+        within(10, prepared.holds, prepared.log())
+        prepared.systemctl("kill", "--signal=KILL", "--kill-who=all", "baton")
+        within(5, lambda: prepared.show("ActiveState") == "failed", "nothing starts it again")
+        assert not prepared.holds(), "by itself it would never go"
+    finally:
+        (prepared.machine.unit_directory / "baton.service.d/stay.conf").unlink()
+        prepared.systemctl("daemon-reload")
+        prepared.systemctl("reset-failed", "baton", check=False)
+
+
 def test_a_hung_guardian_is_ended_by_the_watchdog(host):
     seen = int(host.show("NRestarts"))
     host.systemctl("kill", "--signal=STOP", "--kill-who=main", "baton")
