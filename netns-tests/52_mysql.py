@@ -1,5 +1,6 @@
 """MariaDB and MySQL pairs: the address appears only where the data is proven writable and alone in being so; a planned move loses
 nothing, a crash only the newest tail, and a host that comes back with writes of its own stays out and keeps them."""
+import contextlib
 import shutil
 import threading
 import time
@@ -8,7 +9,7 @@ import pymysql
 import pytest
 
 from lib import roles
-from lib.mysql import PORT, VIP, Look, MariaDBs, MySQLs, OnDisks, Pair
+from lib.mysql import PORT, VIP, Look, MariaDBs, MySQLs, OnDisks, Pair, ServerLog
 from lib.proc import hold, wait_until
 
 import mysql_root  # noqa: E402
@@ -304,6 +305,60 @@ def test_F76_a_holder_whose_disk_is_full_is_a_warning_and_nothing_moves_until_th
     wait_until(lambda: acknowledged <= pair.numbers("db2"), 20, "db2 has all of it, too")
     scene.silent("db2", since=began)
     assert roles.data_of(one)["generation"] == 1 and scene.owners.holders(VIP) == ["db1"]
+
+
+@pytest.mark.limit(150)
+def test_F76_a_holder_without_room_gives_the_role_away_with_all_that_it_acknowledged(scene):
+    """Its binary log is not rotated then: MariaDB would turn it off, and what is written after that reaches no standby."""
+    kind = OnDisks()
+    pair = Pair(scene, kind).start()
+    one, server, disk = pair.daemons["db1"], pair.servers["db1"], kind.disks["db1"]
+    writer = pair.writer()
+    writer.wait_more(100)
+    acknowledged = set(writer.stop())
+    disk.fill()
+    wait_until(lambda: told(pair, "db1") == ("ok", "pass", "disk"), 20, "the check of db1 warns of it")
+    moved = one.control("switchover", "svc")
+    assert moved.returncode == 0, moved
+    pair.serving("db2", 20)
+    assert acknowledged <= pair.numbers("db2")
+    disk.free()
+    assert "Turning logging off" not in ServerLog(server).log()
+    wait_until(lambda: roles.data_of(one).get("role") == "standby" and not takes_writes(server), 60, "db1 follows")
+
+
+def rotate(connection):
+    """Until it is killed."""
+    with connection.cursor() as cursor, contextlib.suppress(pymysql.Error):
+        cursor.execute("FLUSH BINARY LOGS")
+
+
+@pytest.mark.limit(150)
+def test_F76_a_holder_that_has_turned_its_binary_log_off_is_not_moved_away_from(scene):
+    kind = OnDisks()
+    pair = Pair(scene, kind).start()
+    one, server, disk = pair.daemons["db1"], pair.servers["db1"], kind.disks["db1"]
+    disk.fill()
+    rotates = server.connect()
+    thread = threading.Thread(target=rotate, args=(rotates,))
+    thread.start()
+    wait_until(lambda: server.value("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'FLUSH%'") == 1, 10, "it waits for room")
+    with server.connect().cursor() as cursor:
+        cursor.execute("KILL QUERY %d" % rotates.thread_id())
+    thread.join()
+    wait_until(lambda: "Turning logging off" in ServerLog(server).log(), 10, "the binary log is off")
+    disk.free()
+    wait_until(lambda: told(pair, "db1") == ("ok", "pass", None), 20, "the check of db1 warns no more")
+    writer = pair.writer()
+    writer.wait_more(50)
+    refused = one.control("switchover", "svc")
+    words = " ".join((refused.stdout + refused.stderr).split())
+    # db2 refuses if it has noticed already that nothing comes.
+    there = "has turned its binary log off: what was written since reaches no standby; restart it; it is writable again"
+    assert refused.returncode != 0 and (there in words or "Binary log is not open" in words), words
+    writer.wait_more(50)
+    assert set(writer.stop()) <= pair.numbers("db1")
+    assert scene.owners.holders(VIP) == ["db1"] and takes_writes(server) and roles.data_of(one)["generation"] == 1
 
 
 @pytest.mark.limit(120)

@@ -56,12 +56,12 @@ Result Pair::block_writes(const Call& call) {
     std::size_t ended = settings_.kill_writers ? server.end_clients() : 0;
     // A new log file for which there is no room makes MariaDB turn its binary log off until it is started anew.
     const auto disk = disk_of(before);
-    if (!disk || disk->free_percent >= std::max(1, settings_.min_free_disk)) server.flush_logs();
+    if (!disk || disk->free_percent >= std::max<std::int64_t>(1, settings_.min_free_disk)) server.flush_logs();
     if (call.planned() && before.log_bin && !server.writes_binary_log()) {
-      return plugin::failed(Status::kRefused,
-                            undo("the database at " + server.place() +
-                                 " has turned its binary log off, as with a full disk: what was written since is "
-                                 "nowhere else; restart it, and copy its data to the standby"));
+      return plugin::failed(
+          Status::kRefused,
+          undo("the database at " + server.place() +
+               " has turned its binary log off: what was written since reaches no standby; restart it"));
     }
     std::string position = server.position();
     int same = 1;
