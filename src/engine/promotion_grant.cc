@@ -81,7 +81,7 @@ void Promotion::look_for_double(const ports::PeerFact& fact) {
   record_.role = DataRole::kFenced;
 }
 
-/// Whether the holder is this host's double is heard before its data is joined.
+/// Whether the holder is this host's double is heard before what is here may count as part of its data.
 bool Promotion::awaits_word(Instant now) const {
   const bool may_be_double = generations_unique() && unproven_ && own_ != 0;
   return may_be_double && now < word_until_ && !wanted_upstream_.empty() && !heard_.contains(wanted_upstream_);

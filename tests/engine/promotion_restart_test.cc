@@ -146,7 +146,7 @@ TEST_F(PromotionRestartTest, AHolderOfThisHostsOwnGenerationFencesIt) {
   }
 }
 
-TEST_F(PromotionRestartTest, DataIsJoinedToAHoldersOnlyOnceItsWordIsHeardOrDidNotCome) {
+TEST_F(PromotionRestartTest, DataCountsAsAHoldersOnlyOnceItsWordIsHeardOrDidNotCome) {
   for (const bool heard : {true, false}) {
     ports::DataRecord record = left(DataRole::kActive, 5);
     record.same_boot = false;

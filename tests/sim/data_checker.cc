@@ -199,8 +199,8 @@ void DataChecker::check_others_left(const Host& host, int unit) {
   }
 }
 
-/// I8: and it has stopped. Excused are an act that runs or has just failed, a database that does not answer, and a host
-/// that was fenced.
+/// I8: and it has stopped. Excused are a host whose act has just failed or that was fenced, and a database that does
+/// not answer.
 void DataChecker::check_others_demoted(const Host& host, int unit) {
   const Nanos now = world_.now();
   for (int other = 0; other < world_.hosts(); ++other) {
